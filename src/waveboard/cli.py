@@ -1,0 +1,5 @@
+"""The operator's door."""
+
+
+def main() -> None:
+    """Entry point."""

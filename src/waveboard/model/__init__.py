@@ -1,0 +1,1 @@
+"""F0: the nouns. Frozen dataclasses, units and errors; the standard library only; no behaviour beyond reading themselves."""

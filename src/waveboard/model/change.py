@@ -1,0 +1,146 @@
+"""A change as values: steps, plans, approvals, the journal and the runner's next action. Nothing here performs anything."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+class Reversibility(Enum):
+    """Shown before approval. restorable: undo loses at most `loss_window_s` seconds of writes, or refuses."""
+
+    EXACT = "exact"
+    RESTORABLE = "restorable"
+    COMPENSABLE = "compensable"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One typed verb on one host with everything a person needs to judge it.
+
+    verb and args are what the hand executes (docs/hand.md); commands / undo_commands are the same shown as a person would
+    type it; copy_bytes, downtime_s are estimates from facts; stops lists units and containers that will be stopped;
+    deletes lists exact paths the step may remove (only `retire` has any).
+    """
+
+    id: str
+    verb: str
+    host: str
+    title: str
+    args: Mapping[str, object]
+    reversibility: Reversibility
+    commands: tuple[str, ...]
+    undo_commands: tuple[str, ...]
+    copy_bytes: int = 0
+    downtime_s: int = 0
+    loss_window_s: int = 0
+    stops: tuple[str, ...] = ()
+    deletes: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    limit_s: int = 3600
+    attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class HostPin:
+    """What the host was when the plan was made; the hand and admit compare it."""
+
+    host: str
+    machine_id: str
+    host_key: str
+    evidence: str  # bundle digest the plan was made from
+    facts: str  # digest of the facts the plan depends on
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Immutable and complete. Its digest is sha256 over its canonical JSON (`waveboard.plan/1`)."""
+
+    instance: str
+    wave: str
+    kind: str  # wave | retire
+    created_at: datetime
+    proposer: str
+    contract: str
+    gates: str
+    hosts: tuple[HostPin, ...]
+    read_only_hosts: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    steps: tuple[Step, ...]
+    quorum: int
+    four_eyes: bool
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's signature over a plan digest. message: the exact signed bytes (waveboard.approval/1 canonical JSON)."""
+
+    principal: str
+    plan: str
+    message: bytes
+    signature: str  # armored SSHSIG
+    nonce: str
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What lets one worker apply one approved plan for a time. fence grows with every lease of the instance."""
+
+    plan: str
+    owner: str
+    fence: int
+    expires_at: datetime
+
+
+class StepState(Enum):
+    """Where a step stands, as the journal tells it."""
+
+    TODO = "todo"
+    APPLYING = "applying"  # intent durable, outcome not known
+    APPLIED = "applied"
+    FAILED = "failed"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo-failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One journal line. kind: opened | intent | applied | failed | undo-intent | undone | undo-failed | probed | halted | done |
+    rolled-back | undo-asked. step "" for wave events. detail: machine facts, JSON-ready."""
+
+    seq: int
+    plan: str
+    kind: str
+    step: str
+    attempt: int
+    at: datetime
+    fence: int
+    detail: Mapping[str, object]
+
+
+class ActionKind(Enum):
+    """What the runner does next."""
+
+    APPLY = "apply"
+    PROBE = "probe"
+    UNDO = "undo"
+    PROBE_UNDO = "probe-undo"
+    FINISH = "finish"
+    ROLLED_BACK = "rolled-back"
+    HALT = "halt"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """decide's answer: one kind, for one step where it concerns one."""
+
+    kind: ActionKind
+    step: str = ""
+    attempt: int = 1
+    why: str = ""

@@ -1,0 +1,255 @@
+"""The operator's policy as nouns. Read by `contracts`; judged by nobody here. Absent values are None: nothing is defaulted.
+
+Where a value's place in its file matters to a complaint or a receipt, it travels as a Sourced.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from waveboard.model.finding import Mode, Severity
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands: file relative to the workspace, 1-based line and column."""
+
+    file: str
+    line: int = 1
+    col: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.col}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced(Generic[V]):
+    """A contract value with the place it was read from."""
+
+    value: V
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing `contracts check` says. level: error | warning."""
+
+    level: str
+    place: Place
+    path: str
+    code: str
+    message: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostTarget:
+    """How to reach a host. user/port are None where neither the target nor the defaults say."""
+
+    id: str
+    address: str
+    user: str | None
+    port: int | None
+    tags: tuple[str, ...] = ()
+    optional: bool = False
+    jump: str | None = None
+    known_hosts: str | None = None
+    key_file: str | None = None
+    mutate_user: str | None = None
+    mutate_key_file: str | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One stateful container the contract names. data_paths are paths inside the container.
+
+    engine: postgres | redis | s3 | other. data_dir: where its data must live on the host (the plan's target), None: no move wanted.
+    """
+
+    container: str
+    engine: str
+    data_paths: tuple[str, ...]
+    data_dir: str | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RedisRule:
+    """Durability asked of a redis container."""
+
+    require_appendonly: Sourced[bool] | None = None
+    require_volume_prefix: Sourced[str] | None = None
+    require_bind_prefix: Sourced[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Sizes in bytes, shares in percent; each None when no contract gives it."""
+
+    root_warn_pct: Sourced[float] | None = None
+    root_fail_pct: Sourced[float] | None = None
+    images_warn_bytes: Sourced[int] | None = None
+    build_cache_warn_bytes: Sourced[int] | None = None
+    volumes_warn_bytes: Sourced[int] | None = None
+    tmp_large_file_bytes: Sourced[int] | None = None
+    writable_layer_warn_bytes: Sourced[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostPolicy:
+    """Everything the contracts ask of one host, gathered from placement, guard, lifecycle and services."""
+
+    host: str
+    vmid: int | None = None
+    tier: Sourced[str] | None = None  # boot-only | tank-docker | tank-vms | nfs-media | local-ext4
+    data_mount: Sourced[str] | None = None
+    boundary: str = "disk"  # disk | filesystem: whether a second partition of the boot disk is accepted
+    allow_network_block: bool = False
+    nfs_mounts: tuple[tuple[str, str], ...] = ()  # (path, source)
+    services: tuple[Service, ...] = ()
+    required_containers: tuple[Sourced[str], ...] = ()
+    write_surface_patterns: tuple[str, ...] = ()
+    redis: RedisRule | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    container_probes: tuple[str, ...] = ()  # names of declared in-container probe classes allowed here: "redis"
+    data_disk_serial: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StorFinding:
+    """One entry of the findings map."""
+
+    id: str
+    title: str
+    severity: Severity
+    wave: str
+    status: str
+    cluster: str
+    gaps: tuple[str, ...]
+    loops: tuple[str, ...]
+    evidence_refs: tuple[str, ...] = ()
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A root-cause cluster of the findings map."""
+
+    id: str
+    title: str
+    stor: tuple[str, ...]
+    gaps: tuple[str, ...]
+    loop: str | None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRule:
+    """Which findings belong to which STOR id: by gate and finding code. Comes from packs.yaml, never from code."""
+
+    stor: str
+    gate: str
+    codes: tuple[str, ...]
+    hosts: tuple[str, ...] = ()  # empty: any
+
+
+@dataclass(frozen=True, slots=True)
+class FindingsMap:
+    """STOR ids, clusters and the rules that link observed findings to them."""
+
+    findings: tuple[StorFinding, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    links: tuple[LinkRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Ordered gates and the hosts they are asked about. modes: gate id -> mode, where it differs from `mode`."""
+
+    id: str
+    gates: tuple[str, ...]
+    hosts: tuple[str, ...]
+    mode: Mode
+    modes: Mapping[str, Mode] = field(default_factory=dict)
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """One step a wave asks for: the shelf's kind and its parameters, as written."""
+
+    kind: str
+    host: str
+    params: Mapping[str, object]
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaveSpec:
+    """One wave as the operator wrote it. policy: none | governance | controlled-runtime."""
+
+    id: str
+    goal: str
+    policy: str
+    mutate_hosts: tuple[str, ...]
+    read_only_hosts: tuple[str, ...]
+    stor: tuple[str, ...]
+    gaps: tuple[str, ...]
+    loops: tuple[str, ...]
+    excludes: tuple[str, ...]
+    entry: tuple[str, ...]  # conditions, in the fact language or as named predicates
+    exit: tuple[str, ...]
+    steps: tuple[StepSpec, ...]
+    window_required: bool = True
+    max_downtime_s: int | None = None
+    soak_s: int | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A change window. kind: allow | deny; deny wins."""
+
+    id: str
+    kind: str
+    hosts: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPolicy:
+    """Who may approve. four_eyes False is allowed to a lone operator, and every receipt then says so."""
+
+    allowed_signers: str
+    quorum: int
+    four_eyes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The whole parsed workspace. digest: over the bytes of every file read, in path order."""
+
+    name: str
+    owner: str
+    digest: str
+    files: Mapping[str, str]  # path -> sha256
+    targets: tuple[HostTarget, ...]
+    policies: Mapping[str, HostPolicy]
+    findings: FindingsMap
+    packs: Mapping[str, Pack]
+    waves: Mapping[str, WaveSpec]
+    windows: tuple[Window, ...] = ()
+    approvals: ApprovalPolicy | None = None
+    store: str = "sqlite:///.waveboard/state.db"
+    complaints: tuple[Complaint, ...] = ()
+    absent: tuple[str, ...] = ()  # workspace keys that are absent: what is simply not judged
+
+    def target(self, host: str) -> HostTarget | None:
+        """The target of that id, or None."""
+        return next((t for t in self.targets if t.id == host), None)

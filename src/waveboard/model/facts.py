@@ -1,0 +1,314 @@
+"""What evidence says, as nouns. A fact is a noun or Unavailable(reason); there are no defaults and no empty strings for "unknown"."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar, cast
+
+from waveboard.model.evidence import Identity
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The fact could not be had, and why: `permission denied`, `not installed`, `timed out`, `truncated`, `unreachable` …"""
+
+    reason: str
+
+
+class MissingFact(LookupError):
+    """A room asked for a fact that is unavailable: the caller turns this into unknown."""
+
+    def __init__(self, noun: type, reason: str) -> None:
+        super().__init__(f"{noun.__name__}: {reason}")
+        self.noun, self.reason = noun, reason
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """Everything known of one host at one instant. `facts[Mounts]` gives the noun or raises MissingFact."""
+
+    host: str
+    at: datetime
+    identity: Identity
+    bundle: str  # digest of the bundle the facts came from
+    nouns: Mapping[type, object] = field(default_factory=dict)
+
+    def get(self, noun: type[T]) -> T | Unavailable:
+        """The noun, or Unavailable with its reason."""
+        return cast("T | Unavailable", self.nouns.get(noun, Unavailable("no probe gave it")))
+
+    def __getitem__(self, noun: type[T]) -> T:
+        found = self.get(noun)
+        if isinstance(found, Unavailable):
+            raise MissingFact(noun, found.reason)
+        return found
+
+
+# -- storage ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of mountinfo, octal escapes already undone. Source: proc_pid_mountinfo(5)."""
+
+    mount_id: int
+    parent_id: int
+    devno: str  # "8:1"
+    root: str  # path inside the filesystem that is mounted here
+    target: str
+    options: tuple[str, ...]
+    fstype: str
+    source: str
+    super_options: tuple[str, ...]
+    shared: str | None = None  # peer group, "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Mounts:
+    """The host's own mount table (pid 1's where it could be read, else the auditor's; `of` says which)."""
+
+    table: tuple[Mount, ...]
+    of: str = "self"  # "1" | "self"
+    dockerd: tuple[Mount, ...] | None = None  # dockerd's own table when it lives in another mount namespace
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDevice:
+    """One entry of /sys/class/block. Sizes in bytes. `sysfs` is the resolved device path below /sys."""
+
+    name: str
+    devno: str
+    size_bytes: int
+    sysfs: str
+    read_only: bool = False
+    parent: str | None = None  # set for a partition: the whole disk's name
+    slaves: tuple[str, ...] = ()
+    dm_name: str | None = None
+    dm_uuid: str | None = None
+    md_level: str | None = None
+    loop_file: str | None = None  # backing file as the kernel tells it, " (deleted)" included
+    loop_devno: str | None = None  # device of the backing file's filesystem (losetup BACK-MAJ:MIN)
+    serial: str | None = None
+    wwid: str | None = None
+    rotational: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDevices:
+    """All block devices by kernel name, multi-device filesystems and pools beside them."""
+
+    devices: Mapping[str, BlockDevice]
+    pools: tuple["DevicePool", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePool:
+    """A filesystem that spans devices by itself: btrfs, bcachefs (sysfs) or a ZFS pool (zpool status -PL)."""
+
+    fstype: str  # "btrfs" | "bcachefs" | "zfs"
+    id: str  # filesystem uuid, or pool name for zfs
+    members: tuple[str, ...]  # kernel names
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FstabEntry:
+    """One fstab(5) or mount-unit line; `origin` is the file it came from."""
+
+    spec: str
+    target: str
+    fstype: str
+    options: tuple[str, ...]
+    origin: str = "/etc/fstab"
+
+
+@dataclass(frozen=True, slots=True)
+class Fstab:
+    """What is to be mounted at boot."""
+
+    entries: tuple[FstabEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLinks:
+    """/dev/disk/by-* and /dev/mapper: link path -> kernel name."""
+
+    links: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Swaps:
+    """/proc/swaps: paths of swap files and partitions."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The host's own IP addresses (to recognise an NFS server that is this very host)."""
+
+    own: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FilesystemUsage:
+    """df of one mount point, in bytes and inodes."""
+
+    target: str
+    source: str
+    size_bytes: int
+    used_bytes: int
+    available_bytes: int
+    inodes: int | None = None
+    inodes_used: int | None = None
+
+    @property
+    def used_pct(self) -> float:
+        """Used share of what an unprivileged writer could have (df's Use%), 0..100."""
+        room = self.used_bytes + self.available_bytes
+        return 100.0 * self.used_bytes / room if room else 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """df by mount point."""
+
+    filesystems: Mapping[str, FilesystemUsage]
+
+
+@dataclass(frozen=True, slots=True)
+class PathFact:
+    """One path as the target itself resolves it. mount_id: the kernel's own (fdinfo), None when it could not be asked."""
+
+    path: str
+    canonical: str | None
+    exists: bool
+    ancestor: str | None  # nearest existing ancestor, canonical
+    mount_id: int | None = None
+    blocked: str | None = None  # the ancestor that may not be traversed
+    non_empty: bool | None = None
+    problem: str | None = None  # timeout, autofs pending, …: the answer is unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Every path the contract or the caller asked about."""
+
+    by_path: Mapping[str, PathFact]
+
+
+# -- docker ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerMount:
+    """One entry of the Engine API's Mounts. type: bind | volume | tmpfs | npipe | cluster | image."""
+
+    type: str
+    destination: str
+    source: str
+    name: str = ""
+    driver: str = ""
+    rw: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container in any state. pid 0 when it is not running. writable_bytes: SizeRw, None when not asked."""
+
+    id: str
+    name: str
+    image: str
+    image_id: str
+    state: str
+    pid: int
+    labels: Mapping[str, str]
+    mounts: tuple[ContainerMount, ...]
+    restart: str = ""
+    writable_bytes: int | None = None
+    tmpfs: tuple[str, ...] = ()
+    table: tuple[Mount, ...] | None = None  # /proc/PID/mountinfo when it could be read
+    upper_dir: str | None = None  # host path of the writable layer (GraphDriver UpperDir), None when not told
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One docker volume. anonymous: 64 hex digits, or dockerd's own label says so."""
+
+    name: str
+    driver: str
+    mountpoint: str
+    options: Mapping[str, str]
+    labels: Mapping[str, str]
+    size_bytes: int | None = None
+
+    @property
+    def anonymous(self) -> bool:
+        """True when nobody named it: a recreate loses it."""
+        return "com.docker.volume.anonymous" in self.labels or (
+            len(self.name) == 64 and all(c in "0123456789abcdef" for c in self.name)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image: id, tags, size in bytes, how many containers use it (-1 unknown)."""
+
+    id: str
+    tags: tuple[str, ...]
+    size_bytes: int
+    containers: int
+    created: int = 0  # unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Docker:
+    """The Engine's own answers. Sizes are bytes; None where /system/df was not asked or not allowed."""
+
+    root_dir: str
+    driver: str
+    driver_status: Mapping[str, str]
+    security_options: tuple[str, ...]
+    version: str
+    live_restore: bool
+    containers: tuple[Container, ...]
+    volumes: tuple[Volume, ...]
+    images: tuple[Image, ...] | None = None
+    layers_bytes: int | None = None
+    build_cache_bytes: int | None = None
+    build_cache: tuple[tuple[str, int, bool], ...] = ()  # id, bytes, in use
+    daemon_json: str | None = None  # text of /etc/docker/daemon.json, None when it could not be read
+    containerd_root: str | None = None
+
+
+# -- services and write surfaces -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RedisConfig:
+    """CONFIG GET and INFO persistence by container name, as redis printed them."""
+
+    by_container: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class LargeFiles:
+    """Files at or above the probe's floor below /tmp: (path, bytes)."""
+
+    files: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSurfaces:
+    """Directories below the writable paths asked for, by container name: (path inside the container, bytes)."""
+
+    by_container: Mapping[str, tuple[tuple[str, int], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """Tools and versions that decide what a plan may use: name -> version text."""
+
+    versions: Mapping[str, str]

@@ -1,0 +1,95 @@
+"""What judging yields: verdicts, findings and reports. A finding is a complete value; its fingerprint holds no sizes."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import sha256
+
+
+class Verdict(Enum):
+    """XCCDF's results under the operator's names."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not-applicable"
+    ERROR = "error"
+
+
+class Severity(Enum):
+    """How much it matters; order is value order."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Mode(Enum):
+    """report: findings are told; enforce: findings block."""
+
+    REPORT = "report"
+    ENFORCE = "enforce"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One deviation. `code` and `subject` are stable names (`boot-backed`, `container:mint-modules-redis:/data`); sizes, dates
+    and example paths go into `message` and `measured` only, so the fingerprint of the same deviation never changes.
+
+    stor, gaps, loops: linkage through the findings map, filled by the register, not by the gate.
+    """
+
+    gate: str
+    host: str
+    code: str
+    subject: str
+    severity: Severity
+    message: str
+    fix: str = ""
+    measured: tuple[tuple[str, str], ...] = ()
+    evidence: tuple[str, ...] = ()
+    stor: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+    loops: tuple[str, ...] = ()
+    waiver: str = ""  # id of the waiver that covers it
+
+    @property
+    def fingerprint(self) -> str:
+        """First 16 hex digits of sha256 over gate, host, code, subject."""
+        return sha256("\0".join((self.gate, self.host, self.code, self.subject)).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """One gate's result in one run. reasons: why unknown, not-applicable or error. hosts: those it judged."""
+
+    gate: str
+    title: str
+    verdict: Verdict
+    mode: Mode
+    severity: Severity
+    findings: tuple[Finding, ...] = ()
+    reasons: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    canary: bool = True  # it saw its own seeded violation in this run
+
+
+@dataclass(frozen=True, slots=True)
+class PackReport:
+    """One pack run. `complete`: every gate evaluated and nothing in enforce failed."""
+
+    pack: str
+    reports: tuple[GateReport, ...]
+    contract: str  # digest
+    evidence: tuple[tuple[str, str], ...] = ()  # host -> bundle digest
+    at: str = ""
+    waived: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """DESIGN section 6: nothing unknown or in error, nothing in enforce failed."""
+        return all(
+            r.verdict not in (Verdict.UNKNOWN, Verdict.ERROR) and not (r.mode is Mode.ENFORCE and r.verdict is Verdict.FAIL)
+            for r in self.reports
+        )

@@ -1,0 +1,59 @@
+"""Where data lives: nodes, edges and the answer to one question. Building and walking happen in audit."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class PlacementClass(Enum):
+    """The classes of notes on storage, section 1.1, under DESIGN's names."""
+
+    BOOT = "BOOT"
+    MIXED = "MIXED"
+    DATA = "DATA"
+    NET = "NET"
+    NETDISK = "NETDISK"
+    VOLATILE = "VOLATILE"
+    LAYER = "LAYER"
+    UNKNOWN = "UNKNOWN"
+
+
+class Confidence(Enum):
+    """How the answer is known. `declared` and `lexical` may fail a gate, never clear one."""
+
+    OBSERVED = "observed"
+    DECLARED = "declared"
+    LEXICAL = "lexical"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One link of the chain. kind: path | container | volume | mount | filesystem | subvolume | lv | md | crypt | loop |
+    multipath | partition | disk | net | ram | overlay | unknown. name is the kernel's or the mount's own."""
+
+    kind: str
+    name: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The one answer to "is this data on the boot disk?".
+
+    disks: kernel names of the leaf disks, sorted. boot: None when it cannot be known. predicted: for a path that does not
+    exist yet, the class it would get. flags: BOOT_DISK_OTHER_FS, FSTAB_NOT_MOUNTED, NOT_PERSISTED, READ_ONLY, SHADOWED,
+    LATE_MOUNT, ANONYMOUS, PATH_MISSING, BLOCKED, AUTOFS_PENDING, VG_SHARED_WITH_BOOT, DEGRADED, DUPLICATE_UUID.
+    """
+
+    path: str
+    mount_target: str | None
+    mount_source: str | None
+    mount_fstype: str | None
+    chain: tuple[Node, ...]
+    disks: tuple[str, ...]
+    placement: PlacementClass
+    boot: bool | None
+    confidence: Confidence
+    why: str
+    flags: tuple[str, ...] = ()
+    container: str | None = None

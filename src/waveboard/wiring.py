@@ -1,0 +1,1 @@
+"""The one place that picks real hands for the ports."""
