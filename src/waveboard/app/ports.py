@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from waveboard.model.change import Approval, Event, Lease
+from waveboard.model.change import Action, Approval, Event, Lease
 from waveboard.model.contract import HostTarget
 from waveboard.model.evidence import Bundle
+from waveboard.model.history import BundleRecord, CapRun, Hold, PackRun, PlanRecord, Snapshot
 from waveboard.model.receipt import Signature
 
 
@@ -37,19 +38,80 @@ class Hand(Protocol):
 
 
 class Store(Protocol):
-    """Durable memory. Every append is on disk when it returns."""
+    """Durable memory. Every append is on disk when it returns; two instances over one database obey the same rules together."""
 
-    def put_object(self, raw: bytes) -> str: ...
+    def put_object(self, raw: bytes) -> str:
+        """The content address; storing the same bytes twice is one object."""
+        ...
 
-    def get_object(self, digest: str) -> bytes: ...
+    def get_object(self, digest: str) -> bytes:
+        """Raises: UsageError when unknown, EvidenceError when the bytes kept are no longer those of the digest."""
+        ...
 
     def save_bundle(self, bundle: Bundle, digest: str) -> None: ...
 
-    def append_event(self, event: Event) -> None: ...
+    def bundles(self, host: str, limit: int) -> tuple[BundleRecord, ...]:
+        """Newest first."""
+        ...
+
+    def save_snapshot(self, snapshot: Snapshot) -> None: ...
+
+    def snapshots(self, limit: int) -> tuple[Snapshot, ...]:
+        """Newest first."""
+        ...
+
+    def save_cap_run(self, run: CapRun) -> None: ...
+
+    def cap_runs(self, limit: int) -> tuple[CapRun, ...]:
+        """Newest first."""
+        ...
+
+    def save_pack_run(self, run: PackRun) -> None: ...
+
+    def pack_runs(self, pack: str, limit: int) -> tuple[PackRun, ...]:
+        """Newest first."""
+        ...
+
+    def save_plan(self, raw: bytes, wave: str, kind: str, at: datetime) -> str:
+        """The plan's digest; get_object gives the exact bytes back. Saving the same plan again changes nothing."""
+        ...
+
+    def plans(self, wave: str = "") -> tuple[PlanRecord, ...]:
+        """Newest first; of every wave when none is named."""
+        ...
+
+    def open_wave(self, event: Event, nonces: Sequence[str]) -> None:
+        """Consume every nonce and append `opened` in one transaction (I4): all of it happens or nothing.
+
+        Raises: RefusedError naming the plan that used a nonce and when, or the plan already opened.
+        """
+        ...
+
+    def append_event(self, event: Event) -> None:
+        """Append exactly this seq: what was decided on a journal that has grown since is refused.
+
+        Raises: RefusedError when seq is not the next one, or a newer fence has been issued for the plan.
+        """
+        ...
+
+    def record(
+        self, plan: str, kind: str, step: str, attempt: int, at: datetime, fence: int, detail: Mapping[str, object]
+    ) -> Event:
+        """Append at whatever seq comes next: for outcomes, and for `undo-asked` by a person (fence 0).
+
+        Raises: RefusedError when a newer fence has been issued for the plan.
+        """
+        ...
 
     def events(self, plan: str) -> tuple[Event, ...]: ...
 
-    def save_approval(self, approval: Approval) -> None: ...
+    def open_plans(self) -> tuple[str, ...]:
+        """Plans opened and neither done, rolled back nor halted; one asked to be undone counts until it is rolled back."""
+        ...
+
+    def save_approval(self, approval: Approval) -> None:
+        """Raises: RefusedError when the nonce already belongs to another approval."""
+        ...
 
     def approvals(self, plan: str) -> tuple[Approval, ...]: ...
 
@@ -58,16 +120,111 @@ class Store(Protocol):
         ...
 
     def acquire_lease(self, plan: str, hosts: Sequence[str], owner: str, at: datetime, ttl_s: int) -> Lease:
-        """Raises: RefusedError naming the holder while another live lease covers one of the hosts."""
+        """All hosts or none. The same owner takes its own plan over at once, with a higher fence.
+
+        Raises: RefusedError naming the holder, since when, and the way out, while another live lease covers one of the hosts.
+        """
         ...
 
-    def renew_lease(self, lease: Lease, at: datetime, ttl_s: int) -> Lease: ...
+    def renew_lease(self, lease: Lease, at: datetime, ttl_s: int) -> Lease:
+        """Raises: RefusedError naming the new holder when somebody took over; late but untaken is granted."""
+        ...
 
-    def release_lease(self, lease: Lease) -> None: ...
+    def release_lease(self, lease: Lease) -> None:
+        """Releasing what is no longer held changes nothing."""
+        ...
 
-    def append_receipt(self, envelope: bytes, digest: str, kind: str, run_key: str, at: datetime) -> int: ...
+    def holds(self, at: datetime) -> tuple[Hold, ...]:
+        """Live holds, by host."""
+        ...
 
-    def receipts(self) -> tuple[tuple[int, str, bytes], ...]: ...
+    def append_receipt(self, envelope: bytes, digest: str, kind: str, run_key: str, at: datetime, seq: int | None = None) -> int:
+        """The receipt's seq: 1, 2, 3 … without a gap. seq: the number inside the signed envelope, when it has one.
+
+        Raises: RefusedError when that number is not the next one (another receipt came in between: sign again).
+        """
+        ...
+
+    def receipt_head(self) -> tuple[int, str]:
+        """(seq, digest) of the newest receipt; (0, "") before the first."""
+        ...
+
+    def receipts(self) -> tuple[tuple[int, str, bytes], ...]:
+        """(seq, digest, exact envelope bytes), oldest first."""
+        ...
+
+
+class Work(Protocol):
+    """What an engine drives: the fold over one plan's journal, and the acting. Both are app's; the journal is the truth."""
+
+    def next_action(self) -> Action:
+        """decide over the journal as it stands now."""
+        ...
+
+    def perform(self, action: Action) -> None:
+        """Act and journal it. Safe to be called again for the same action after a crash.
+
+        APPLY, UNDO: append the intent at the exact next seq, act, append the outcome; no answer from the host: append nothing
+        and return (the next action is then a probe). PROBE, PROBE_UNDO: wait while it runs, append `probed`. FINISH,
+        ROLLED_BACK, HALT: append the closing event unless the journal has it.
+        Raises: WaveboardError to suspend the run (host unreachable, window closed, lease lost); resume goes on from the journal.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended. state: ended (action is FINISH, ROLLED_BACK or HALT) | cancelled. turns: actions performed."""
+
+    run: str
+    state: str
+    action: Action | None
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One drive of a plan, as the engine remembers it. state: pending | ended | suspended | cancelled | error."""
+
+    handle: str
+    state: str
+    started_at: datetime
+    turns: int
+
+
+class Engine(Protocol):
+    """Drives one wave at a time, turn by turn, and goes on after a crash. Knows nothing of plans."""
+
+    def start(self, run: str, spec: Mapping[str, object], work: Work, limit: int) -> str:
+        """A handle. run: stable name of the plan ([a-z0-9-]); spec: JSON-ready, for history; limit: most turns in one drive.
+
+        Raises: RefusedError while another process drives the same run, or an unfinished drive waits to be resumed.
+        """
+        ...
+
+    def resume(self, run: str, work: Work, limit: int) -> str:
+        """Go on with an unfinished drive, or begin another one from the journal when none is.
+
+        Raises: UsageError when the run was never started; RefusedError while another process drives it.
+        """
+        ...
+
+    def wait(self, handle: str, timeout_s: float | None = None) -> RunEnd:
+        """Raises: what perform raised; TimeoutError, and the run goes on."""
+        ...
+
+    def cancel(self, run: str) -> bool:
+        """Stop between two actions, from any process; False when nothing was running."""
+        ...
+
+    def history(self, run: str) -> tuple[RunRecord, ...]:
+        """Oldest first."""
+        ...
+
+    def close(self) -> None: ...
+
+
+CrashPoint = Callable[[str], None]  # named places where the fault programme may end the process
 
 
 class Signer(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from waveboard.model.finding import Mode, Severity
+from waveboard.model.finding import Finding, Mode, Severity
 
 V = TypeVar("V")
 
@@ -97,6 +97,8 @@ class Thresholds:
     volumes_warn_bytes: Sourced[int] | None = None
     tmp_large_file_bytes: Sourced[int] | None = None
     writable_layer_warn_bytes: Sourced[int] | None = None
+    data_warn_pct: Sourced[float] | None = None  # fill of the filesystem at `data_mount`
+    data_fail_pct: Sourced[float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,10 @@ class LinkRule:
     codes: tuple[str, ...]
     hosts: tuple[str, ...] = ()  # empty: any
 
+    def covers(self, finding: Finding) -> bool:
+        """True when the finding belongs to this rule's STOR id."""
+        return finding.gate == self.gate and finding.code in self.codes and (not self.hosts or finding.host in self.hosts)
+
 
 @dataclass(frozen=True, slots=True)
 class FindingsMap:
@@ -164,6 +170,11 @@ class FindingsMap:
     findings: tuple[StorFinding, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     links: tuple[LinkRule, ...] = ()
+
+    def entries_of(self, finding: Finding) -> tuple[StorFinding, ...]:
+        """The STOR entries a finding belongs to, in the map's order."""
+        wanted = {rule.stor for rule in self.links if rule.covers(finding)}
+        return tuple(entry for entry in self.findings if entry.id in wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +187,7 @@ class Pack:
     mode: Mode
     modes: Mapping[str, Mode] = field(default_factory=dict)
     place: Place | None = None
+    evidence_max_age_s: int | None = None  # how old a host's evidence may be when it is judged; None: no contract says
 
 
 @dataclass(frozen=True, slots=True)

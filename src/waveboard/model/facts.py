@@ -312,3 +312,20 @@ class Software:
     """Tools and versions that decide what a plan may use: name -> version text."""
 
     versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """One configuration file a plan may edit. sha256: hex of the raw bytes. lines: only lines known to hold no secret; the rest
+    are None, so line numbers stay those of the file."""
+
+    path: str
+    sha256: str
+    lines: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFiles:
+    """/etc/fstab, daemon.json and the compose files that running containers name, by path."""
+
+    by_path: Mapping[str, ConfigFile]

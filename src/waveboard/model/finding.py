@@ -61,7 +61,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """One gate's result in one run. reasons: why unknown, not-applicable or error. hosts: those it judged."""
+    """One gate's result in one run. hosts: those it judged.
+
+    reasons: what it could not see, or why it is in error; any reason makes the pack incomplete, whatever the verdict.
+    skipped: what the contracts do not ask, and of whom.
+    """
 
     gate: str
     title: str
@@ -72,6 +76,7 @@ class GateReport:
     reasons: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     canary: bool = True  # it saw its own seeded violation in this run
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +93,15 @@ class PackReport:
 
     @property
     def complete(self) -> bool:
-        """DESIGN section 6: nothing unknown or in error, nothing in enforce failed."""
-        return all(
-            r.verdict not in (Verdict.UNKNOWN, Verdict.ERROR) and not (r.mode is Mode.ENFORCE and r.verdict is Verdict.FAIL)
+        """DESIGN section 6: gates were asked, nothing unknown or in error, no doubt beside a failure, nothing in enforce failed."""
+        return bool(self.reports) and all(
+            not r.reasons
+            and r.verdict not in (Verdict.UNKNOWN, Verdict.ERROR)
+            and not (r.mode is Mode.ENFORCE and r.verdict is Verdict.FAIL)
             for r in self.reports
         )
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every finding of the run, in gate order, waived ones included."""
+        return tuple(finding for report in self.reports for finding in report.findings)

@@ -1,5 +1,6 @@
 """Where data lives: nodes, edges and the answer to one question. Building and walking happen in audit."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -57,3 +58,17 @@ class Placement:
     why: str
     flags: tuple[str, ...] = ()
     container: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlacements:
+    """Every placement the gates may need for one host, computed once.
+
+    paths: host paths asked for by the contract. containers: container name -> path inside it -> placement, for every mount
+    destination and every declared data path.
+    """
+
+    boot_disks: tuple[str, ...]
+    docker_root: Placement | None
+    paths: Mapping[str, Placement]
+    containers: Mapping[str, Mapping[str, Placement]]

@@ -1,0 +1,155 @@
+"""Golden boot disks: a furnished Debian tree, booted once to plant the host's drift, cached under the recipe's digest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.cgroups import own_group
+from lab.command import run, say
+from lab.errors import LabError
+from lab.estate import MIB, Machine
+from lab.golden import containers, recipe, tree
+from lab.machine import Config, wrapped
+from lab.settings import Settings
+
+PLANT = Path(__file__).resolve().parent.parent / "plant"
+UNIT = """[Unit]
+Description=Plants the lab's drift, then powers off
+After=docker.service
+Wants=docker.service
+OnFailure=poweroff.target
+[Service]
+Type=oneshot
+TimeoutStartSec=600
+ExecStart=/bin/sh -c 'mkdir -p /mnt/plant && mount /dev/sdb /mnt/plant && sh /mnt/plant/run.sh > /mnt/plant/output 2>&1'
+"""
+
+
+def goldens(settings: Settings, machines: Sequence[Machine]) -> dict[str, Path]:
+    """The golden image of every machine, baking those the cache lacks. Seconds when cached, minutes when not."""
+    wanted = {machine.name: settings.cache / "golden" / f"{machine.name}-{recipe.golden_key(machine)}.img" for machine in machines}
+    lacking = [machine for machine in machines if not wanted[machine.name].exists()]
+    if lacking:
+        began = time.monotonic()
+        with _workshop(settings.cache) as work:
+            _bake_all(settings, lacking, wanted, work)
+        say(f"golden images ready in {time.monotonic() - began:.0f} s")
+    return wanted
+
+
+def boot_files(settings: Settings) -> Path:
+    """Where the guests' kernel and initrd are, for the QEMU tier."""
+    return settings.cache / "boot" / recipe.tree_key()
+
+
+@contextmanager
+def _workshop(cache: Path):  # type: ignore[no-untyped-def]
+    """A directory below the cache for half-made things; gone afterwards, whatever happened."""
+    cache.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix="work.", dir=cache))
+    try:
+        yield work
+    finally:
+        run(["rm", "-rf", "--one-file-system", work], seconds=120)
+
+
+def _bake_all(settings: Settings, machines: Sequence[Machine], wanted: dict[str, Path], work: Path) -> None:
+    cache, log = settings.cache, settings.cache / "build.log"
+    for name in ("golden", "packages", "images", "boot"):
+        (cache / name).mkdir(exist_ok=True)
+    packages = cache / "packages" / f"guest-{recipe.tree_key()}.tar"
+    tree.fetch(tree.SUITE, tree.PACKAGES, packages, log)
+    images = _container_images(cache, work, log)
+    say("furnishing the guest")
+    root = work / "tree"
+    tree.unpack(packages, root)
+    tree.furnish(root)
+    boot = boot_files(settings)
+    boot.mkdir(exist_ok=True)
+    tree.kernel_and_initrd(root, boot)
+    for machine in machines:
+        tree.filesystem(root, work / f"{machine.name}.img", machine.boot_bytes)
+    run(["rm", "-rf", root], seconds=120)
+    say(f"planting {' and '.join(machine.name for machine in machines)} (log: {log})")
+    with ThreadPoolExecutor(len(machines)) as pool:
+        bakes = [pool.submit(_bake, machine, images, work, log) for machine in machines]
+        for bake in bakes:
+            bake.result()
+    for machine in machines:
+        (work / f"{machine.name}.img").rename(wanted[machine.name])
+
+
+def _container_images(cache: Path, work: Path, log: Path) -> Path:
+    images = cache / "images" / recipe.images_key()
+    if not images.exists():
+        stage_tar = cache / "packages" / f"images-{recipe.images_key()}.tar"
+        tree.fetch(tree.IMAGE_SUITE, tree.IMAGE_PACKAGES, stage_tar, log, extract_only=True)
+        say("building container images")
+        stage, part = work / "stage", work / "images"
+        tree.unpack(stage_tar, stage)
+        part.mkdir()
+        containers.build(stage, work, part)
+        part.rename(images)
+    return images
+
+
+def _bake(machine: Machine, images: Path, work: Path, log: Path) -> None:
+    """Boot the image once with the plant's files on its second disk; the unit plants and powers off."""
+    seeds = work / f"{machine.name}.plant"
+    shutil.copytree(PLANT / machine.name, seeds)
+    shutil.copy(PLANT / "run.sh", seeds)
+    (seeds / "root-use").write_text(f"{machine.root_use}\n")
+    for wanted in (seeds / "images").read_text().split():
+        shutil.copy(images / f"{wanted}.tar", seeds)
+    medium = work / f"{machine.name}.plant.img"
+    tree.filesystem(seeds, medium, 1024 * MIB, label="plant")
+    place = work / f"{machine.name}.place"
+    place.mkdir()
+    image = work / f"{machine.name}.img"
+    config = Config(
+        name=machine.name,
+        disks=[[str(image), machine.serial("boot")], [str(medium), "plant"]],
+        place=str(place),
+        log=str(work / f"{machine.name}.console.log"),
+        group=str(own_group() / f"waveboard-bake.{os.getpid()}.{machine.name}"),
+        inject={
+            "/etc/hostname": ["644", f"{machine.name}\n"],
+            "/etc/hosts": ["644", f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n"],
+            "/etc/systemd/system/lab-plant.service": ["644", UNIT],
+            "/etc/systemd/system/multi-user.target.d/plant.conf": ["644", "[Unit]\nWants=lab-plant.service\n"],
+        },
+    )
+    config.write(work / f"{machine.name}.json")
+    try:
+        _boot_once(machine, config, work / f"{machine.name}.json")
+    finally:
+        output = run(["debugfs", "-R", "cat /output", medium], check=False).stdout
+        with log.open("a") as out:
+            out.write(f"--- planting {machine.name}\n{output}\n")
+    if "PLANTED" not in output:
+        raise LabError(f"cannot plant {machine.name}: because its script stopped early; see {log}")
+    run(["fallocate", "--dig-holes", image], seconds=300)
+
+
+def _boot_once(machine: Machine, config: Config, file: Path) -> None:
+    from lab.cgroups import remove_group
+
+    argv = wrapped(file)
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False)
+    except subprocess.TimeoutExpired:
+        raise LabError(f"cannot plant {machine.name}: because it took more than 15 minutes") from None
+    finally:
+        remove_group(Path(config.group))
+    if done.returncode != 0:
+        raise LabError(f"cannot plant {machine.name}: because its guest ended with {done.returncode}: {done.stderr[-500:]}")
+
+

@@ -1,0 +1,5 @@
+"""`python -m waveboard`."""
+
+from waveboard.cli import main
+
+main()

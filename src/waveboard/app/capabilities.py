@@ -1,0 +1,100 @@
+"""The registry: every verb by name, with its safety, approval, typed arguments and outputs. A table; it runs nothing.
+
+The doors are held to it by a test: a command without a capability, or a capability without a command, fails the build.
+"""
+
+from dataclasses import dataclass
+
+from waveboard.model.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """One argument as a caller types it. type: text | path | flag | instant | choice."""
+
+    name: str
+    type: str
+    required: bool
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """safety: read-only | mutating | destructive. approval: auto | manual (a person's signature on the exact plan).
+
+    command: the words of the CLI. outputs: what it leaves behind, in the order it is written.
+    """
+
+    name: str
+    safety: str
+    approval: str
+    summary: str
+    command: tuple[str, ...]
+    args: tuple[Arg, ...] = ()
+    outputs: tuple[str, ...] = ("stdout",)
+
+
+_JSON = Arg("--json", "flag", False, "print one stable, versioned JSON document")
+_HOSTS = Arg("HOST…", "text", False, "host ids; all hosts of the workspace when absent")
+_EVIDENCE = Arg("--evidence", "path", False, "judge these bundles (a directory or files) instead of reading hosts")
+_PLAN = Arg("PLAN", "path", True, "a plan file, or the digest of a stored plan")
+
+# fmt: off
+CAPABILITIES: tuple[Capability, ...] = (
+    Capability("contracts.check", "read-only", "auto", "check every contract; all problems at once, each with its place",
+               ("contracts", "check"), (_JSON, Arg("--strict", "flag", False, "warnings also fail"))),
+    Capability("contracts.schemas", "read-only", "auto", "write the contracts' JSON Schemas for editors",
+               ("contracts", "schemas"), (Arg("-o", "path", True, "directory to write to"),), ("files",)),
+    Capability("host.audit", "read-only", "auto", "read hosts; store and optionally export the evidence", ("audit",),
+               (_HOSTS, Arg("-o", "path", False, "also write one bundle per host here"), Arg("--sysroot", "path", False, "read a recorded tree"),
+                _EVIDENCE, _JSON), ("evidence", "receipt")),
+    Capability("host.where", "read-only", "auto", "the chain from a path to its disks, and the boot verdict", ("where",),
+               (Arg("HOST", "text", False, "a host of the workspace"), Arg("PATH", "text", True, "absolute path"),
+                Arg("--container", "text", False, "resolve PATH inside this container"), _EVIDENCE,
+                Arg("--sysroot", "path", False, "read a recorded tree"), _JSON)),
+    Capability("verify.pack.run", "read-only", "auto", "judge a pack of gates", ("verify",),
+               (Arg("PACK", "text", True, "a pack of packs.yaml"), _EVIDENCE,
+                Arg("--format", "choice", False, "text, json, junit, sarif, prometheus or markdown")), ("report", "evidence", "receipt")),
+    Capability("gates.list", "read-only", "auto", "list the gates, or explain one", ("gates",), (Arg("ID", "text", False, "a gate id"),)),
+    Capability("findings.list", "read-only", "auto", "findings of the latest run with their links", ("findings",), (_JSON,)),
+    Capability("wave.list", "read-only", "auto", "the waves of the workspace and where they stand", ("wave", "list"), (_JSON,)),
+    Capability("wave.show", "read-only", "auto", "one wave: goal, scope, links, gates, steps", ("wave", "show"),
+               (Arg("WAVE", "text", True, "a wave id"), _JSON)),
+    Capability("wave.plan", "read-only", "auto", "plan a wave from a fresh audit", ("plan",),
+               (Arg("WAVE", "text", True, "a wave id"), Arg("-o", "path", False, "write the plan here"), _EVIDENCE, _JSON), ("plan", "receipt")),
+    Capability("wave.approve", "mutating", "manual", "sign a plan's digest with an SSH key; people only", ("approve",),
+               (_PLAN, Arg("--key", "path", True, "SSH private key, or public key of one held by the agent"),
+                Arg("--as", "text", True, "the principal, as allowed_signers names it")), ("approval", "receipt")),
+    Capability("wave.apply", "mutating", "manual", "carry out an approved plan, or resume it", ("apply",), (_PLAN,), ("journal", "receipts")),
+    Capability("wave.undo", "mutating", "manual", "take a wave back under its own approval", ("undo",), (_PLAN,), ("journal", "receipts")),
+    Capability("wave.retire", "read-only", "auto", "plan the removal of what a wave set aside", ("retire",),
+               (_PLAN, Arg("-o", "path", False, "write the plan here")), ("plan", "receipt")),
+    Capability("wave.close", "read-only", "auto", "exit gates on a fresh audit, and the closeout receipt", ("close",), (_PLAN,), ("receipt",)),
+    Capability("wave.status", "read-only", "auto", "plans, steps, leases", ("status",), (_JSON,)),
+    Capability("receipts.show", "read-only", "auto", "list receipts, or print one", ("receipts", "show"), (Arg("SEQ", "text", False, "which"),)),
+    Capability("receipts.verify", "read-only", "auto", "verify every receipt and the chain", ("receipts", "verify"),
+               (Arg("DIR", "path", False, "an exported directory; the workspace's own when absent"), _JSON)),
+    Capability("receipts.export", "read-only", "auto", "write receipts, keys and approvals for a stranger to verify", ("receipts", "export"),
+               (Arg("DIR", "path", True, "where to"),), ("files",)),
+    Capability("cap.list", "read-only", "auto", "list the capabilities", ("cap", "list"), (_JSON,)),
+    Capability("cap.explain", "read-only", "auto", "what one capability does, needs and leaves behind", ("cap", "explain"),
+               (Arg("NAME", "text", True, "a capability"),)),
+    Capability("cap.run", "read-only", "auto", "run a capability by name; it keeps its own safety and approval", ("cap", "run"),
+               (Arg("NAME", "text", True, "a capability"), Arg("ARGS…", "text", False, "after --")), ("receipt",)),
+    Capability("lab.up", "mutating", "auto", "bring the lab's two hosts up", ("lab", "up")),
+    Capability("lab.down", "mutating", "auto", "take the lab away, leaving nothing", ("lab", "down")),
+    Capability("lab.reset", "mutating", "auto", "back to the drifted state", ("lab", "reset")),
+    Capability("lab.status", "read-only", "auto", "what the lab runs", ("lab", "status")),
+    Capability("lab.ssh", "mutating", "auto", "a root shell on a lab host", ("lab", "ssh")),
+    Capability("lab.demo", "mutating", "auto", "the main job on the lab's hosts, start to finish", ("lab", "demo")),
+)
+# fmt: on
+
+
+def named(name: str) -> Capability:
+    """The capability of that name. Raises: UsageError with the nearest names."""
+    found = next((c for c in CAPABILITIES if c.name == name), None)
+    if found is None:
+        near = [c.name for c in CAPABILITIES if name.split(".")[0] in c.name] or [c.name for c in CAPABILITIES]
+        raise UsageError(f"run {name}", "there is no such capability", f"one of: {', '.join(near)}")
+    return found

@@ -1,5 +1,0 @@
-"""The operator's door."""
-
-
-def main() -> None:
-    """Entry point."""

@@ -1,0 +1,71 @@
+"""What the store remembers of earlier work: audits, capability runs, pack runs, plans and held hosts. Judges nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BundleRecord:
+    """One kept evidence bundle. failure: "" when the bundle is complete."""
+
+    digest: str
+    host: str
+    collected_at: datetime
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One audit of many hosts. bundles: host -> bundle digest."""
+
+    run_key: str
+    at: datetime
+    contract: str
+    bundles: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CapRun:
+    """One finished capability run. exit: the documented exit code; report: object digest of its output, "" when it kept none."""
+
+    run_key: str
+    capability: str
+    at: datetime
+    exit: int
+    report: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PackRun:
+    """One pack run as promotion counts it. report: object digest of the whole report; counts: verdict name -> gates."""
+
+    run_key: str
+    pack: str
+    at: datetime
+    contract: str
+    complete: bool
+    report: str
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """One kept plan; its bytes are the object of the same digest."""
+
+    digest: str
+    wave: str
+    kind: str
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Who may change a host now, and until when."""
+
+    host: str
+    plan: str
+    owner: str
+    fence: int
+    since: datetime
+    expires_at: datetime

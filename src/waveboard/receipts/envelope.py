@@ -1,0 +1,91 @@
+"""DSSE v1 envelopes with exactly one Ed25519 signature, in exactly one spelling of bytes.
+
+It knows nothing of what the payload says. The envelope's JSON has a fixed shape, so one pattern is both parser and
+canonical check: no white space, key order, escape or base64 variant of a valid envelope is a valid envelope.
+"""
+
+import re
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from waveboard.model.errors import ReceiptError
+from waveboard.model.receipt import Envelope, Signature
+
+Sign = Callable[[bytes], Signature]
+
+_SHAPE = re.compile(
+    rb'\{"payload":"([A-Za-z0-9+/]+={0,2})","payloadType":"([\x20\x21\x23-\x5b\x5d-\x7e]+)",'
+    rb'"signatures":\[\{"keyid":"([0-9a-f]{64})","sig":"([A-Za-z0-9+/]{86}==)"\}\]\}'
+)
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """DSSE's pre-authentication encoding: the bytes a signature is over."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def keyid(public: bytes) -> str:
+    """Hex sha256 of the raw 32-byte public key."""
+    return sha256(public).hexdigest()
+
+
+def seal(payload: bytes, payload_type: str, sign: Sign) -> bytes:
+    """The file bytes of a signed envelope."""
+    return to_bytes(Envelope(payload, payload_type, (sign(pae(payload_type, payload)),)))
+
+
+def to_bytes(envelope: Envelope) -> bytes:
+    """Canonical JSON (RFC 8785) of an envelope with one signature. Raises: ReceiptError when it has no such form."""
+    (signature,) = envelope.signatures
+    raw = b'{"payload":"%b","payloadType":"%b","signatures":[{"keyid":"%b","sig":"%b"}]}' % (
+        b64encode(envelope.payload),
+        envelope.payload_type.encode(),
+        signature.keyid.encode(),
+        b64encode(signature.sig),
+    )
+    from_bytes(raw)
+    return raw
+
+
+def from_bytes(raw: bytes) -> Envelope:
+    """The envelope whose only spelling is `raw`. Raises: ReceiptError."""
+    match = _SHAPE.fullmatch(raw)
+    if not match:
+        raise _bad("its bytes are not the canonical form of a DSSE envelope with one signature")
+    payload, kind, key, sig = match.groups()
+    return Envelope(_base64(payload), kind.decode(), (Signature(key.decode(), _base64(sig)),))
+
+
+def verify(envelope: Envelope, payload_type: str, public: bytes) -> bytes:
+    """The signed payload, once the signature holds. public: raw 32 bytes. Raises: ReceiptError."""
+    if envelope.payload_type != payload_type:
+        raise _bad(f"its payload type is not {payload_type}")
+    (signature,) = envelope.signatures
+    if signature.keyid != keyid(public):
+        raise _bad("it is signed by another key")
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature.sig, pae(payload_type, envelope.payload))
+    except (InvalidSignature, ValueError):
+        raise _bad("its signature does not hold") from None
+    return envelope.payload
+
+
+def _base64(text: bytes) -> bytes:
+    """Raises: ReceiptError for unused bits or padding that another spelling of the same bytes could have."""
+    try:
+        raw = b64decode(text, validate=True)
+    except Base64Error:
+        raise _bad("its base64 is broken") from None
+    if b64encode(raw) != text:
+        raise _bad("its base64 is not in canonical form")
+    return raw
+
+
+def _bad(because: str) -> ReceiptError:
+    return ReceiptError("read an envelope", because)

@@ -1,0 +1,141 @@
+"""Receipt <-> in-toto Statement v1 <-> canonical bytes.
+
+It neither signs nor links: `envelope` signs, `chain` links. What it cannot read exactly it refuses.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from waveboard.model import canonical
+from waveboard.model.errors import ReceiptError
+from waveboard.model.receipt import STATEMENT_TYPE, Actor, ActorKind, Receipt, Statement, Subject
+from waveboard.model.units import RUN_KEY, instant_text, parse_instant
+
+SCHEMA = "waveboard.receipt/1"
+KIND = re.compile(r"[a-z][a-z0-9.-]{0,63}")
+HEX = re.compile(r"[0-9a-f]{64}")
+_FIELDS = {"schema", "kind", "run_key", "seq", "prev", "instance", "actor", "at", "four_eyes", "body"}
+
+
+def predicate_type(kind: str) -> str:
+    """`https://waveboard.dev/receipt/<kind>/v1`."""
+    return f"https://waveboard.dev/receipt/{kind}/v1"
+
+
+def build(receipt: Receipt) -> Statement:
+    """The statement that says what the receipt says."""
+    predicate = {
+        "schema": SCHEMA,
+        "kind": receipt.kind,
+        "run_key": receipt.run_key,
+        "seq": receipt.seq,
+        "prev": receipt.prev,
+        "instance": receipt.instance,
+        "actor": {"principal": receipt.actor.principal, "kind": receipt.actor.kind.value},
+        "at": instant_text(receipt.at),
+        "four_eyes": receipt.four_eyes,
+        "body": receipt.body,
+    }
+    return Statement(receipt.subjects, predicate_type(receipt.kind), predicate)
+
+
+def to_bytes(statement: Statement) -> bytes:
+    """Canonical bytes: what gets signed. Raises: ReceiptError when from_bytes would not accept them."""
+    value = {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": s.name, "digest": {"sha256": s.sha256}} for s in statement.subjects],
+        "predicateType": statement.predicate_type,
+        "predicate": statement.predicate,
+    }
+    try:
+        raw = canonical.encode(value)
+    except ValueError as error:
+        raise _bad(str(error)) from None
+    receipt_of(from_bytes(raw))
+    return raw
+
+
+def from_bytes(raw: bytes) -> Statement:
+    """The statement written in `raw`. Raises: ReceiptError."""
+    try:
+        value = canonical.decode(raw)
+    except ValueError as error:
+        raise _bad(str(error)) from None
+    if not isinstance(value, dict) or set(value) != {"_type", "subject", "predicateType", "predicate"}:
+        raise _bad("it is not an in-toto Statement v1")
+    kind, predicate = value["predicateType"], value["predicate"]
+    if value["_type"] != STATEMENT_TYPE or not isinstance(kind, str) or not isinstance(predicate, dict):
+        raise _bad("it is not an in-toto Statement v1")
+    return Statement(_subjects(value["subject"]), kind, predicate)
+
+
+def receipt_of(statement: Statement) -> Receipt:
+    """The receipt a statement carries. Raises: ReceiptError naming the field that does not fit."""
+    p = statement.predicate
+    if set(p) != _FIELDS or p["schema"] != SCHEMA:
+        raise _bad(f"its predicate is not {SCHEMA}")
+    kind, seq, body = p["kind"], p["seq"], p["body"]
+    if not isinstance(kind, str) or not KIND.fullmatch(kind) or statement.predicate_type != predicate_type(kind):
+        raise _bad("kind and predicateType do not agree")
+    if not isinstance(seq, int) or isinstance(seq, bool) or seq < 1:
+        raise _bad("seq does not count from 1")
+    if not isinstance(body, dict):
+        raise _bad("body is not an object")
+    if not isinstance(p["four_eyes"], bool):
+        raise _bad("four_eyes is neither true nor false")
+    return Receipt(
+        kind=kind,
+        run_key=_matching(p, "run_key", RUN_KEY),
+        instance=_matching(p, "instance", re.compile(r"[\x21-\x7e]{1,128}")),
+        actor=_actor(p["actor"]),
+        at=_instant(p["at"]),
+        four_eyes=p["four_eyes"],
+        subjects=statement.subjects,
+        body=body,
+        seq=seq,
+        prev=_matching(p, "prev", HEX),
+    )
+
+
+def _subjects(value: object) -> tuple[Subject, ...]:
+    if not isinstance(value, list) or not value:
+        raise _bad("it has no subject")
+    found: dict[str, Subject] = {}
+    for item in value:
+        digest = item.get("digest") if isinstance(item, dict) and set(item) == {"name", "digest"} else None
+        hexed = digest.get("sha256") if isinstance(digest, dict) and len(digest) == 1 else None
+        if not isinstance(hexed, str) or not HEX.fullmatch(hexed) or not isinstance(item["name"], str) or not item["name"]:
+            raise _bad("a subject is not a name with one sha256")
+        if item["name"] in found:
+            raise _bad("two subjects have the same name")
+        found[item["name"]] = Subject(item["name"], hexed)
+    return tuple(found.values())
+
+
+def _matching(predicate: Mapping[str, object], field: str, pattern: re.Pattern[str]) -> str:
+    value = predicate[field]
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise _bad(f"{field} has not its form")
+    return value
+
+
+def _actor(value: object) -> Actor:
+    if isinstance(value, dict) and set(value) == {"principal", "kind"}:
+        principal, kind = value["principal"], value["kind"]
+        if isinstance(principal, str) and principal and kind in {"human", "agent", "machine"}:
+            return Actor(principal, ActorKind(kind))
+    raise _bad("actor is not a principal with a kind")
+
+
+def _instant(value: object) -> datetime:
+    try:
+        if isinstance(value, str) and instant_text(at := parse_instant(value)) == value:
+            return at
+    except (ValueError, OverflowError):
+        pass
+    raise _bad("at is not an instant in UTC with seconds")
+
+
+def _bad(because: str) -> ReceiptError:
+    return ReceiptError("read a receipt statement", because)

@@ -1,0 +1,75 @@
+"""May this plan run now? Every reason why not, each naming its rule, who holds what, and what to do. Judges; starts nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from waveboard.model.change import Plan
+from waveboard.model.contract import Contract
+from waveboard.model.facts import HostFacts, Unavailable
+from waveboard.model.units import instant_text
+from waveboard.waves.pins import fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One rule that says no. kind: approval | window | facts | contract | gate | host | instance — it decides the exit code."""
+
+    kind: str
+    reason: str
+    fix: str
+
+
+def _window(plan: Plan, contract: Contract, at: datetime) -> list[Refusal]:
+    hosts = {h.host for h in plan.hosts}
+    span = f"{instant_text(plan.not_before)} to {instant_text(plan.not_after)}"
+    if not plan.not_before <= at <= plan.not_after:
+        return [Refusal("window", f"the plan's change window is {span}; it is {instant_text(at)} now", "wait for the window, or plan again")]
+    open_now = [w for w in contract.windows if w.not_before <= at <= w.not_after]
+    denied = [w for w in open_now if w.kind == "deny" and hosts & set(w.hosts)]
+    if denied:
+        until = instant_text(denied[0].not_after)
+        return [Refusal("window", f"deny window {denied[0].id} covers {', '.join(sorted(hosts & set(denied[0].hosts)))} until {until}", "deny wins")]
+    if not any(w.kind == "allow" and hosts <= set(w.hosts) for w in open_now):
+        return [Refusal("window", "the contracts hold no open allow window for these hosts any more", "restore the window, or plan again")]
+    return []
+
+
+def _hosts(plan: Plan, facts: Mapping[str, HostFacts | Unavailable]) -> list[Refusal]:
+    refusals = []
+    for pin in plan.hosts:
+        found = facts.get(pin.host, Unavailable("it was not audited"))
+        if isinstance(found, Unavailable):
+            refusals.append(Refusal("host", f"{pin.host} cannot be read: {found.reason}", "nothing mutates on a host that cannot be seen"))
+        elif found.identity.machine_id != pin.machine_id or found.identity.host_key != pin.host_key:
+            refusals.append(Refusal("facts", f"{pin.host} is not the machine the plan was made for", "plan again; never apply to a stranger"))
+        elif fingerprint(found) != pin.facts:
+            refusals.append(Refusal("facts", f"the facts of {pin.host} have changed since the plan was made", "plan again and have the new plan signed"))
+    return refusals
+
+
+def refusals(
+    plan: Plan,
+    contract: Contract,
+    facts: Mapping[str, HostFacts | Unavailable],
+    *,
+    instance: str,
+    approvals: tuple[str, ...],
+    gates: str,
+    entry: tuple[str, ...],
+    at: datetime,
+) -> tuple[Refusal, ...]:
+    """Why the plan may not start. approvals: reasons why the given approvals do not suffice; entry: entry conditions that do not
+    hold, in words. Both are computed by their own rooms. An empty answer admits."""
+    found: list[Refusal] = []
+    if plan.instance != instance:
+        found.append(Refusal("instance", "the plan belongs to another workspace", "plan here"))
+    found += [Refusal("approval", reason, "waveboard approve PLAN --key KEY --as PRINCIPAL") for reason in approvals]
+    if plan.contract != contract.digest:
+        found.append(Refusal("contract", "the contracts changed after the plan was made", "plan again: a policy change voids a plan"))
+    if plan.gates != gates:
+        found.append(Refusal("contract", "the gates' code changed after the plan was made", "plan again"))
+    found += _window(plan, contract, at)
+    found += _hosts(plan, facts)
+    found += [Refusal("gate", reason, "settle it, then apply again") for reason in entry]
+    return tuple(found)

@@ -1,0 +1,151 @@
+"""wave x facts x contract -> Plan: immutable, complete, digested. Performs nothing and leaves no choice for later."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from waveboard.model.change import HostPin, Plan, Reversibility, Step
+from waveboard.model.contract import Contract, WaveSpec, Window
+from waveboard.model.errors import ApprovalNeeded, HostError, RefusedError, UsageError
+from waveboard.model.facts import HostFacts, Unavailable
+from waveboard.waves.kind import Outlook, kinds
+from waveboard.waves.pins import fingerprint
+
+
+def _window(contract: Contract, wave: WaveSpec, at: datetime) -> Window:
+    """The allow window that is open now or opens next for every mutated host. Deny windows are judged again at apply time."""
+    allowed = sorted(
+        (w for w in contract.windows if w.kind == "allow" and w.not_after > at and set(wave.mutate_hosts) <= set(w.hosts)),
+        key=lambda w: w.not_before,
+    )
+    if not allowed:
+        raise RefusedError(
+            f"plan {wave.id}",
+            f"no change window of kind allow covers {', '.join(wave.mutate_hosts)} now or later",
+            "add one to windows.yaml; the window becomes part of the signed plan",
+        )
+    return allowed[0]
+
+
+def _pin(facts: HostFacts) -> HostPin:
+    if not facts.identity.machine_id or not facts.identity.host_key:
+        raise HostError(f"plan for {facts.host}", "its machine id or host key is unknown", "audit it over ssh first")
+    return HostPin(facts.host, facts.identity.machine_id, facts.identity.host_key, facts.bundle, fingerprint(facts))
+
+
+def _usable(facts: Mapping[str, HostFacts | Unavailable], host: str) -> HostFacts:
+    found = facts.get(host, Unavailable("it was not audited"))
+    if isinstance(found, Unavailable):
+        raise HostError(f"plan for {host}", found.reason, "make the host readable and audit again; nothing is planned on guesses")
+    return found
+
+
+def _render(wave: WaveSpec, contract: Contract, facts: Mapping[str, HostFacts | Unavailable], instance: str) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    outlooks: dict[str, Outlook] = {}
+    for number, spec in enumerate(wave.steps, 1):
+        kind = kinds().get(spec.kind)
+        if kind is None:
+            raise UsageError(
+                f"plan {wave.id}", f"{spec.place}: there is no kind of step {spec.kind!r}", f"the kinds are: {', '.join(kinds())}"
+            )
+        if spec.host not in wave.mutate_hosts:
+            raise RefusedError(
+                f"plan {wave.id}", f"{spec.place}: {spec.host} is not in the wave's mutate scope", "scope.mutate decides"
+            )
+        if spec.host not in outlooks:
+            outlooks[spec.host] = Outlook(_usable(facts, spec.host), contract.policies[spec.host], instance, wave.id)
+        rendered = kind.render(spec, outlooks[spec.host], f"{wave.id}-{number:02d}")
+        outlooks[spec.host] = rendered.outlook
+        steps.extend(rendered.steps)
+    return tuple(steps)
+
+
+def make(
+    wave: WaveSpec,
+    contract: Contract,
+    facts: Mapping[str, HostFacts | Unavailable],
+    *,
+    instance: str,
+    proposer: str,
+    gates: str,
+    at: datetime,
+) -> Plan:
+    """The wave's plan. gates: digest of the gates' code. Raises: RefusedError, HostError, ContractError, UsageError."""
+    if wave.policy != "controlled-runtime":
+        raise RefusedError(
+            f"plan {wave.id}",
+            f"its mutation policy is `{wave.policy}`: no runtime mutation is possible while it is open",
+            "nothing to plan",
+        )
+    if contract.approvals is None:
+        raise ApprovalNeeded(f"plan {wave.id}", "the workspace names no approvals", "add `approvals:` to waveboard.yaml")
+    window = _window(contract, wave, at)
+    steps = _render(wave, contract, facts, instance)
+    down = sum(s.downtime_s for s in steps)
+    if wave.max_downtime_s is not None and down > wave.max_downtime_s:
+        raise RefusedError(
+            f"plan {wave.id}",
+            f"the steps need about {down} s of downtime; the wave allows {wave.max_downtime_s} s",
+            "widen window.max_downtime_s",
+        )
+    return Plan(
+        instance=instance,
+        wave=wave.id,
+        kind="wave",
+        title=wave.goal,
+        created_at=at.replace(microsecond=0),
+        proposer=proposer,
+        contract=contract.digest,
+        gates=gates,
+        hosts=tuple(_pin(_usable(facts, host)) for host in wave.mutate_hosts),
+        read_only_hosts=wave.read_only_hosts,
+        not_before=window.not_before,
+        not_after=window.not_after,
+        steps=steps,
+        quorum=contract.approvals.quorum,
+        four_eyes=contract.approvals.four_eyes,
+    )
+
+
+def retire(parent: Plan, facts: HostFacts, asides: tuple[Mapping[str, object], ...], *, proposer: str, at: datetime) -> Plan:
+    """The separate change set that gives back what the hand itself set aside in `parent`: exact paths, nothing else.
+
+    asides: the hand's own list, each {"path", "bytes", "kind": "path" | "volume"}. Raises: RefusedError when there is none.
+    """
+    wave = f"{parent.wave}-RETIRE"
+    if not asides:
+        raise RefusedError(f"plan {wave}", f"nothing is set aside on {facts.host}", "apply the wave first")
+    paths = sorted(str(a["path"]) for a in asides if a.get("kind") != "volume")
+    volumes = sorted(str(a["path"]) for a in asides if a.get("kind") == "volume")
+    size = sum(int(str(a.get("bytes") or 0)) for a in asides)
+    step = Step(
+        id=f"{wave}-01",
+        verb="retire",
+        host=facts.host,
+        title=f"remove what {parent.wave} set aside: {len(paths)} trees, {len(volumes)} volumes",
+        args={"paths": paths, "volumes": volumes, "of": parent.wave},
+        reversibility=Reversibility.NONE,
+        commands=(*(f"rm -r --one-file-system {p}" for p in paths), *(f"docker volume rm {v}" for v in volumes)),
+        undo_commands=("# none: these bytes are gone afterwards",),
+        copy_bytes=0,
+        deletes=(*paths, *volumes),
+        evidence=("df",),
+        attempts=1,
+    )
+    return Plan(
+        instance=parent.instance,
+        wave=wave,
+        kind="retire",
+        title=f"give {size} bytes back that {parent.wave} set aside",
+        created_at=at.replace(microsecond=0),
+        proposer=proposer,
+        contract=parent.contract,
+        gates=parent.gates,
+        hosts=(_pin(facts),),
+        read_only_hosts=parent.read_only_hosts,
+        not_before=parent.not_before,
+        not_after=parent.not_after,
+        steps=(step,),
+        quorum=parent.quorum,
+        four_eyes=parent.four_eyes,
+    )

@@ -1,0 +1,42 @@
+"""A plan as a person reads it before signing: each step, its commands, its undo, its class, bytes, downtime, needed approvals."""
+
+from waveboard.model.change import Plan, Step
+from waveboard.model.units import instant_text, show_size
+
+
+def _step(number: int, step: Step) -> list[str]:
+    facts = [step.reversibility.value]
+    if step.copy_bytes:
+        facts.append(f"copies about {show_size(step.copy_bytes)}")
+    if step.downtime_s:
+        facts.append(f"down about {step.downtime_s} s")
+    lines = [
+        f"  {'-' if step.deletes else '~'} {number}. {step.id}  {step.title}",
+        f"      host {step.host} · undo: {' · '.join(facts)}",
+    ]
+    if step.stops:
+        lines.append(f"      stops: {', '.join(step.stops)}")
+    lines += ["      do:"] + [f"        {line}" for command in step.commands for line in command.splitlines()]
+    lines += ["      undo:"] + [f"        {line}" for command in step.undo_commands for line in command.splitlines()]
+    if step.deletes:
+        lines += ["      DELETES, and nothing else:"] + [f"        {path}" for path in step.deletes]
+    return [*lines, ""]
+
+
+def text(plan: Plan, digest: str) -> str:
+    """The whole plan, ending in the line that counts. Host-derived text was limited to names by the steps that rendered it."""
+    lines = [f"Plan for wave {plan.wave}: {plan.title}", ""]
+    for number, step in enumerate(plan.steps, 1):
+        lines += _step(number, step)
+    deletes = sum(len(s.deletes) for s in plan.steps)
+    undoable = sum(s.reversibility.value != "none" for s in plan.steps)
+    eyes = "four eyes" if plan.four_eyes else "a lone operator may sign (four_eyes: false)"
+    lines += [
+        f"Plan: {len(plan.steps)} steps, {deletes} to delete, {undoable} with an undo; "
+        f"about {sum(s.downtime_s for s in plan.steps)} s of downtime; copies about {show_size(sum(s.copy_bytes for s in plan.steps))}",
+        f"Changes: {', '.join(h.host for h in plan.hosts)}.  Read-only: {', '.join(plan.read_only_hosts) or 'none'}.",
+        f"Window:  {instant_text(plan.not_before)} to {instant_text(plan.not_after)}",
+        f"Needs:   {plan.quorum} approval{'s' if plan.quorum != 1 else ''}; {eyes}",
+        f"Digest:  {digest}",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,109 @@
+"""Move docker's data-root to the data disk: copy while running, stop, copy again, prove equal, switch by one atomic write.
+
+The old tree is renamed aside, never deleted. The image store of containerd is a different tree: a host that uses it is refused
+here until its own step exists, because moving data-root alone would leave its layers on the boot disk.
+Source: notes on safe moves 5b; dockerd(8) `data-root`; moby discussion of the containerd snapshotter.
+"""
+
+import json
+from dataclasses import replace
+
+from waveboard.model.change import Reversibility, Step
+from waveboard.model.contract import StepSpec
+from waveboard.model.errors import RefusedError
+from waveboard.model.facts import ConfigFiles, Docker
+from waveboard.waves.estimate import move_seconds
+from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
+
+DAEMON_JSON = "/etc/docker/daemon.json"
+
+
+def _merged_daemon_json(docker: Docker, to: str) -> str:
+    text = docker.daemon_json
+    settings = json.loads(text) if text and text.strip() else {}
+    if not isinstance(settings, dict):
+        raise RefusedError("plan the move of docker's data-root", f"{DAEMON_JSON} is not a JSON object", "mend the file first")
+    return json.dumps({**settings, "data-root": to}, indent=2) + "\n"
+
+
+def _tree_bytes(docker: Docker) -> int:
+    images = docker.layers_bytes or sum(i.size_bytes for i in docker.images or ())
+    volumes = sum(v.size_bytes or 0 for v in docker.volumes)
+    layers = sum(c.writable_bytes or 0 for c in docker.containers)
+    return images + volumes + layers + (docker.build_cache_bytes or 0)
+
+
+def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
+    to = text_param(spec, "to")
+    docker = outlook.facts[Docker]
+    host = outlook.facts.host
+    src = outlook.docker_root or docker.root_dir
+    after = replace(outlook, docker_root=to)
+    if src == to:
+        return Rendered((), after, f"docker's data-root is already {to}")
+    if docker.driver_status.get("driver-type") == "io.containerd.snapshotter.v1":
+        raise RefusedError(
+            f"plan {outlook.wave} on {host}",
+            f"docker keeps its layers in containerd's own root ({docker.containerd_root or '/var/lib/containerd'}), which data-root does not move",
+            "switch the image store to overlay2 or wait for the containerd step; moving data-root alone would leave the layers behind",
+        )
+    if docker.live_restore:
+        raise RefusedError(
+            f"plan {outlook.wave} on {host}",
+            "live-restore is on: containers would keep writing to the old tree while docker is stopped",
+            f'set "live-restore": false in {DAEMON_JSON} and reload docker, then plan again',
+        )
+    aside = f"{src}.wb-{outlook.wave.lower()}"
+    running = [c for c in docker.containers if c.state == "running"]
+    size = _tree_bytes(docker)
+    before = outlook.facts[ConfigFiles].by_path.get(DAEMON_JSON)
+    step = Step(
+        id=prefix,
+        verb="docker_root_move",
+        host=host,
+        title=f"move docker's data-root from {src} to {to}",
+        args={
+            "src": src,
+            "dst": to,
+            "aside": aside,
+            "mount": outlook.data_target,
+            "uuid": outlook.data_uuid,
+            "daemon_json_before_sha256": before.sha256 if before else None,
+            "daemon_json_after": _merged_daemon_json(docker, to),
+            "containerd": True,
+            "stop_containers": sorted(c.name for c in running),
+            "expected": {
+                "containers": sorted(
+                    ({"id": c.id, "name": c.name, "running": c.state == "running"} for c in docker.containers),
+                    key=lambda c: str(c["id"]),
+                ),
+                "volumes": sorted(v.name for v in docker.volumes),
+            },
+        },
+        reversibility=Reversibility.RESTORABLE,
+        commands=(
+            f"rsync -aHAXS --numeric-ids {src}/ {to}/        # first pass, containers running",
+            f"docker stop -t 120 {' '.join(sorted(c.name for c in running))}",
+            "systemctl stop docker.socket docker.service containerd.service",
+            f"rsync -aHAXS --numeric-ids --delete {src}/ {to}/   # second pass, into the directory this step made",
+            "# compare both trees: path, type, mode, owner, size, links, xattrs, ACLs, sha256; stop here unless equal",
+            f'# {DAEMON_JSON}: "data-root": "{to}"   (compare-and-swap, dockerd --validate)',
+            f"mv {src} {aside}        # kept: nothing is deleted",
+            "systemctl start containerd.service docker.service docker.socket",
+        ),
+        undo_commands=(
+            "systemctl stop docker.socket docker.service containerd.service",
+            f"# {DAEMON_JSON} restored byte for byte",
+            f"mv {to} {to}.wb-undone && mv {aside} {src}",
+            "systemctl start containerd.service docker.service docker.socket",
+        ),
+        copy_bytes=size,
+        downtime_s=move_seconds(size),
+        stops=("docker.service", "docker.socket", "containerd.service", *sorted(c.name for c in running)),
+        evidence=("mountinfo", "docker"),
+        limit_s=6 * 3600,
+    )
+    return Rendered((step,), after)
+
+
+STEP = StepKind("move_docker_root", ("to",), ("to",), render)

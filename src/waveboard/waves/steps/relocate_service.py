@@ -1,0 +1,158 @@
+"""Move one compose service's data to the data disk: quiesce, copy, prove equal, switch one mount, prove the service's own data.
+
+The old data stays where it was or is renamed aside; nothing is deleted. Only the mount of the named data path changes.
+Source: notes on safe moves 5c; the compose file reference (short volume syntax).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from waveboard.model.change import Reversibility, Step
+from waveboard.model.contract import Service, StepSpec
+from waveboard.model.errors import ContractError, RefusedError
+from waveboard.model.facts import Container, ContainerMount, Docker
+from waveboard.waves.compose_edit import applied, bind
+from waveboard.waves.estimate import move_seconds
+from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
+
+_CHECKS = {
+    "postgres": "rows of every table, system identifier",
+    "redis": "every key's value (SAVE first, so that a stop loses nothing)",
+    "s3": "every object, by the file manifest",
+    "other": "the file manifest",
+}
+
+
+def _service(outlook: Outlook, container: str) -> Service:
+    found = next((s for s in outlook.policy.services if s.container == container), None)
+    if found is None or not found.data_paths:
+        raise ContractError(
+            f"plan {outlook.wave}",
+            f"services.yaml does not say which engine and data path {container} on {outlook.facts.host} has",
+            "add the service with its engine and data_paths",
+        )
+    return found
+
+
+def _container(outlook: Outlook, name: str) -> Container:
+    found = next((c for c in outlook.facts[Docker].containers if c.name == name), None)
+    if found is None:
+        raise RefusedError(
+            f"plan {outlook.wave} on {outlook.facts.host}", f"there is no container {name}", "start its stack first"
+        )
+    if found.state != "running":
+        raise RefusedError(
+            f"plan {outlook.wave} on {outlook.facts.host}",
+            f"{name} is {found.state}; its data cannot be proven equal by the service itself",
+            "start it, audit, and plan again",
+        )
+    return found
+
+
+def _mount(container: Container, data_path: str) -> ContainerMount:
+    found = next((m for m in container.mounts if m.destination == data_path), None)
+    if found is None:
+        raise RefusedError(
+            f"plan the move of {container.name}",
+            f"{data_path} has no mount: the data lies in the container's writable layer",
+            "govern that path first; a recreate would lose it",
+        )
+    return found
+
+
+def _source(outlook: Outlook, mount: ContainerMount) -> str:
+    """The data's host path when the step runs: below the new data-root once docker has moved."""
+    old_root = outlook.facts[Docker].root_dir.rstrip("/")
+    if outlook.docker_root and mount.source.startswith(old_root + "/"):
+        return outlook.docker_root + mount.source[len(old_root) :]
+    return mount.source
+
+
+def _compose(container: Container) -> tuple[str, str, str]:
+    labels: Mapping[str, str] = container.labels
+    project, service = labels.get("com.docker.compose.project", ""), labels.get("com.docker.compose.service", "")
+    files = [f for f in labels.get("com.docker.compose.project.config_files", "").split(",") if f]
+    if not project or not service or len(files) != 1:
+        raise RefusedError(
+            f"plan the move of {container.name}",
+            "it is not a service of exactly one compose file",
+            "bring it under one compose file; recipes of plain `docker run` are not rebuilt by guesswork",
+        )
+    return project, service, files[0]
+
+
+def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
+    name, to = text_param(spec, "container"), text_param(spec, "to")
+    service = _service(outlook, name)
+    container = _container(outlook, name)
+    data_path = service.data_paths[0]
+    mount = _mount(container, data_path)
+    if mount.type == "bind" and mount.source == to:
+        return Rendered((), outlook, f"{name} already keeps {data_path} at {to}")
+    project, compose_service, file = _compose(container)
+    src = _source(outlook, mount)
+    known = outlook.edits or {}
+    lines = known.get(file) or outlook.file(file).lines
+    edits = bind(file, lines, compose_service, data_path, to)
+    volume = next((v for v in outlook.facts[Docker].volumes if v.name == mount.name), None) if mount.type == "volume" else None
+    size = (volume.size_bytes or 0) if volume else 0
+    is_bind = mount.type == "bind"
+    aside = f"{src}.wb-{outlook.wave.lower()}" if is_bind else src
+    changed = "\n".join(
+        f"#   -{e['old']}\n" + "\n".join(f"#   +{n}" for n in e["new"]) for e in edits if isinstance(e["new"], list)
+    )
+    compose = f"docker compose -p {project} -f {file} up -d --no-deps --no-build --pull never {compose_service}"
+    step = Step(
+        id=prefix,
+        verb="service_relocate",
+        host=outlook.facts.host,
+        title=f"move {name} ({service.engine}) from {src} to {to}",
+        args={
+            "container": name,
+            "engine": service.engine,
+            "project": project,
+            "service": compose_service,
+            "compose_file": file,
+            "compose_before_sha256": outlook.file(file).sha256,
+            "compose_edited_before": file in known,
+            "compose_edits": [dict(e) for e in edits],
+            "src": src,
+            "dst": to,
+            "data_path": data_path,
+            "mount_type": mount.type,
+            "volume": mount.name or None,
+            "anonymous": bool(volume and volume.anonymous),
+            "mount": outlook.data_target,
+            "uuid": outlook.data_uuid,
+        },
+        reversibility=Reversibility.RESTORABLE,
+        commands=(
+            f"# record {_CHECKS[service.engine]}",
+            f"docker update --restart no {name} && docker stop -t 120 {name}",
+            f"rsync -aHAXS --numeric-ids {src}/ {to}/   # then compare: modes, owners, xattrs, links, sha256; stop unless equal",
+            f"# {file}, compare-and-swap:\n{changed}",
+            compose,
+            f"# compare {_CHECKS[service.engine]} with the record; roll back unless equal",
+            *(
+                (f"mv {src} {aside}        # kept: nothing is deleted",)
+                if is_bind
+                else (f"# the old volume {mount.name[:12]} stays",)
+            ),
+        ),
+        undo_commands=(
+            f"docker stop -t 120 {name}",
+            "# writes since the switch are carried back; without any, the old data is used exactly as it was",
+            *((f"mv {aside} {src}",) if is_bind else ()),
+            f"# {file} restored byte for byte",
+            f"# {name} started again on {'volume ' + mount.name[:12] if mount.name else src}",
+        ),
+        copy_bytes=size,
+        downtime_s=move_seconds(size),
+        stops=(name,),
+        evidence=("docker", "mountinfo"),
+        limit_s=3 * 3600,
+    )
+    return Rendered((step,), replace(outlook, edits={**known, file: applied(lines, edits)}))
+
+
+STEP = StepKind("relocate_service", ("container", "to"), ("container", "to"), render)

@@ -1,0 +1,106 @@
+"""The workspace directory on disk: found, distrusted when others can write to it, read whole, written by temp + rename.
+
+Configuration is never taken from the current directory by accident: the nearest `waveboard.yaml` upward counts only when it and
+its directory belong to this user or root and nobody else may write to them.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from waveboard.model.errors import ContractError, UsageError, WaveboardError
+
+MARK = "waveboard.yaml"
+_FILE_MAX_BYTES = 8 * 2**20
+
+
+def find_workspace(named: str | None, start: Path | None = None) -> Path:
+    """The workspace directory. named: what --workspace or the environment said. Raises: UsageError, ContractError."""
+    if named:
+        directory = Path(named).expanduser().resolve()
+        if not (directory / MARK).is_file():
+            raise UsageError("open the workspace", f"{directory} holds no {MARK}", "name a directory that holds one with --workspace")
+    else:
+        here = (start or Path.cwd()).resolve()
+        directory = next((d for d in (here, *here.parents) if (d / MARK).is_file()), here)
+        if not (directory / MARK).is_file():
+            raise UsageError("open the workspace", f"neither {here} nor a directory above it holds a {MARK}", "use --workspace DIR")
+    for path in (directory, directory / MARK):
+        found = path.stat()
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or found.st_uid not in (0, os.getuid()):
+            raise ContractError(
+                "trust the workspace",
+                f"{path} can be written by others (owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o})",
+                f"chmod go-w {path}",
+            )
+    return directory
+
+
+def read_files(directory: Path, wanted: Iterable[str]) -> Mapping[str, bytes]:
+    """The wanted files (paths or globs relative to the workspace) that exist, by relative path in sorted order.
+
+    A path that leaves the workspace is left out; the contracts room says so. Raises: ContractError for a file that is too large.
+    """
+    found: dict[str, bytes] = {}
+    for pattern in wanted:
+        parts = Path(pattern).parts
+        if Path(pattern).is_absolute() or ".." in parts:
+            continue
+        for path in sorted(directory.glob(pattern)):
+            if not path.is_file() or not path.resolve().is_relative_to(directory):
+                continue
+            if path.stat().st_size > _FILE_MAX_BYTES:
+                raise ContractError(f"read {path.relative_to(directory)}", f"it is larger than {_FILE_MAX_BYTES} bytes", "split the file")
+            found[str(path.relative_to(directory))] = path.read_bytes()
+    return dict(sorted(found.items()))
+
+
+def state_dir(directory: Path) -> Path:
+    """`.waveboard/` of the workspace, made 0700; never followed through a link."""
+    state = directory / ".waveboard"
+    if state.is_symlink():
+        raise ContractError("open the state directory", f"{state} is a symbolic link", "make it a real directory")
+    state.mkdir(mode=0o700, exist_ok=True)
+    state.chmod(0o700)
+    return state
+
+
+def instance_of(state: Path, fresh: str) -> str:
+    """The workspace's own id, made once from `fresh` (random text given by the caller)."""
+    path = state / "instance"
+    with suppress(FileNotFoundError):
+        return path.read_text(encoding="utf-8").strip()
+    write_whole(path, (fresh + "\n").encode())
+    return fresh
+
+
+def write_whole(path: Path, raw: bytes, mode: int = 0o600) -> None:
+    """All or nothing, durable when it returns: temporary file, fsync, rename, fsync of the directory."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise WaveboardError(f"write {path}", error.strerror or str(error), "free space or fix permissions; nothing was half-written") from error
+
+
+def read_named(path: str, what: str) -> bytes:
+    """A file the caller named on the command line. Raises: UsageError saying which and why."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"read the {what} {path}", error.strerror or str(error), f"name an existing {what}") from error
