@@ -36,21 +36,20 @@ def kill_group(group: Path) -> None:
 
 
 def remove_group(group: Path) -> None:
-    """Remove the group and all below it; those still busy stay."""
-    for directory, _, _ in os.walk(group, topdown=False):
-        try:
-            Path(directory).rmdir()
-        except OSError:
-            continue
+    """Remove the group and all below it, also its namesakes in version 1 trees; those still busy stay."""
+    for top in (group, *_twins(group)):
+        for directory, _, _ in os.walk(top, topdown=False):
+            try:
+                Path(directory).rmdir()
+            except OSError:
+                continue
 
 
-def twins(group: Path) -> list[Path]:
-    """The group's namesakes in version 1 trees beside it: nspawn makes one in `systemd` on hybrid machines."""
+def _twins(group: Path) -> list[Path]:
+    """nspawn makes a namesake in the `systemd` tree of machines that mount both versions."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")
         if after.split(" ")[0] == "cgroup":
-            candidate = Path(before.split(" ")[4]) / group.name
-            if candidate.is_dir():
-                found.append(candidate)
+            found += [path for path in Path(before.split(" ")[4]).glob(f"**/{group.name}") if path.is_dir()]
     return found

@@ -20,10 +20,15 @@ def say(line: str) -> None:
 def run(argv: Sequence[str | Path], *, seconds: float = 60, stdin: str | None = None, check: bool = True) -> Text:
     """Run to the end with both streams captured. LabError on a missing program, a timeout or (with check) failure."""
     words = [str(word) for word in argv]
-    feed = {"stdin": subprocess.DEVNULL} if stdin is None else {}
     try:
         done = subprocess.run(
-            words, input=stdin, capture_output=True, text=True, timeout=seconds, errors="replace", check=False, **feed
+            words,
+            input="" if stdin is None else stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            errors="replace",
+            check=False,
         )
     except FileNotFoundError:
         raise LabError(f"cannot run {words[0]}: because it is not installed") from None
@@ -40,9 +45,7 @@ def logged(argv: Sequence[str | Path], log: Path, *, seconds: float, env: Mappin
     words = [str(word) for word in argv]
     with log.open("ab") as out:
         try:
-            done = subprocess.run(
-                words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=seconds, check=False, env=env
-            )
+            done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=seconds, check=False, env=env)
         except subprocess.TimeoutExpired:
             raise LabError(f"cannot finish {words[0]}: because it took more than {seconds:g} s; see {log}") from None
     if done.returncode != 0:

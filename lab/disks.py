@@ -1,35 +1,21 @@
-"""Shows loop devices to a guest as SCSI disks sda, sdb with serials; it changes only the caller's own mount namespace.
+"""Shows loop devices to a guest as disks sda, sdb with serials; it changes only the caller's own mount namespace.
 
-A loop device in a container has no udev, no serial and sits below /sys/devices/virtual. The guest gets a made-up
-/sys/devices/platform with one directory a disk, in which live attributes are bind mounts of the loop device's own.
+A loop device in a container has no udev, no serial, and a path below /sys/devices/virtual. The guest gets a made-up
+/sys/devices/platform with one directory a disk: the loop device's own (libudev insists on real sysfs), without what
+tells a loop, and with a uevent file the relay listens to. The serial comes through udev, as it does for SCSI disks.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import kernel
-from lab.uevents import PAD, padded
+from lab.uevents import padded
 
-LIVE = ("inflight", "queue", "size", "stat")
-COPIED = (
-    "alignment_offset",
-    "capability",
-    "dev",
-    "discard_alignment",
-    "diskseq",
-    "events",
-    "events_async",
-    "events_poll_msecs",
-    "ext_range",
-    "hidden",
-    "range",
-    "removable",
-    "ro",
-)
 NODES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
@@ -40,7 +26,6 @@ class Disk:
     name: str
     loop: Path
     serial: str
-    index: int
 
     @property
     def sysfs(self) -> Path:
@@ -53,24 +38,24 @@ class Disk:
 
     @property
     def below_devices(self) -> str:
-        """Its path under /sys/devices."""
-        return f"platform/lab-scsi.0/host0/target0:0:{self.index}/0:0:{self.index}:0/block/{self.name}"
+        """Its path under /sys/devices: as deep as a loop device's, so that the links in it lead where they should."""
+        return f"platform/lab-scsi.0/{self.name}"
 
 
 def present(view: Path, disks: list[Disk]) -> dict[str, Path]:
     """Fill `view` (a tmpfs) for these disks, replace /dev, and return each disk's made-up uevent file."""
     for part in ("platform", "block", "class", "devno", "virtual", "udev"):
         (view / part).mkdir()
+    (view / "platform" / "bdi").symlink_to("../virtual/bdi")
     uevents = {}
     for disk in disks:
         directory = view / disk.below_devices
         directory.mkdir(parents=True)
-        _attributes(disk, directory)
+        uevents[f"/devices/{disk.below_devices}"] = _attributes(disk, directory, view)
         target = Path("devices") / disk.below_devices
         (view / "block" / disk.name).symlink_to(".." / target)
         (view / "class" / disk.name).symlink_to("../.." / target)
         (view / "devno" / disk.number).symlink_to("../.." / target)
-        uevents[f"/devices/{disk.below_devices}"] = directory / "uevent"
     _device_nodes(view / "dev", disks)
     return uevents
 
@@ -88,34 +73,27 @@ def binds(view: Path) -> list[str]:
     return [f"--bind={view / part}:{place}" for part, place in places.items()]
 
 
-def _attributes(disk: Disk, directory: Path) -> None:
-    for name in LIVE:
-        source = disk.sysfs / name
-        if source.is_dir():
-            (directory / name).mkdir()
-        else:
-            (directory / name).touch()
-        kernel.bind(source, directory / name)
-    for name in COPIED:
-        if (disk.sysfs / name).exists():
-            (directory / name).write_text((disk.sysfs / name).read_text())
-            (directory / name).chmod(0o444)
-    (directory / "holders").mkdir()
-    (directory / "slaves").mkdir()
-    (directory / "serial").write_text(f"{disk.serial}\n")
-    device = directory.parent.parent
-    (device / "vendor").write_text("WAVEBRD \n")
-    (device / "model").write_text("LAB DISK        \n")
-    (device / "rev").write_text("0001\n")
-    up = "../" * (len(Path(disk.below_devices).parts) + 1)
-    (directory / "subsystem").symlink_to(f"{up}class/block")
-    (directory / "bdi").symlink_to(f"{up}devices/virtual/bdi/{disk.number}")
-    (directory / "device").symlink_to(f"../../../{device.name}")
+def announce(view: Path, disks: list[Disk]) -> None:
+    """A fresh /run/udev for one boot: each disk's properties, and the file that makes PID 1 listen for uevents."""
+    shutil.rmtree(view / "udev")
+    (view / "udev").mkdir()
+    (view / "udev" / "control").touch()
+    for disk in disks:
+        told = {"ID_BUS": "lab", "ID_SERIAL": disk.serial, "ID_SERIAL_SHORT": disk.serial, "ID_SCSI_SERIAL": disk.serial}
+        (view / "udev" / f"lab.{disk.name}").write_text("".join(f"{name}={value}\n" for name, value in told.items()))
+
+
+def _attributes(disk: Disk, directory: Path, files: Path) -> Path:
+    """Bind the loop device's directory, hide what tells a loop, and give it the uevent file, which is returned."""
+    kernel.bind(disk.sysfs.resolve(), directory)
+    kernel.bind(directory / "slaves", directory / "loop")
     major, minor = disk.number.split(":")
     sequence = (disk.sysfs / "diskseq").read_text().strip()
     body = f"MAJOR={major}\nMINOR={minor}\nDEVNAME={disk.name}\nDEVTYPE=disk\nDISKSEQ={sequence}\n"
-    assert len(padded(b"")) == PAD
-    (directory / "uevent").write_bytes(padded(body.encode()))
+    uevent = files / f"uevent.{disk.name}"
+    uevent.write_bytes(padded(body.encode()))
+    kernel.bind(uevent, directory / "uevent")
+    return uevent
 
 
 def _device_nodes(dev: Path, disks: list[Disk]) -> None:

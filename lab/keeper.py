@@ -14,7 +14,6 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 from lab import kernel
@@ -23,8 +22,8 @@ from lab.command import run
 from lab.errors import LabError
 from lab.estate import ESTATE, Machine
 from lab.forward import listen, serve
-from lab.leftovers import loops_below
-from lab.machine import wrapped
+from lab.launch import wrapped
+from lab.leftovers import loops_of
 from lab.settings import Settings, from_environment
 
 Answer = dict[str, Any]
@@ -64,7 +63,7 @@ class Keeper:
             process.kill()
         await asyncio.wait_for(process.wait(), 10)
         for _ in range(1000):
-            if not loops_below(self._settings.disks / name):
+            if not loops_of(self._settings, name):
                 return {}
             await asyncio.sleep(0.01)
         raise LabError(f"cannot stop {name}: because its loop devices stay busy")
@@ -105,7 +104,7 @@ def build_network() -> int:
     """Leave for a new network namespace with one bridge; returns a descriptor of it that machines inherit."""
     kernel.unshare(kernel.NEWNET)
     run(["ip", "link", "set", "lo", "up"])
-    run(["ip", "link", "add", "br0", "type", "bridge"])
+    run(["ip", "link", "add", "br0", "address", "02:77:00:00:00:01", "type", "bridge"])  # fixed: ports come and go
     run(["ip", "address", "add", "10.77.0.1/24", "dev", "br0"])
     run(["ip", "link", "set", "br0", "up"])
     return os.open("/proc/self/ns/net", os.O_RDONLY)

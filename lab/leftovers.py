@@ -23,15 +23,16 @@ def processes(settings: Settings) -> list[int]:
     return sorted(found)
 
 
-def loops_below(prefix: Path) -> list[str]:
-    """Loop devices whose image path starts with `prefix`."""
+def loops_of(settings: Settings, host: str = "") -> list[str]:
+    """Loop devices on the instance's disks, or on one host's."""
+    prefix = f"{settings.disks}/{host}"
     found = []
     for entry in Path("/sys/class/block").glob("loop*"):
         try:
             image = (entry / "loop" / "backing_file").read_text().strip()
         except OSError:
             continue
-        if image.startswith(str(prefix)):
+        if image.startswith(prefix):
             found.append(f"{entry.name} {image}")
     return sorted(found)
 
@@ -58,7 +59,7 @@ def group_of(settings: Settings) -> Path | None:
 def everything(settings: Settings) -> list[str]:
     """One line per thing; empty when nothing of the instance runs or is mounted."""
     lines = [f"process {pid}" for pid in processes(settings)]
-    lines += [f"loop device {loop}" for loop in loops_below(settings.state)]
+    lines += [f"loop device {loop}" for loop in loops_of(settings)]
     lines += [f"mount {target}" for target in mounts_below(settings.state)]
     group = group_of(settings)
     return [*lines, f"control group {group}"] if group else lines

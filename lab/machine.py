@@ -10,13 +10,13 @@ import os
 import selectors
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lab import kernel
 from lab.cgroups import enter_group
 from lab.command import run
-from lab.disks import Disk, binds, present
+from lab.disks import Disk, announce, binds, present
+from lab.launch import Config
 from lab.uevents import Relay
 
 REBOOT = 133  # what nspawn exits with under --keep-unit when the guest asked for a reboot
@@ -26,30 +26,6 @@ ENVIRONMENT = {
     "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1",
     "SYSTEMD_NSPAWN_TMPFS_TMP": "0",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """What a machine needs to know. `inject` maps guest paths to [octal mode, text]; `bridge` is an open descriptor."""
-
-    name: str
-    disks: list[list[str]]  # [image, serial] in the order sda, sdb
-    place: str  # an empty directory for its mounts
-    log: str
-    group: str = ""
-    bridge: int = -1
-    vmid: int = 0
-    address: str = ""
-    inject: dict[str, list[str]] = field(default_factory=dict)
-
-    def write(self, file: Path) -> None:
-        file.write_text(json.dumps(asdict(self)))
-
-
-def wrapped(config: Path) -> list[str]:
-    """The command that runs this module in fresh namespaces which die with it."""
-    unshare = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
-    return [*unshare, sys.executable, "-m", "lab.machine", str(config)]
 
 
 def main(config: Config) -> int:
@@ -66,12 +42,13 @@ def main(config: Config) -> int:
     for index, (image, serial) in enumerate(config.disks):
         loop, opened = kernel.attach_loop(Path(image))
         kept.append(opened)  # an open descriptor keeps the loop device attached
-        disks.append(Disk("sd" + "abcdef"[index], loop, serial, index))
+        disks.append(Disk("sd" + "abcdef"[index], loop, serial))
     uevents = present(view, disks)
+    hide_release(view)
     kernel.mount("/dev/sda", root, "ext4")
     inject(root, config.inject)
     while True:
-        code = boot(config, view, root, uevents)
+        code = boot(config, view, root, disks, uevents)
         print(f"{config.name}: nspawn ended with {code}", flush=True)
         if code != REBOOT:
             break
@@ -81,13 +58,21 @@ def main(config: Config) -> int:
     return code
 
 
-def boot(config: Config, view: Path, root: Path, uevents: dict[str, Path]) -> int:
+def hide_release(view: Path) -> None:
+    """nspawn shows the machine's os-release to the guest; from a tmpfs, so that no disk of the machine shows with it."""
+    for name in ("/etc/os-release", "/usr/lib/os-release"):
+        source = Path(name).resolve()
+        if source.exists():
+            copy = view / source.name
+            copy.write_bytes(source.read_bytes())
+            kernel.bind(copy, source)
+
+
+def boot(config: Config, view: Path, root: Path, disks: list[Disk], uevents: dict[str, Path]) -> int:
     """One boot in a network namespace of its own, so that nothing of docker's network outlives a reboot."""
     kernel.unshare(kernel.NEWNET)
     connect(config)
-    for old in (view / "udev").iterdir():
-        run(["rm", "-rf", old])
-    (view / "udev" / "control").touch()  # PID 1 listens for uevents only when this exists before it does
+    announce(view, disks)
     relay = Relay(uevents)
     argv = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "-M", config.name, "-D", str(root), "-b"]
     argv += ["--capability=all", "--network-namespace-path=/proc/self/ns/net", "--link-journal=no"]
@@ -131,7 +116,8 @@ def connect(config: Config) -> None:
     bridge = f"/proc/{os.getpid()}/fd/{config.bridge}"
     there = ["nsenter", f"--net={bridge}", "ip", "link"]
     run([*there, "del", port], check=False)  # the last boot's, when the kernel has not yet dropped it
-    run(["ip", "link", "add", "eth0", "type", "veth", "peer", "name", port])
+    own = f"02:77:00:00:{config.vmid >> 8:02x}:{config.vmid & 255:02x}"  # fixed: neighbours remember it over a boot
+    run(["ip", "link", "add", "eth0", "address", own, "type", "veth", "peer", "name", port])
     run(["ip", "link", "set", port, "netns", bridge])
     run([*there, "set", port, "master", "br0", "up"])
     run(["ip", "address", "add", f"{config.address}/24", "dev", "eth0"])

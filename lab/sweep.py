@@ -8,7 +8,7 @@ import signal
 import time
 
 from lab import kernel
-from lab.cgroups import kill_group, remove_group, twins
+from lab.cgroups import kill_group, remove_group
 from lab.command import run
 from lab.errors import LabError
 from lab.leftovers import everything, group_of, mounts_below, processes
@@ -29,8 +29,6 @@ def sweep(settings: Settings, seconds: float = 20) -> None:
         if group:
             kill_group(group)
             remove_group(group)
-            for twin in twins(group):
-                remove_group(twin)
         left = everything(settings)
         if not left:
             break

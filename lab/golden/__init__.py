@@ -1,0 +1,1 @@
+"""Baking golden images; running them is the rest of the lab."""

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.cgroups import own_group
+from lab import kernel
+from lab.cgroups import own_group, remove_group
 from lab.command import run, say
 from lab.errors import LabError
 from lab.estate import MIB, Machine
 from lab.golden import containers, recipe, tree
-from lab.machine import Config, wrapped
-from lab.settings import Settings
+from lab.launch import Config, wrapped
+from lab.settings import REPOSITORY, Settings
 
 PLANT = Path(__file__).resolve().parent.parent / "plant"
 UNIT = """[Unit]
@@ -34,15 +36,39 @@ ExecStart=/bin/sh -c 'mkdir -p /mnt/plant && mount /dev/sdb /mnt/plant && sh /mn
 
 
 def goldens(settings: Settings, machines: Sequence[Machine]) -> dict[str, Path]:
-    """The golden image of every machine, baking those the cache lacks. Seconds when cached, minutes when not."""
-    wanted = {machine.name: settings.cache / "golden" / f"{machine.name}-{recipe.golden_key(machine)}.img" for machine in machines}
-    lacking = [machine for machine in machines if not wanted[machine.name].exists()]
-    if lacking:
-        began = time.monotonic()
-        with _workshop(settings.cache) as work:
-            _bake_all(settings, lacking, wanted, work)
-        say(f"golden images ready in {time.monotonic() - began:.0f} s")
+    """The golden image of every machine, baking those the cache lacks. At once when cached, minutes when not."""
+    shelf = settings.cache / "golden"
+    wanted = {one.name: shelf / f"{one.name}-{recipe.golden_key(one)}.img" for one in machines}
+    with _cache_to_itself(settings.cache):
+        lacking = [one for one in machines if not wanted[one.name].exists()]
+        if lacking:
+            began = time.monotonic()
+            with _workshop(settings.cache) as work:
+                _bake_all(settings, lacking, wanted, work)
+            for one in lacking:
+                _forget_old(shelf, f"{one.name}-*.img")
+            _forget_old(settings.cache / "packages", "guest-*.tar")
+            _forget_old(settings.cache / "packages", "images-*.tar")
+            say(f"golden images ready in {time.monotonic() - began:.0f} s")
+        for image in wanted.values():
+            image.touch()
     return wanted
+
+
+@contextmanager
+def _cache_to_itself(cache: Path) -> Iterator[None]:
+    """One baker a cache; others wait and then find what it baked."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "turn").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _forget_old(directory: Path, pattern: str, keep: int = 3) -> None:
+    """Drop all but the most recently used; older recipes are seldom asked for again."""
+    found = sorted(directory.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in found[keep:]:
+        path.unlink()
 
 
 def boot_files(settings: Settings) -> Path:
@@ -51,9 +77,10 @@ def boot_files(settings: Settings) -> Path:
 
 
 @contextmanager
-def _workshop(cache: Path):  # type: ignore[no-untyped-def]
-    """A directory below the cache for half-made things; gone afterwards, whatever happened."""
-    cache.mkdir(parents=True, exist_ok=True)
+def _workshop(cache: Path) -> Iterator[Path]:
+    """A directory below the cache for half-made things; gone afterwards, and so is what a killed baker left."""
+    for stale in cache.glob("work.*"):
+        run(["rm", "-rf", "--one-file-system", stale], seconds=120)
     work = Path(tempfile.mkdtemp(prefix="work.", dir=cache))
     try:
         yield work
@@ -80,11 +107,9 @@ def _bake_all(settings: Settings, machines: Sequence[Machine], wanted: dict[str,
     run(["rm", "-rf", root], seconds=120)
     say(f"planting {' and '.join(machine.name for machine in machines)} (log: {log})")
     with ThreadPoolExecutor(len(machines)) as pool:
-        bakes = [pool.submit(_bake, machine, images, work, log) for machine in machines]
+        bakes = [pool.submit(_bake, machine, images, work, log, wanted[machine.name]) for machine in machines]
         for bake in bakes:
             bake.result()
-    for machine in machines:
-        (work / f"{machine.name}.img").rename(wanted[machine.name])
 
 
 def _container_images(cache: Path, work: Path, log: Path) -> Path:
@@ -101,7 +126,7 @@ def _container_images(cache: Path, work: Path, log: Path) -> Path:
     return images
 
 
-def _bake(machine: Machine, images: Path, work: Path, log: Path) -> None:
+def _bake(machine: Machine, images: Path, work: Path, log: Path, golden: Path) -> None:
     """Boot the image once with the plant's files on its second disk; the unit plants and powers off."""
     seeds = work / f"{machine.name}.plant"
     shutil.copytree(PLANT / machine.name, seeds)
@@ -137,19 +162,25 @@ def _bake(machine: Machine, images: Path, work: Path, log: Path) -> None:
     if "PLANTED" not in output:
         raise LabError(f"cannot plant {machine.name}: because its script stopped early; see {log}")
     run(["fallocate", "--dig-holes", image], seconds=300)
+    image.rename(golden)
 
 
 def _boot_once(machine: Machine, config: Config, file: Path) -> None:
-    from lab.cgroups import remove_group
-
     argv = wrapped(file)
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False)
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            preexec_fn=kernel.die_with_parent,
+        )
     except subprocess.TimeoutExpired:
         raise LabError(f"cannot plant {machine.name}: because it took more than 15 minutes") from None
     finally:
         remove_group(Path(config.group))
     if done.returncode != 0:
         raise LabError(f"cannot plant {machine.name}: because its guest ended with {done.returncode}: {done.stderr[-500:]}")
-
-

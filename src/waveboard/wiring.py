@@ -1,1 +1,169 @@
-"""The one place that picks real hands for the ports."""
+"""The one place that picks real hands for the ports. Decides nothing else."""
+
+import os
+import socket
+from collections.abc import Callable, MutableMapping
+from functools import cache
+from getpass import getuser
+from pathlib import Path
+
+from waveboard.app.ports import Engine
+from waveboard.app.read import collect, one
+from waveboard.app.site import Site
+from waveboard.audit import bundle as bundles
+from waveboard.contracts.load import Loaded, load, wanted
+from waveboard.model.contract import Contract, Known
+from waveboard.model.errors import ContractError, UsageError
+from waveboard.model.evidence import Bundle, digest_of
+from waveboard.model.receipt import Actor, ActorKind
+from waveboard.receipts import bundle as receipt_bundle
+from waveboard.receipts import sshsig
+from waveboard.receipts.verify import Proven, verify
+from waveboard.world.archive import FileArchive
+from waveboard.world.clock import SystemClock
+from waveboard.world.crash import crash_point
+from waveboard.world.files import MARK, find_workspace, instance_of, read_files, read_named, state_dir
+from waveboard.world.keys import ReceiptKey
+from waveboard.world.receipt_files import read_bundle, write_bundle
+from waveboard.world.ssh_keygen import SshKeygen
+
+NAMESPACE = "waveboard-approval@v1"
+
+
+def locate(named: str | None) -> Path:
+    """The workspace directory the caller means."""
+    return find_workspace(named)
+
+
+def load_contracts(directory: Path) -> Loaded:
+    """Every contract of the workspace, checked against the shelves that exist in this code."""
+    from waveboard.gates import shelf
+    from waveboard.waves.kind import shapes
+
+    text = read_named(str(directory / MARK), "workspace file")
+    gates = {gate_id: tuple(gate.codes) for gate_id, gate in shelf.gates().items()}
+    return load(text, read_files(directory, wanted(text)), Known(gates, shapes()))
+
+
+def site_of(directory: Path, say: Callable[[str], None]) -> Site:
+    """The workspace with real hands. Raises: ContractError when its contracts cannot be used."""
+    from waveboard.world.hosts.hand_ssh import SshHand
+    from waveboard.world.hosts.ssh import SshReader
+    from waveboard.world.store.sql import open_store
+
+    contract = usable(load_contracts(directory))
+    state, clock = state_dir(directory), SystemClock()
+    key = ReceiptKey.open(state / "keys")
+    archive = FileArchive(state / "receipts")
+    archive.file(receipt_bundle.KEY, key.public_pem())
+    return Site(
+        contract=contract,
+        instance=instance_of(state, clock.token(16)),
+        actor=actor(),
+        reader=SshReader(directory),
+        hand=SshHand(directory),
+        store=open_store(contract.store, directory),
+        archive=archive,
+        engine=cache(lambda: _engine(contract.store, directory)),
+        signer=key,
+        verifier=_ssh_keygen(),
+        clock=clock,
+        gates=gates_digest(),
+        say=say,
+        crash=crash_point,
+    )
+
+
+def usable(loaded: Loaded) -> Contract:
+    """Raises: ContractError naming the first error and how many there are."""
+    if loaded.contract is None:
+        errors = [c for c in loaded.complaints if c.level == "error"]
+        first = errors[0]
+        raise ContractError(
+            "use the contracts", f"{first.place}: {first.message} ({len(errors)} in all)", "waveboard contracts check"
+        )
+    return loaded.contract
+
+
+def actor() -> Actor:
+    """Who is at this door: WAVEBOARD_ACTOR (an `agent:` name is an agent), else the user at this machine."""
+    named = os.environ.get("WAVEBOARD_ACTOR") or f"{getuser()}@{socket.gethostname()}"
+    return Actor(named, ActorKind.AGENT if named.casefold().startswith("agent:") else ActorKind.HUMAN)
+
+
+@cache
+def gates_digest() -> str:
+    """Digest of the code that judges: every source file of the gates, in name order."""
+    from waveboard import gates
+
+    sources = sorted(Path(gates.__path__[0]).rglob("*.py"))
+    return digest_of(b"".join(digest_of(path.read_bytes()).encode() for path in sources))
+
+
+def ssh_signer(key: str) -> Callable[[bytes], str]:
+    """Signs approval messages with the person's own SSH key."""
+    keygen = _ssh_keygen()
+    return lambda message: keygen.sign(message, Path(key).expanduser())
+
+
+def workspace_signers(directory: str, contract: Contract) -> str:
+    """The text of the workspace's allowed_signers. Raises: UsageError when it is not there."""
+    if contract.approvals is None:
+        raise UsageError("check an approval", "the workspace names no approvals", "add `approvals:` to waveboard.yaml")
+    return read_named(str(Path(directory) / contract.approvals.allowed_signers), "allowed signers").decode()
+
+
+def read_host(site: Site, host: str, paths: tuple[str, ...]) -> Bundle:
+    """One fresh bundle of one host, with these paths probed."""
+    return collect(site, (host,), paths)[host]
+
+
+def read_bundle_file(path: str) -> Bundle:
+    """The bundle in a file. Raises: UsageError, EvidenceError."""
+    return bundles.from_json(read_named(path, "evidence"))
+
+
+def read_sysroot(directory: str, paths: tuple[str, ...]) -> Bundle:
+    """The bundle of a recorded tree: the same constant program, told a root."""
+    from waveboard.world.hosts.local import LocalReader
+
+    root, clock = str(Path(directory).resolve()), SystemClock()
+    return one(LocalReader(), clock, Path(root).name, None, root, paths)
+
+
+def verify_receipts(directory: str | None, context: MutableMapping[str, object]) -> Proven:
+    """Judge an exported directory, or the workspace's own."""
+    named = context.get("workspace")
+    own = locate(named if isinstance(named, str) else None) / ".waveboard" / "receipts" if directory is None else Path(directory)
+    files = read_bundle(own)
+    keygen = _ssh_keygen()
+    return verify(files, keygen.principal_of)
+
+
+def export_receipts(site: Site, directory: str) -> int:
+    """The workspace's receipts with every object they name that the store still holds; returns how many files."""
+    files: dict[str, bytes] = dict(site.archive.all())
+    named = {d for _, _, raw in site.store.receipts() for d in receipt_bundle.digests_named(_payload(raw))}
+    for digest in sorted(named):
+        try:
+            files[receipt_bundle.EVIDENCE + digest] = site.store.get_object("sha256:" + digest)
+        except UsageError:
+            continue  # a digest of something that was never ours to keep: a plan's host key, a file on a host
+    write_bundle(Path(directory), files)
+    return len(files)
+
+
+def _payload(raw: bytes) -> bytes:
+    from waveboard.receipts import envelope
+
+    return envelope.from_bytes(raw).payload
+
+
+def _ssh_keygen() -> SshKeygen:
+    return SshKeygen(sshsig.dearmor, NAMESPACE)
+
+
+def _engine(store: str, directory: Path) -> Engine:
+    from waveboard.world.engine import DbosEngine
+
+    return DbosEngine(store, directory)

@@ -7,25 +7,37 @@ from typing import Protocol
 
 from waveboard.model.change import Action, Approval, Event, Lease
 from waveboard.model.contract import HostTarget
+from waveboard.model.errors import HostError
 from waveboard.model.evidence import Bundle
-from waveboard.model.history import BundleRecord, CapRun, Hold, PackRun, PlanRecord, Snapshot
+from waveboard.model.history import BundleRecord, CapRun, Hold, PackRun, PlanRecord, RunEnd, RunRecord, Snapshot
 from waveboard.model.receipt import Signature
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What to collect from one host: the constant program's text and its parameters (absolute paths, declared containers)."""
+    """What to feed to one host's `/bin/sh -s`: the constant program behind its parameter block (audit.program.with_params)."""
 
     host: str
     program: str
-    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a host said. host_key: fingerprint of the key that answered, None where no SSH was involved.
+
+    bundled: `raw` is a recorded bundle file (replay) instead of frames. audit.bundle.gather tells the two apart.
+    """
+
+    raw: bytes
+    host_key: str | None = None
+    bundled: bool = False
 
 
 class Reader(Protocol):
     """Reads hosts. Has no verb that changes one."""
 
-    def collect(self, asks: Sequence[Ask], targets: Mapping[str, HostTarget]) -> Mapping[str, bytes | Exception]:
-        """Raw frames by host, all hosts at once; a host that fails costs only its own answer (HostError)."""
+    def collect(self, asks: Sequence[Ask], targets: Mapping[str, HostTarget]) -> Mapping[str, Answer | HostError]:
+        """An answer for every ask, all hosts at once; a host that fails costs only its own."""
         ...
 
 
@@ -164,32 +176,12 @@ class Work(Protocol):
     def perform(self, action: Action) -> None:
         """Act and journal it. Safe to be called again for the same action after a crash.
 
-        APPLY, UNDO: append the intent at the exact next seq, act, append the outcome; no answer from the host: append nothing
-        and return (the next action is then a probe). PROBE, PROBE_UNDO: wait while it runs, append `probed`. FINISH,
-        ROLLED_BACK, HALT: append the closing event unless the journal has it.
+        APPLY, UNDO: append_event the intent at the seq after the journal that was decided on, act, record the outcome; no
+        answer from the host: record nothing and return (the next action is then a probe). PROBE, PROBE_UNDO: wait while it
+        runs, record `probed`. FINISH, ROLLED_BACK, HALT: append_event the closing line unless the journal has it.
         Raises: WaveboardError to suspend the run (host unreachable, window closed, lease lost); resume goes on from the journal.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RunEnd:
-    """How a run ended. state: ended (action is FINISH, ROLLED_BACK or HALT) | cancelled. turns: actions performed."""
-
-    run: str
-    state: str
-    action: Action | None
-    turns: int
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """One drive of a plan, as the engine remembers it. state: pending | ended | suspended | cancelled | error."""
-
-    handle: str
-    state: str
-    started_at: datetime
-    turns: int
 
 
 class Engine(Protocol):
@@ -234,6 +226,18 @@ class Signer(Protocol):
     def keyid(self) -> str: ...
 
     def sign(self, message: bytes) -> Signature: ...
+
+
+class Archive(Protocol):
+    """Receipts as files: what a stranger verifies, and what the store's index can be rebuilt from."""
+
+    def file(self, name: str, raw: bytes) -> None:
+        """Written whole and durable; `checkpoint.json` replaces the one before, a receipt's name never comes twice."""
+        ...
+
+    def all(self) -> Mapping[str, bytes]:
+        """Every filed name with its exact bytes."""
+        ...
 
 
 class Clock(Protocol):

@@ -1,7 +1,7 @@
 """Canonical JSON (RFC 8785) of the integer-only values this house signs and digests.
 
-It has no floats on purpose (18 and 18.0 would digest differently elsewhere) and repairs nothing: what is not already in
-canonical form when read is refused, so one value has exactly one spelling.
+It has no floats on purpose (18 and 18.0 would digest differently elsewhere), nor keys beyond U+D7FF (where UTF-16 order, which
+RFC 8785 asks for, leaves code point order). It repairs nothing: bytes that are not already canonical are refused.
 """
 
 import json
@@ -49,17 +49,12 @@ def _ordered(value: object, depth: int) -> object:
     if depth == 0:
         raise ValueError("nested too deeply")
     if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise ValueError("a key that is not text")
-        keys = sorted(value) if all(map(str.isascii, value)) else sorted(value, key=_utf16)
-        return {key: _ordered(value[key], depth - 1) for key in keys}
+        if not all(isinstance(key, str) and (key.isascii() or max(key) < "\ud800") for key in value):
+            raise ValueError("a key that is not text below U+D800")
+        return {key: _ordered(value[key], depth - 1) for key in sorted(value)}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return [_ordered(item, depth - 1) for item in value]
     raise ValueError(f"no canonical form for {type(value).__name__}")
-
-
-def _utf16(key: str) -> bytes:
-    return key.encode("utf-16-be")
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 Where a value's place in its file matters to a complaint or a receipt, it travels as a Sourced.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -46,6 +46,38 @@ class Complaint:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """One path or glob below the workspace that the contracts ask to be read, and how much of a file at most."""
+
+    pattern: str
+    limit_bytes: int
+    glob: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for a wanted file's bytes when they could not be had: `no such file`, `is a directory`, `leaves the workspace` …"""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepShape:
+    """What one kind of step takes in a wave file: names it may give, and those it must."""
+
+    params: tuple[str, ...]
+    required: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What exists in code, told to the contracts by whoever can see the shelves. gates: gate id -> its finding codes."""
+
+    gates: Mapping[str, Collection[str]]
+    steps: Mapping[str, StepShape]
+
+
+@dataclass(frozen=True, slots=True)
 class HostTarget:
     """How to reach a host. user/port are None where neither the target nor the defaults say."""
 
@@ -67,7 +99,8 @@ class HostTarget:
 class Service:
     """One stateful container the contract names. data_paths are paths inside the container.
 
-    engine: postgres | redis | s3 | other. data_dir: where its data must live on the host (the plan's target), None: no move wanted.
+    engine: postgres | redis | s3 | other. data_dir: where its data must live on the host (the plan's target), None: no move
+    wanted.
     """
 
     container: str
@@ -187,6 +220,7 @@ class Pack:
     mode: Mode
     modes: Mapping[str, Mode] = field(default_factory=dict)
     place: Place | None = None
+    later: tuple[str, ...] = ()  # gates the pack asks for that are not built yet: shown as such, never counted as pass
     evidence_max_age_s: int | None = None  # how old a host's evidence may be when it is judged; None: no contract says
 
 
@@ -202,7 +236,11 @@ class StepSpec:
 
 @dataclass(frozen=True, slots=True)
 class WaveSpec:
-    """One wave as the operator wrote it. policy: none | governance | controlled-runtime."""
+    """One wave as the operator wrote it. policy: none | governance | controlled-runtime.
+
+    entry, exit: one condition each in the spelling of model/condition.py. rules, outputs: sentences for the worker's prompt.
+    draft: may be shown and discussed, never planned.
+    """
 
     id: str
     goal: str
@@ -213,13 +251,16 @@ class WaveSpec:
     gaps: tuple[str, ...]
     loops: tuple[str, ...]
     excludes: tuple[str, ...]
-    entry: tuple[str, ...]  # conditions, in the fact language or as named predicates
+    entry: tuple[str, ...]
     exit: tuple[str, ...]
     steps: tuple[StepSpec, ...]
     window_required: bool = True
     max_downtime_s: int | None = None
     soak_s: int | None = None
     place: Place | None = None
+    rules: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +302,7 @@ class Contract:
     store: str = "sqlite:///.waveboard/state.db"
     complaints: tuple[Complaint, ...] = ()
     absent: tuple[str, ...] = ()  # workspace keys that are absent: what is simply not judged
+    unjudged: tuple[str, ...] = ()  # workspace keys whose files are read and pinned, but judged by nothing yet
 
     def target(self, host: str) -> HostTarget | None:
         """The target of that id, or None."""

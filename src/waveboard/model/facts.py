@@ -93,6 +93,8 @@ class BlockDevice:
     serial: str | None = None
     wwid: str | None = None
     rotational: bool | None = None
+    transport: str | None = None  # what the driver says: "nvme" controllers tell pcie | tcp | rdma | fc
+    degraded: int = 0  # md members missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class PathFact:
-    """One path as the target itself resolves it. mount_id: the kernel's own (fdinfo), None when it could not be asked."""
+    """One path as the target itself resolves it. mount_id: the kernel's own (fdinfo) for the path, or for `ancestor` when the path
+    does not exist; None when it could not be asked."""
 
     path: str
     canonical: str | None
@@ -194,9 +197,11 @@ class PathFact:
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Every path the contract or the caller asked about."""
+    """Every path the contract or the caller asked about. recorded: answered from a recorded tree, where a path that does not
+    exist may only not have been saved, and the kernel could not be asked for mount ids."""
 
     by_path: Mapping[str, PathFact]
+    recorded: bool = False
 
 
 # -- docker ----------------------------------------------------------------------------------------------------------
@@ -231,6 +236,7 @@ class Container:
     tmpfs: tuple[str, ...] = ()
     table: tuple[Mount, ...] | None = None  # /proc/PID/mountinfo when it could be read
     upper_dir: str | None = None  # host path of the writable layer (GraphDriver UpperDir), None when not told
+    links: Mapping[str, str] | None = None  # symlinks near the top and below mounts: path -> raw target; None when not looked at
 
 
 @dataclass(frozen=True, slots=True)

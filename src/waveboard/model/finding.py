@@ -90,10 +90,11 @@ class PackReport:
     at: str = ""
     waived: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    later: tuple[str, ...] = ()  # gates the pack asks for that are not built yet: judged by nobody, never counted as pass
 
     @property
     def complete(self) -> bool:
-        """DESIGN section 6: gates were asked, nothing unknown or in error, no doubt beside a failure, nothing in enforce failed."""
+        """DESIGN section 6: gates were asked, none is unknown, in error or in any doubt, none in enforce failed."""
         return bool(self.reports) and all(
             not r.reasons
             and r.verdict not in (Verdict.UNKNOWN, Verdict.ERROR)

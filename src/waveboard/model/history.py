@@ -1,8 +1,10 @@
-"""What the store remembers of earlier work: audits, capability runs, pack runs, plans and held hosts. Judges nothing."""
+"""What the store and the engine remember of earlier work: audits, runs, plans, held hosts, drives. Judges nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+
+from waveboard.model.change import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +71,23 @@ class Hold:
     fence: int
     since: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended. state: ended (action is FINISH, ROLLED_BACK or HALT) | cancelled. turns: actions performed."""
+
+    run: str
+    state: str
+    action: Action | None
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One drive of a plan, as the engine remembers it. state: pending | ended | suspended | cancelled | error."""
+
+    handle: str
+    state: str
+    started_at: datetime
+    turns: int

@@ -100,7 +100,9 @@ class CloseoutItem:
 
 @dataclass(frozen=True, slots=True)
 class Closeout:
-    """What a wave returns. outcome: done | rolled-back | halted; items: the seven, by name (receipts/closeout.py)."""
+    """What a wave returns. plan: its digest, "" for a wave without one; outcome: done | rolled-back | halted; items: the seven,
+    by name (receipts/closeout.py).
+    """
 
     wave: str
     plan: str

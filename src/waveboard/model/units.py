@@ -1,6 +1,7 @@
 """Sizes and instants in one spelling. Sizes are int bytes; SI and IEC are told apart here and nowhere else."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 
 _SI = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
@@ -49,6 +50,19 @@ def parse_instant(text: str) -> datetime:
     if at.tzinfo is None:
         raise ValueError(f"an instant needs its time zone: {text!r}")
     return at.astimezone(UTC)
+
+
+def exact_instant(value: object) -> datetime:
+    """The instant whose instant_text is exactly this value: for signed bytes, where one instant has one spelling.
+
+    Raises: ValueError.
+    """
+    if isinstance(value, str):
+        at = parse_instant(value)
+        with suppress(OverflowError):
+            if instant_text(at) == value:
+                return at
+    raise ValueError(f"not an instant in UTC with seconds: {value!r:.40}")
 
 
 def run_key(at: datetime, capability: str, suffix: str) -> str:

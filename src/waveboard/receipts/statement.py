@@ -5,12 +5,11 @@ It neither signs nor links: `envelope` signs, `chain` links. What it cannot read
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 
 from waveboard.model import canonical
 from waveboard.model.errors import ReceiptError
 from waveboard.model.receipt import STATEMENT_TYPE, Actor, ActorKind, Receipt, Statement, Subject
-from waveboard.model.units import RUN_KEY, instant_text, parse_instant
+from waveboard.model.units import RUN_KEY, exact_instant, instant_text
 
 SCHEMA = "waveboard.receipt/1"
 KIND = re.compile(r"[a-z][a-z0-9.-]{0,63}")
@@ -84,12 +83,16 @@ def receipt_of(statement: Statement) -> Receipt:
         raise _bad("body is not an object")
     if not isinstance(p["four_eyes"], bool):
         raise _bad("four_eyes is neither true nor false")
+    try:
+        at = exact_instant(p["at"])
+    except ValueError as error:
+        raise _bad(f"at is {error}") from None
     return Receipt(
         kind=kind,
         run_key=_matching(p, "run_key", RUN_KEY),
         instance=_matching(p, "instance", re.compile(r"[\x21-\x7e]{1,128}")),
         actor=_actor(p["actor"]),
-        at=_instant(p["at"]),
+        at=at,
         four_eyes=p["four_eyes"],
         subjects=statement.subjects,
         body=body,
@@ -123,18 +126,9 @@ def _matching(predicate: Mapping[str, object], field: str, pattern: re.Pattern[s
 def _actor(value: object) -> Actor:
     if isinstance(value, dict) and set(value) == {"principal", "kind"}:
         principal, kind = value["principal"], value["kind"]
-        if isinstance(principal, str) and principal and kind in {"human", "agent", "machine"}:
+        if isinstance(principal, str) and principal and isinstance(kind, str) and kind in {k.value for k in ActorKind}:
             return Actor(principal, ActorKind(kind))
     raise _bad("actor is not a principal with a kind")
-
-
-def _instant(value: object) -> datetime:
-    try:
-        if isinstance(value, str) and instant_text(at := parse_instant(value)) == value:
-            return at
-    except (ValueError, OverflowError):
-        pass
-    raise _bad("at is not an instant in UTC with seconds")
 
 
 def _bad(because: str) -> ReceiptError:

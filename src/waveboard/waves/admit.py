@@ -24,14 +24,30 @@ def _window(plan: Plan, contract: Contract, at: datetime) -> list[Refusal]:
     hosts = {h.host for h in plan.hosts}
     span = f"{instant_text(plan.not_before)} to {instant_text(plan.not_after)}"
     if not plan.not_before <= at <= plan.not_after:
-        return [Refusal("window", f"the plan's change window is {span}; it is {instant_text(at)} now", "wait for the window, or plan again")]
+        return [
+            Refusal(
+                "window",
+                f"the plan's change window is {span}; it is {instant_text(at)} now",
+                "wait for the window, or plan again",
+            )
+        ]
     open_now = [w for w in contract.windows if w.not_before <= at <= w.not_after]
     denied = [w for w in open_now if w.kind == "deny" and hosts & set(w.hosts)]
     if denied:
         until = instant_text(denied[0].not_after)
-        return [Refusal("window", f"deny window {denied[0].id} covers {', '.join(sorted(hosts & set(denied[0].hosts)))} until {until}", "deny wins")]
+        return [
+            Refusal(
+                "window",
+                f"deny window {denied[0].id} covers {', '.join(sorted(hosts & set(denied[0].hosts)))} until {until}",
+                "deny wins",
+            )
+        ]
     if not any(w.kind == "allow" and hosts <= set(w.hosts) for w in open_now):
-        return [Refusal("window", "the contracts hold no open allow window for these hosts any more", "restore the window, or plan again")]
+        return [
+            Refusal(
+                "window", "the contracts hold no open allow window for these hosts any more", "restore the window, or plan again"
+            )
+        ]
     return []
 
 
@@ -40,11 +56,21 @@ def _hosts(plan: Plan, facts: Mapping[str, HostFacts | Unavailable]) -> list[Ref
     for pin in plan.hosts:
         found = facts.get(pin.host, Unavailable("it was not audited"))
         if isinstance(found, Unavailable):
-            refusals.append(Refusal("host", f"{pin.host} cannot be read: {found.reason}", "nothing mutates on a host that cannot be seen"))
+            refusals.append(
+                Refusal("host", f"{pin.host} cannot be read: {found.reason}", "nothing mutates on a host that cannot be seen")
+            )
         elif found.identity.machine_id != pin.machine_id or found.identity.host_key != pin.host_key:
-            refusals.append(Refusal("facts", f"{pin.host} is not the machine the plan was made for", "plan again; never apply to a stranger"))
+            refusals.append(
+                Refusal("facts", f"{pin.host} is not the machine the plan was made for", "plan again; never apply to a stranger")
+            )
         elif fingerprint(found) != pin.facts:
-            refusals.append(Refusal("facts", f"the facts of {pin.host} have changed since the plan was made", "plan again and have the new plan signed"))
+            refusals.append(
+                Refusal(
+                    "facts",
+                    f"the facts of {pin.host} have changed since the plan was made",
+                    "plan again and have the new plan signed",
+                )
+            )
     return refusals
 
 
@@ -66,7 +92,9 @@ def refusals(
         found.append(Refusal("instance", "the plan belongs to another workspace", "plan here"))
     found += [Refusal("approval", reason, "waveboard approve PLAN --key KEY --as PRINCIPAL") for reason in approvals]
     if plan.contract != contract.digest:
-        found.append(Refusal("contract", "the contracts changed after the plan was made", "plan again: a policy change voids a plan"))
+        found.append(
+            Refusal("contract", "the contracts changed after the plan was made", "plan again: a policy change voids a plan")
+        )
     if plan.gates != gates:
         found.append(Refusal("contract", "the gates' code changed after the plan was made", "plan again"))
     found += _window(plan, contract, at)

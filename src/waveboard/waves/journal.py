@@ -1,7 +1,8 @@
 """Journal lines -> where every step stands. Reads only; it decides nothing and repairs nothing.
 
 Rules it holds every journal to (a line that breaks one makes the whole journal unreadable: HaltedError, never a guess):
-- lines are numbered 1, 2, 3 …, belong to one plan, begin with `opened`, and fences never fall (a person's `undo-asked` has fence 0);
+- lines are numbered 1, 2, 3 …, belong to one plan and begin with `opened`;
+- fences never fall (a person's `undo-asked`, outside any lease, has fence 0);
 - an outcome answers an intent; an intent is never followed by another before the first is settled by an outcome or a probe;
 - forward steps run in order, undo runs in reverse, and nothing goes forward once anything has gone wrong;
 - nothing follows `halted` or `rolled-back`, and only `undo-asked` follows `done`.
@@ -65,7 +66,7 @@ class Story:
 
 
 def tell(steps: Sequence[str], events: Sequence[Event]) -> Story:
-    """Fold the journal of the plan with these step ids, in their order. Raises: HaltedError naming the line that makes no sense."""
+    """Fold the journal of the plan with these step ids in order. Raises: HaltedError naming the line that makes no sense."""
     story = Story(steps={step: StepRecord() for step in steps})
     for event in events:
         if event.plan != events[0].plan:
@@ -95,7 +96,7 @@ def _take(story: Story, event: Event) -> Story:
             return replace(story, phase=Phase.HALTED, why=_why(event))
         case "done" if story.phase is Phase.FORWARD and _all(story, StepState.APPLIED):
             return replace(story, phase=Phase.DONE)
-        case "rolled-back" if all(r.state is StepState.UNDONE or not r.attempts or not r.touched for r in story.steps.values()):
+        case "rolled-back" if not any(record.touched for record in story.steps.values()):
             return replace(story, phase=Phase.ROLLED_BACK, why=_why(event))
     raise _unreadable(event, "the steps do not stand so")
 
@@ -128,12 +129,10 @@ def _begin(story: Story, record: StepRecord, event: Event) -> StepRecord:
             raise _unreadable(event, "it was not this step's turn")
         return replace(record, state=StepState.APPLYING, attempts=event.attempt, open_probes=0, touched=True, why="")
     ready = record.attempts > 0 and record.state in (StepState.APPLIED, StepState.FAILED, StepState.TODO)
-    unsettled = any(
-        r.state in (StepState.APPLIED, StepState.APPLYING, StepState.UNDOING, StepState.FAILED) and r.touched for r in after
-    )
+    unsettled = any(other.touched for other in after)
     if not ready or unsettled or event.attempt != record.undo_attempts + 1:
         raise _unreadable(event, "it was not this step's turn to be undone")
-    return replace(record, state=StepState.UNDOING, undo_attempts=event.attempt, open_probes=0)
+    return replace(record, state=StepState.UNDOING, undo_attempts=event.attempt, open_probes=0, touched=True)
 
 
 def _settle(record: StepRecord, event: Event) -> StepRecord:
@@ -145,7 +144,7 @@ def _settle(record: StepRecord, event: Event) -> StepRecord:
         raise _unreadable(event, "it answers another attempt")
     match event.kind, undoing:
         case "applied", False:
-            return replace(record, state=StepState.APPLIED)
+            return replace(record, state=StepState.APPLIED, open_probes=0, why="")
         case "failed", False:
             return replace(record, state=StepState.FAILED, why=_why(event), touched=event.detail.get("touched") is not False)
         case "undone", True:
@@ -164,7 +163,10 @@ def _probed(record: StepRecord, event: Event) -> StepRecord:
     state = _SETTLED.get((record.state, str(found)))
     if state is None:
         return replace(record, open_probes=record.open_probes + 1, why=_why(event) or str(found))
-    return replace(record, state=state, open_probes=0, touched=state not in (StepState.TODO, StepState.UNDONE), why=_why(event))
+    if state is StepState.FAILED and record.state is StepState.APPLYING:
+        return replace(record, state=state, open_probes=0, why=_why(event) or "it was found half done")
+    kept = "" if state in (StepState.APPLIED, StepState.TODO) else record.why
+    return replace(record, state=state, open_probes=0, touched=state not in (StepState.TODO, StepState.UNDONE), why=kept)
 
 
 def _all(story: Story, state: StepState) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from waveboard.model.change import Step
-from waveboard.model.contract import HostPolicy, StepSpec
+from waveboard.model.contract import HostPolicy, StepShape, StepSpec
 from waveboard.model.errors import ContractError, RefusedError
 from waveboard.model.facts import ConfigFile, ConfigFiles, HostFacts
 
@@ -30,6 +30,7 @@ class Outlook:
     data_uuid: str | None = None
     data_target: str | None = None
     edits: Mapping[str, tuple[str | None, ...]] | None = None  # files already edited by this plan: path -> lines now
+    edited_by: Mapping[str, str] | None = None  # and the id of the step that edited each last
 
     def file(self, path: str) -> ConfigFile:
         """The configuration file as the audit saw it. Raises: RefusedError when it was not read."""
@@ -76,6 +77,11 @@ def kinds() -> Mapping[str, StepKind]:
     return found
 
 
+def shapes() -> Mapping[str, StepShape]:
+    """What each kind takes in a wave file, for the contracts to check."""
+    return {name: StepShape(kind.params, kind.required) for name, kind in kinds().items()}
+
+
 def text_param(spec: StepSpec, name: str) -> str:
     """A required text parameter of a wave step. Raises: ContractError naming its place."""
     value = spec.params.get(name)
@@ -83,3 +89,14 @@ def text_param(spec: StepSpec, name: str) -> str:
         place = spec.place or "the wave file"
         raise ContractError(f"render step {spec.kind}", f"{place}: `{name}` must be given as text", f"add `{name}:` to the step")
     return value
+
+
+def writers(spec: StepSpec) -> str:
+    """`stopped` (nothing else writes: the service's own data must be equal before and after) or `live` (other hosts go on writing;
+    the proof is the manifest taken with the service stopped). Raises: ContractError for anything else."""
+    value = spec.params.get("writers", "live")
+    if value not in ("stopped", "live"):
+        raise ContractError(
+            f"render step {spec.kind}", f"{spec.place}: `writers` is stopped or live, not {value!r}", "choose one"
+        )
+    return str(value)

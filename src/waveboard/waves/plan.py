@@ -54,7 +54,7 @@ def _render(wave: WaveSpec, contract: Contract, facts: Mapping[str, HostFacts | 
             )
         if spec.host not in outlooks:
             outlooks[spec.host] = Outlook(_usable(facts, spec.host), contract.policies[spec.host], instance, wave.id)
-        rendered = kind.render(spec, outlooks[spec.host], f"{wave.id}-{number:02d}")
+        rendered = kind.render(spec, outlooks[spec.host], f"{wave.id.lower()}-{number:02d}")
         outlooks[spec.host] = rendered.outlook
         steps.extend(rendered.steps)
     return tuple(steps)
@@ -110,25 +110,25 @@ def make(
 def retire(parent: Plan, facts: HostFacts, asides: tuple[Mapping[str, object], ...], *, proposer: str, at: datetime) -> Plan:
     """The separate change set that gives back what the hand itself set aside in `parent`: exact paths, nothing else.
 
-    asides: the hand's own list, each {"path", "bytes", "kind": "path" | "volume"}. Raises: RefusedError when there is none.
+    asides: the hand's own list (docs/hand.md, `aside`), already narrowed to the parent plan and the state `aside`. Raises: RefusedError when there is none.
     """
     wave = f"{parent.wave}-RETIRE"
     if not asides:
         raise RefusedError(f"plan {wave}", f"nothing is set aside on {facts.host}", "apply the wave first")
     paths = sorted(str(a["path"]) for a in asides if a.get("kind") != "volume")
-    volumes = sorted(str(a["path"]) for a in asides if a.get("kind") == "volume")
+    volumes = sorted(str(a["volume"]) for a in asides if a.get("kind") == "volume")
     size = sum(int(str(a.get("bytes") or 0)) for a in asides)
     step = Step(
-        id=f"{wave}-01",
+        id=f"{wave.lower()}-01",
         verb="retire",
         host=facts.host,
         title=f"remove what {parent.wave} set aside: {len(paths)} trees, {len(volumes)} volumes",
-        args={"paths": paths, "volumes": volumes, "of": parent.wave},
+        args={"paths": paths, "volumes": volumes},
         reversibility=Reversibility.NONE,
         commands=(*(f"rm -r --one-file-system {p}" for p in paths), *(f"docker volume rm {v}" for v in volumes)),
         undo_commands=("# none: these bytes are gone afterwards",),
         copy_bytes=0,
-        deletes=(*paths, *volumes),
+        deletes=(*paths, *(f"volume:{v}" for v in volumes)),
         evidence=("df",),
         attempts=1,
     )

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from waveboard.model.contract import Unreadable, Wanted
 from waveboard.model.errors import ContractError, UsageError, WaveboardError
 
 MARK = "waveboard.yaml"
-_FILE_MAX_BYTES = 8 * 2**20
+_MATCHES_MAX = 10_000
 
 
 def find_workspace(named: str | None, start: Path | None = None) -> Path:
@@ -21,12 +22,16 @@ def find_workspace(named: str | None, start: Path | None = None) -> Path:
     if named:
         directory = Path(named).expanduser().resolve()
         if not (directory / MARK).is_file():
-            raise UsageError("open the workspace", f"{directory} holds no {MARK}", "name a directory that holds one with --workspace")
+            raise UsageError(
+                "open the workspace", f"{directory} holds no {MARK}", "name a directory that holds one with --workspace"
+            )
     else:
         here = (start or Path.cwd()).resolve()
         directory = next((d for d in (here, *here.parents) if (d / MARK).is_file()), here)
         if not (directory / MARK).is_file():
-            raise UsageError("open the workspace", f"neither {here} nor a directory above it holds a {MARK}", "use --workspace DIR")
+            raise UsageError(
+                "open the workspace", f"neither {here} nor a directory above it holds a {MARK}", "use --workspace DIR"
+            )
     for path in (directory, directory / MARK):
         found = path.stat()
         if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or found.st_uid not in (0, os.getuid()):
@@ -38,23 +43,32 @@ def find_workspace(named: str | None, start: Path | None = None) -> Path:
     return directory
 
 
-def read_files(directory: Path, wanted: Iterable[str]) -> Mapping[str, bytes]:
-    """The wanted files (paths or globs relative to the workspace) that exist, by relative path in sorted order.
-
-    A path that leaves the workspace is left out; the contracts room says so. Raises: ContractError for a file that is too large.
-    """
-    found: dict[str, bytes] = {}
-    for pattern in wanted:
-        parts = Path(pattern).parts
-        if Path(pattern).is_absolute() or ".." in parts:
+def read_files(directory: Path, wanted: Iterable[Wanted]) -> Mapping[str, bytes | Unreadable]:
+    """Every wanted file by relative path, or why its bytes could not be had. A glob that matches nothing gives nothing."""
+    found: dict[str, bytes | Unreadable] = {}
+    for one in wanted:
+        if Path(one.pattern).is_absolute() or ".." in Path(one.pattern).parts:
+            found[one.pattern] = Unreadable("leaves the workspace")
             continue
-        for path in sorted(directory.glob(pattern)):
-            if not path.is_file() or not path.resolve().is_relative_to(directory):
-                continue
-            if path.stat().st_size > _FILE_MAX_BYTES:
-                raise ContractError(f"read {path.relative_to(directory)}", f"it is larger than {_FILE_MAX_BYTES} bytes", "split the file")
-            found[str(path.relative_to(directory))] = path.read_bytes()
+        matches = sorted(directory.glob(one.pattern)) if one.glob else [directory / one.pattern]
+        for path in matches[:_MATCHES_MAX]:
+            found[str(path.relative_to(directory))] = _bytes(directory, path, one.limit_bytes)
     return dict(sorted(found.items()))
+
+
+def _bytes(directory: Path, path: Path, limit: int) -> bytes | Unreadable:
+    try:
+        if not path.resolve().is_relative_to(directory):
+            return Unreadable("leaves the workspace through a symbolic link")
+        if path.is_dir():
+            return Unreadable("is a directory")
+        if not path.is_file():
+            return Unreadable("no such file" if not path.exists() else "is not a plain file")
+        if path.stat().st_size > limit:
+            return Unreadable(f"is larger than {limit} bytes")
+        return path.read_bytes()
+    except (OSError, RuntimeError, ValueError) as error:
+        return Unreadable(getattr(error, "strerror", None) or str(error))
 
 
 def state_dir(directory: Path) -> Path:
@@ -95,7 +109,9 @@ def write_whole(path: Path, raw: bytes, mode: int = 0o600) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
-        raise WaveboardError(f"write {path}", error.strerror or str(error), "free space or fix permissions; nothing was half-written") from error
+        raise WaveboardError(
+            f"write {path}", error.strerror or str(error), "free space or fix permissions; nothing was half-written"
+        ) from error
 
 
 def read_named(path: str, what: str) -> bytes:

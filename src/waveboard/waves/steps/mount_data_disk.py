@@ -72,7 +72,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             verb="disk_format",
             host=outlook.facts.host,
             title=f"make an {fstype} filesystem on the blank disk {serial}",
-            args={"serial": serial, "size_bytes": disk.size_bytes, "fstype": fstype, "label": label, "uuid": uuid},
+            args={"serial": serial, "by_id": None, "size_bytes": disk.size_bytes, "fstype": fstype, "label": label, "uuid": uuid},
             reversibility=Reversibility.EXACT,
             commands=(
                 f"wipefs -n DISK; blkid -p DISK   # must be blank; DISK is found by serial {serial}",
@@ -94,6 +94,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
                 "options": OPTIONS,
                 "fstab_before_sha256": outlook.file("/etc/fstab").sha256,
                 "docker_dropin": True,
+                "containerd_dropin": False,
             },
             reversibility=Reversibility.EXACT,
             commands=(

@@ -13,7 +13,7 @@ from waveboard.model.contract import StepSpec
 from waveboard.model.errors import RefusedError
 from waveboard.model.facts import ConfigFiles, Docker
 from waveboard.waves.estimate import move_seconds
-from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
+from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
 
 DAEMON_JSON = "/etc/docker/daemon.json"
 
@@ -31,6 +31,13 @@ def _tree_bytes(docker: Docker) -> int:
     volumes = sum(v.size_bytes or 0 for v in docker.volumes)
     layers = sum(c.writable_bytes or 0 for c in docker.containers)
     return images + volumes + layers + (docker.build_cache_bytes or 0)
+
+
+def _start_order(outlook: Outlook, running: list[str]) -> list[str]:
+    """Databases first, then the other declared services, then everything else; stopping goes the other way round."""
+    engines = {s.container: s.engine for s in outlook.policy.services}
+    rank = {"postgres": 0, "redis": 1, "s3": 1, "other": 2}
+    return sorted(running, key=lambda name: (rank.get(engines.get(name, ""), 3), name))
 
 
 def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
@@ -53,8 +60,12 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "live-restore is on: containers would keep writing to the old tree while docker is stopped",
             f'set "live-restore": false in {DAEMON_JSON} and reload docker, then plan again',
         )
-    aside = f"{src}.wb-{outlook.wave.lower()}"
-    running = [c for c in docker.containers if c.state == "running"]
+    if outlook.data_uuid is None or outlook.data_target is None or not to.startswith(outlook.data_target + "/"):
+        raise RefusedError(
+            f"plan {outlook.wave} on {host}", f"{to} is not below a data disk this wave mounts", "mount_data_disk comes first"
+        )
+    aside = f"{src}.wb-{outlook.wave}-<plan>"
+    order = _start_order(outlook, [c.name for c in docker.containers if c.state == "running"])
     size = _tree_bytes(docker)
     before = outlook.facts[ConfigFiles].by_path.get(DAEMON_JSON)
     step = Step(
@@ -65,13 +76,14 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         args={
             "src": src,
             "dst": to,
-            "aside": aside,
-            "mount": outlook.data_target,
-            "uuid": outlook.data_uuid,
+            "dst_mount": {"target": outlook.data_target, "uuid": outlook.data_uuid},
             "daemon_json_before_sha256": before.sha256 if before else None,
             "daemon_json_after": _merged_daemon_json(docker, to),
             "containerd": True,
-            "stop_containers": sorted(c.name for c in running),
+            "stop_containers": list(reversed(order)),
+            "start_order": order,
+            "services": [{"container": s.container, "engine": s.engine} for s in outlook.policy.services if s.container in order],
+            "writers": writers(spec),
             "expected": {
                 "containers": sorted(
                     ({"id": c.id, "name": c.name, "running": c.state == "running"} for c in docker.containers),
@@ -83,7 +95,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         reversibility=Reversibility.RESTORABLE,
         commands=(
             f"rsync -aHAXS --numeric-ids {src}/ {to}/        # first pass, containers running",
-            f"docker stop -t 120 {' '.join(sorted(c.name for c in running))}",
+            f"docker stop -t 120 {' '.join(reversed(order))}   # redis by SHUTDOWN SAVE",
             "systemctl stop docker.socket docker.service containerd.service",
             f"rsync -aHAXS --numeric-ids --delete {src}/ {to}/   # second pass, into the directory this step made",
             "# compare both trees: path, type, mode, owner, size, links, xattrs, ACLs, sha256; stop here unless equal",
@@ -94,16 +106,16 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         undo_commands=(
             "systemctl stop docker.socket docker.service containerd.service",
             f"# {DAEMON_JSON} restored byte for byte",
-            f"mv {to} {to}.wb-undone && mv {aside} {src}",
+            f"mv {to} {to}.wb-undone-<plan> && mv {aside} {src}   # volumes written since are carried back",
             "systemctl start containerd.service docker.service docker.socket",
         ),
         copy_bytes=size,
         downtime_s=move_seconds(size),
-        stops=("docker.service", "docker.socket", "containerd.service", *sorted(c.name for c in running)),
+        stops=("docker.service", "docker.socket", "containerd.service", *reversed(order)),
         evidence=("mountinfo", "docker"),
         limit_s=6 * 3600,
     )
     return Rendered((step,), after)
 
 
-STEP = StepKind("move_docker_root", ("to",), ("to",), render)
+STEP = StepKind("move_docker_root", ("to", "writers"), ("to",), render)

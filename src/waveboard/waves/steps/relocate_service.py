@@ -13,7 +13,7 @@ from waveboard.model.errors import ContractError, RefusedError
 from waveboard.model.facts import Container, ContainerMount, Docker
 from waveboard.waves.compose_edit import applied, bind
 from waveboard.waves.estimate import move_seconds
-from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
+from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
 
 _CHECKS = {
     "postgres": "rows of every table, system identifier",
@@ -60,14 +60,6 @@ def _mount(container: Container, data_path: str) -> ContainerMount:
     return found
 
 
-def _source(outlook: Outlook, mount: ContainerMount) -> str:
-    """The data's host path when the step runs: below the new data-root once docker has moved."""
-    old_root = outlook.facts[Docker].root_dir.rstrip("/")
-    if outlook.docker_root and mount.source.startswith(old_root + "/"):
-        return outlook.docker_root + mount.source[len(old_root) :]
-    return mount.source
-
-
 def _compose(container: Container) -> tuple[str, str, str]:
     labels: Mapping[str, str] = container.labels
     project, service = labels.get("com.docker.compose.project", ""), labels.get("com.docker.compose.service", "")
@@ -90,14 +82,19 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     if mount.type == "bind" and mount.source == to:
         return Rendered((), outlook, f"{name} already keeps {data_path} at {to}")
     project, compose_service, file = _compose(container)
-    src = _source(outlook, mount)
-    known = outlook.edits or {}
+    if outlook.data_uuid is None or outlook.data_target is None or not to.startswith(outlook.data_target + "/"):
+        raise RefusedError(
+            f"plan {outlook.wave}", f"{to} is not below a data disk this wave mounts", "mount_data_disk comes first"
+        )
+    known, known_by = outlook.edits or {}, outlook.edited_by or {}
     lines = known.get(file) or outlook.file(file).lines
     edits = bind(file, lines, compose_service, data_path, to)
     volume = next((v for v in outlook.facts[Docker].volumes if v.name == mount.name), None) if mount.type == "volume" else None
     size = (volume.size_bytes or 0) if volume else 0
     is_bind = mount.type == "bind"
-    aside = f"{src}.wb-{outlook.wave.lower()}" if is_bind else src
+    src = mount.source if is_bind else f"volume {mount.name}"
+    aside = f"{src}.wb-{outlook.wave}-<plan>"
+    shown = src if is_bind else f"$(docker volume inspect -f '{{{{.Mountpoint}}}}' {mount.name[:12]})"
     changed = "\n".join(
         f"#   -{e['old']}\n" + "\n".join(f"#   +{n}" for n in e["new"]) for e in edits if isinstance(e["new"], list)
     )
@@ -106,7 +103,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         id=prefix,
         verb="service_relocate",
         host=outlook.facts.host,
-        title=f"move {name} ({service.engine}) from {src} to {to}",
+        title=f"move {name} ({service.engine}) from {src if is_bind or len(mount.name) < 64 else 'the anonymous volume ' + mount.name[:12]} to {to}",
         args={
             "container": name,
             "engine": service.engine,
@@ -114,22 +111,20 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "service": compose_service,
             "compose_file": file,
             "compose_before_sha256": outlook.file(file).sha256,
-            "compose_edited_before": file in known,
+            "compose_edited_by": known_by.get(file),
             "compose_edits": [dict(e) for e in edits],
-            "src": src,
+            "source": {"kind": "bind", "path": mount.source} if is_bind else {"kind": "volume", "name": mount.name},
             "dst": to,
+            "dst_mount": {"target": outlook.data_target, "uuid": outlook.data_uuid},
             "data_path": data_path,
-            "mount_type": mount.type,
-            "volume": mount.name or None,
-            "anonymous": bool(volume and volume.anonymous),
-            "mount": outlook.data_target,
-            "uuid": outlook.data_uuid,
+            "writers": writers(spec),
+            "s3": None,
         },
         reversibility=Reversibility.RESTORABLE,
         commands=(
             f"# record {_CHECKS[service.engine]}",
             f"docker update --restart no {name} && docker stop -t 120 {name}",
-            f"rsync -aHAXS --numeric-ids {src}/ {to}/   # then compare: modes, owners, xattrs, links, sha256; stop unless equal",
+            f"rsync -aHAXS --numeric-ids {shown}/ {to}/   # then compare: modes, owners, xattrs, links, sha256; stop unless equal",
             f"# {file}, compare-and-swap:\n{changed}",
             compose,
             f"# compare {_CHECKS[service.engine]} with the record; roll back unless equal",
@@ -152,7 +147,8 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         evidence=("docker", "mountinfo"),
         limit_s=3 * 3600,
     )
-    return Rendered((step,), replace(outlook, edits={**known, file: applied(lines, edits)}))
+    after = replace(outlook, edits={**known, file: applied(lines, edits)}, edited_by={**known_by, file: prefix})
+    return Rendered((step,), after)
 
 
-STEP = StepKind("relocate_service", ("container", "to"), ("container", "to"), render)
+STEP = StepKind("relocate_service", ("container", "to", "writers"), ("container", "to"), render)

@@ -1,0 +1,142 @@
+"""Carry out an approved plan: admit, take the lease, open it on the hosts, drive it to an end. Also resume and undo.
+
+- a plan never begun is admitted in full (approval, window, facts, contracts, entry conditions, overlap);
+- a plan already begun goes on from its journal under a new fence: its nonce is spent and its facts are half changed by itself;
+- undo asks the fold to go back; it needs the same signed plan and nothing more.
+"""
+
+from collections.abc import Mapping
+
+from waveboard.app.approve import standing
+from waveboard.app.entry import unmet
+from waveboard.app.plans import Known, keep
+from waveboard.app.read import Reading
+from waveboard.app.receipting import issue, new_key, subject
+from waveboard.app.site import Site
+from waveboard.app.work import LEASE_S, WaveWork
+from waveboard.model.change import Action, ActionKind, Event, Lease
+from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, StepError
+from waveboard.waves.admit import Refusal, refusals
+from waveboard.waves.decide import turn_limit, why_not_undo
+
+_OPEN_S = 60.0
+
+
+def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | None) -> Action:
+    """Start or resume. reading: a fresh audit of every host of the plan, needed to start and not to resume.
+
+    Raises: ApprovalNeeded, RefusedError (not admitted), StepError (rolled back), HaltedError.
+    """
+    keep(site, known)
+    events = site.store.events(known.digest)
+    if not events:
+        assert reading is not None, "a plan that was never begun is judged on a fresh audit"
+        _admit(site, known, allowed_signers, reading)
+    elif events[-1].kind in ("done", "rolled-back", "halted"):
+        raise RefusedError(f"apply {known.plan.wave}", f"this plan is {events[-1].kind} already", "plan again")
+    return _finish(known, _drive(site, known, fresh=not events))
+
+
+def undo(site: Site, known: Known) -> Action:
+    """Take every applied step back, newest first. Raises: RefusedError when there is nothing to take back, HaltedError."""
+    events = site.store.events(known.digest)
+    against = why_not_undo(known.plan, events)
+    if against:
+        raise RefusedError(f"undo {known.plan.wave}", against, "waveboard status")
+    if not any(e.kind == "undo-asked" for e in events):
+        site.store.record(known.digest, "undo-asked", "", 0, site.clock.now(), 0, {"by": site.actor.principal})
+    action = _drive(site, known, fresh=False)
+    if action.kind is ActionKind.HALT:
+        _finish(known, action)
+    return action
+
+
+def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> None:
+    plan = known.plan
+    found = refusals(
+        plan,
+        site.contract,
+        reading.facts,
+        instance=site.instance,
+        approvals=standing(site, known, allowed_signers),
+        gates=site.gates,
+        entry=unmet(site, plan, reading, "entry"),
+        at=site.clock.now(),
+    )
+    body: dict[str, object] = {
+        "plan": known.digest,
+        "wave": plan.wave,
+        "admitted": not found,
+        "refusals": [{"kind": r.kind, "reason": r.reason} for r in found],
+        "contract": site.contract.digest,
+        "gates": site.gates,
+        "evidence": {host: digest for host, digest in reading.bundles.items()},
+    }
+    issue(site, "admission", new_key(site, "wave.apply"), (subject("plan", known.digest),), body)
+    if found:
+        raise _refused(plan.wave, found)
+
+
+def _refused(wave: str, found: tuple[Refusal, ...]) -> ApprovalNeeded | RefusedError | HostError:
+    because = "; ".join(r.reason for r in found)
+    if all(r.kind == "approval" for r in found):
+        return ApprovalNeeded(f"apply {wave}", because, found[0].fix)
+    if all(r.kind == "host" for r in found):
+        return HostError(f"apply {wave}", because, found[0].fix)
+    first = next(r for r in found if r.kind != "approval")
+    return RefusedError(f"apply {wave}", because, first.fix)
+
+
+def _drive(site: Site, known: Known, fresh: bool) -> Action:
+    plan = known.plan
+    lease = site.store.acquire_lease(known.digest, [h.host for h in plan.hosts], site.actor.principal, site.clock.now(), LEASE_S)
+    try:
+        _open(site, known, lease, fresh)
+        work = WaveWork(site, plan, known.digest, lease)
+        engine, run = site.engine(), "plan-" + known.digest.removeprefix("sha256:")[:24]
+        spec: Mapping[str, object] = {"plan": known.digest, "wave": plan.wave}
+        begun = engine.history(run)
+        handle = engine.resume(run, work, turn_limit(plan)) if begun else engine.start(run, spec, work, turn_limit(plan))
+        end = engine.wait(handle)
+        if end.action is None:
+            raise RefusedError(
+                f"go on with {plan.wave}", "the run was cancelled between two steps", "run the same command again to go on"
+            )
+        return end.action
+    finally:
+        site.store.release_lease(lease)
+
+
+def _open(site: Site, known: Known, lease: Lease, fresh: bool) -> None:
+    """Open the plan on every host (each verifies the approvals itself), then spend the nonces with the first journal line."""
+    approvals = site.store.approvals(known.digest)
+    signed = [{"message": a.message.decode(), "signature": a.signature} for a in approvals]
+    undoing = any(e.kind == "undo-asked" for e in site.store.events(known.digest))
+    for pin in known.plan.hosts if not undoing else ():
+        request = {"op": "open", "plan": known.digest, "text": known.raw.decode(), "approvals": signed, "fence": lease.fence}
+        answer = site.hand.call(site.target(pin.host), request, _OPEN_S)
+        error = answer.get("error")
+        if not answer.get("ok") and isinstance(error, dict):
+            said = str(error.get("because"))
+            kind = ApprovalNeeded if str(error.get("code", "")).startswith("approval") else RefusedError
+            raise kind(f"open the plan on {pin.host}", f"the hand there refuses: {said}", str(error.get("fix", "")))
+    if fresh:
+        detail: dict[str, object] = {"wave": known.plan.wave, "contract": known.plan.contract, "gates": known.plan.gates}
+        opened = Event(1, known.digest, "opened", "", 0, site.clock.now(), lease.fence, detail)
+        site.store.open_wave(opened, [a.nonce for a in approvals])
+
+
+def _finish(known: Known, action: Action) -> Action:
+    if action.kind is ActionKind.ROLLED_BACK:
+        raise StepError(
+            f"finish {known.plan.wave}",
+            f"{action.why}; every step was taken back",
+            "the host is as it was; settle the cause, plan again",
+        )
+    if action.kind is ActionKind.HALT:
+        raise HaltedError(
+            f"go on with {known.plan.wave}",
+            action.why,
+            "nothing further is touched; read `waveboard status` and the hand's journal",
+        )
+    return action

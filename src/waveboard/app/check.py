@@ -1,0 +1,60 @@
+"""Judge a pack on a reading: gates, linkage to the findings map, kept report, receipt."""
+
+from dataclasses import dataclass
+
+from waveboard.app.read import Reading
+from waveboard.app.receipting import issue, new_key, subject
+from waveboard.app.site import Site
+from waveboard.gates import evaluate, outcome, report_json
+from waveboard.model.contract import Contract, Pack
+from waveboard.model.errors import UsageError
+from waveboard.model.finding import PackReport
+from waveboard.model.history import PackRun
+from waveboard.register import linkage
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One pack run with its key. raw: the report's JSON bytes, as stored."""
+
+    run_key: str
+    report: PackReport
+    raw: bytes
+
+
+def pack_named(contract: Contract, name: str) -> Pack:
+    """Raises: UsageError with the known packs."""
+    if name not in contract.packs:
+        raise UsageError(
+            f"verify {name}", "the workspace has no such pack", f"packs: {', '.join(contract.packs) or 'none (packs.yaml)'}"
+        )
+    return contract.packs[name]
+
+
+def judge(contract: Contract, pack: Pack, read: Reading) -> PackReport:
+    """Gates, then linkage. Pure."""
+    report = evaluate.run(pack, contract, read.facts, read.places, read.at)
+    return linkage.link(report, contract.findings)
+
+
+def check(site: Site, name: str, read: Reading) -> Checked:
+    """Judge, keep, receipt. The reading may be fresh or replayed; its evidence digests are in the receipt either way."""
+    pack = pack_named(site.contract, name)
+    key = new_key(site, "verify.pack.run")
+    report = judge(site.contract, pack, read)
+    raw = report_json.to_bytes(report, key)
+    stored = site.store.put_object(raw)
+    at = site.clock.now()
+    site.store.save_pack_run(PackRun(key, name, at, site.contract.digest, report.complete, stored, report.counts))
+    body: dict[str, object] = {
+        "pack": name,
+        "summary": outcome.summary(report),
+        "complete": report.complete,
+        "contract": site.contract.digest,
+        "gates": site.gates,
+        "evidence": dict(read.bundles),
+        "counts": dict(report.counts),
+        "fingerprints": sorted(f.fingerprint for f in report.findings),
+    }
+    issue(site, "verify", key, (subject(f"report/{name}", stored),), body)
+    return Checked(key, report, raw)

@@ -1,0 +1,144 @@
+"""The end of a wave: a fresh audit, the exit conditions, the seven items of the specification's section 7, one receipt.
+
+Only machine evidence counts: what a worker says is nowhere in here. Recommends changes to gaps; makes none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from waveboard.app.check import Checked, check
+from waveboard.app.entry import Asked, ask, hosts_needed
+from waveboard.app.plans import Known
+from waveboard.app.read import Reading, audit
+from waveboard.app.receipting import issue, new_key, subject
+from waveboard.app.site import Site
+from waveboard.gates import outcome
+from waveboard.model.change import Event
+from waveboard.model.errors import RefusedError
+from waveboard.model.facts import ConfigFiles, HostFacts
+from waveboard.model.receipt import Closeout, CloseoutItem
+from waveboard.receipts import closeout
+
+_OUTCOMES = ("done", "rolled-back", "halted")
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What close found. holds: the wave was done and every exit condition holds."""
+
+    holds: bool
+    text: str
+    document: dict[str, object]
+
+
+def close(site: Site, known: Known) -> Closed:
+    """Raises: RefusedError while the wave is still open."""
+    events = site.store.events(known.digest)
+    result = events[-1].kind if events else ""
+    if result not in _OUTCOMES:
+        raise RefusedError(
+            f"close {known.plan.wave}", "the plan has not come to an end", "waveboard apply or waveboard undo goes on with it"
+        )
+    read = audit(site, hosts_needed(site.contract, known.plan, "exit"))
+    checked = [check(site, name, read) for name, pack in site.contract.packs.items() if set(pack.hosts) <= set(read.facts)]
+    if not checked:
+        raise RefusedError(
+            f"close {known.plan.wave}", "no pack covers its hosts", "name a pack in packs.yaml; a wave is not closed unjudged"
+        )
+    asked = ask(site.contract, known.plan, read, "exit")
+    items = _items(site, known, events, read, checked, asked, result)
+    key = new_key(site, "wave.close")
+    body = closeout.body(Closeout(known.plan.wave, known.digest, result, items))
+    issue(site, "closeout", key, (subject("plan", known.digest),), body)
+    holds = result == "done" and all(a.holds for a in asked)
+    return Closed(
+        holds, _text(known, result, key, asked, items), {"schema": "waveboard.closeout/1", "run_key": key, "holds": holds, **body}
+    )
+
+
+def _items(
+    site: Site,
+    known: Known,
+    events: tuple[Event, ...],
+    read: Reading,
+    checked: list[Checked],
+    asked: tuple[Asked, ...],
+    result: str,
+) -> Mapping[str, CloseoutItem]:
+    bundles = tuple(read.bundles.values())
+    reports = tuple(site.store.put_object(c.raw) for c in checked)
+    plan = (known.digest,)
+    return {
+        "evidence": CloseoutItem(({"run_key": read.run_key, "result": f"{len(bundles)} hosts read"},), bundles),
+        "files_changed": CloseoutItem(tuple(_files(known, read)), (*plan, *bundles)),
+        "runtime_actions": CloseoutItem(tuple(_actions(known, events)), plan),
+        "linkage": CloseoutItem(tuple(_linkage(site, known, checked)), reports),
+        "verify": CloseoutItem(
+            tuple({"pack": c.report.pack, "run_key": c.run_key, "result": outcome.summary(c.report)} for c in checked), reports
+        ),
+        "blockers": CloseoutItem(
+            tuple(
+                {"what": f"{a.text}: {a.saw}", "owner": site.contract.owner, "until": "the condition holds"}
+                for a in asked
+                if not a.holds
+            ),
+            (*reports, *bundles),
+        ),
+        "attestation": CloseoutItem(({"principal": site.actor.principal, "statement": _statement(site, known, result)},), plan),
+    }
+
+
+def _files(known: Known, read: Reading) -> list[Mapping[str, str]]:
+    found = []
+    for step in known.plan.steps:
+        facts = read.facts.get(step.host)
+        files = facts.get(ConfigFiles) if isinstance(facts, HostFacts) else None
+        now = files.by_path if isinstance(files, ConfigFiles) else {}
+        named = {
+            "/etc/fstab": step.args.get("fstab_before_sha256"),
+            "/etc/docker/daemon.json": step.args.get("daemon_json_before_sha256", False),
+            str(step.args.get("compose_file", "")): step.args.get("compose_before_sha256"),
+        }
+        for path, before in named.items():
+            if path and before is not False and (before or path.endswith("daemon.json")):
+                after = now[path].sha256 if path in now else "not read"
+                found.append({"host": step.host, "path": path, "before": str(before or "absent"), "after": after})
+    return [dict(t) for t in dict.fromkeys(tuple(f.items()) for f in found)]
+
+
+def _actions(known: Known, events: tuple[Event, ...]) -> list[Mapping[str, str]]:
+    titles = {step.id: step for step in known.plan.steps}
+    kinds = ("applied", "failed", "undone", "undo-failed")
+    return [
+        {"host": titles[e.step].host, "step": e.step, "action": titles[e.step].title, "result": e.kind}
+        for e in events
+        if e.kind in kinds and e.step
+    ]
+
+
+def _linkage(site: Site, known: Known, checked: list[Checked]) -> list[Mapping[str, str]]:
+    wave = site.contract.waves.get(known.plan.wave)
+    seen = {stor for c in checked for f in c.report.findings for stor in f.stor}
+    rows: list[Mapping[str, str]] = []
+    for stor in wave.stor if wave else ():
+        rows.append({"id": stor, "kind": "stor", "impact": "still observed" if stor in seen else "not observed in this run"})
+    for gap in wave.gaps if wave else ():
+        linked = [s.id for s in site.contract.findings.findings if gap in s.gaps]
+        still = [s for s in linked if s in seen]
+        impact = f"keep open: {', '.join(still)} observed" if still else "candidate to close once its own criterion is proven"
+        rows.append({"id": gap, "kind": "gap", "impact": impact if linked else "no STOR id links to it"})
+    return rows
+
+
+def _statement(site: Site, known: Known, result: str) -> str:
+    eyes = "four eyes" if site.four_eyes else "a lone operator (four_eyes: false)"
+    return f"{known.plan.wave} ended {result} under plan {known.digest[:19]}, approved with {eyes}; every item rests on receipts of this chain"
+
+
+def _text(known: Known, result: str, key: str, asked: tuple[Asked, ...], items: Mapping[str, CloseoutItem]) -> str:
+    lines = [f"{known.plan.wave}: {result}   {key}", "", "exit conditions"]
+    lines += [f"  {'holds  ' if a.holds else 'UNKNOWN' if a.holds is None else 'FAILS  '}  {a.text}   ({a.saw})" for a in asked]
+    for name, item in items.items():
+        lines += ["", name.replace("_", " ")]
+        lines += [f"  {'  '.join(str(v) for v in entry.values())}" for entry in item.entries] or ["  none"]
+    return "\n".join(lines) + "\n"

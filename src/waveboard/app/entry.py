@@ -1,0 +1,204 @@
+"""Entry and exit conditions of a wave, judged on one reading. What cannot be judged is not met: unknown is never green."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from waveboard.app.check import judge
+from waveboard.app.read import Reading
+from waveboard.gates import outcome
+from waveboard.model.change import Plan, Reversibility
+from waveboard.model.condition import Comparison, Predicate, parse_condition
+from waveboard.model.contract import Contract, HostPolicy, Sourced
+from waveboard.model.facts import Docker, HostFacts, Unavailable, Usage
+from waveboard.model.finding import PackReport
+from waveboard.model.graph import Confidence, PlacementClass
+from waveboard.model.units import GB
+
+_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+}
+_AWAY = (PlacementClass.DATA, PlacementClass.NET, PlacementClass.NETDISK)
+
+
+class HasContract(Protocol):
+    """Whoever asks."""
+
+    @property
+    def contract(self) -> Contract: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One condition's answer. holds None: it could not be judged. saw: the operands, for the reader and the receipt."""
+
+    text: str
+    holds: bool | None
+    saw: str
+
+
+def hosts_needed(contract: Contract, plan: Plan, side: str) -> tuple[str, ...]:
+    """Every host that must be read to judge the wave's conditions on that side, the plan's own first."""
+    hosts = [pin.host for pin in plan.hosts] + list(plan.read_only_hosts)
+    for condition in _conditions(contract, plan, side):
+        parsed = parse_condition(condition)
+        if isinstance(parsed, Predicate) and parsed.name == "pack_complete" and str(parsed.argument) in contract.packs:
+            hosts += contract.packs[str(parsed.argument)].hosts
+        if isinstance(parsed, Predicate) and parsed.name == "gate_passes":
+            hosts += [h for pack in contract.packs.values() for h in pack.hosts if _gate(parsed) in pack.gates]
+    return tuple(dict.fromkeys(hosts))
+
+
+def ask(contract: Contract, plan: Plan, read: Reading, side: str) -> tuple[Asked, ...]:
+    """Every condition of that side with its answer, in the wave's order."""
+    reports: dict[str, PackReport] = {}
+    return tuple(_ask(contract, plan, read, text, reports) for text in _conditions(contract, plan, side))
+
+
+def unmet(site: HasContract, plan: Plan, read: Reading, side: str) -> tuple[str, ...]:
+    """The conditions that do not hold or could not be judged, each in words."""
+    return tuple(f"{a.text}: {a.saw}" for a in ask(site.contract, plan, read, side) if not a.holds)
+
+
+def _conditions(contract: Contract, plan: Plan, side: str) -> tuple[str, ...]:
+    wave = contract.waves.get(plan.wave)
+    return () if wave is None else (wave.entry if side == "entry" else wave.exit)
+
+
+def _ask(contract: Contract, plan: Plan, read: Reading, text: str, reports: dict[str, PackReport]) -> Asked:
+    condition = parse_condition(text)
+    if isinstance(condition, Comparison):
+        left, right = (_number(contract, read, o.value, text) for o in (condition.left, condition.right))
+        if isinstance(left, str) or isinstance(right, str):
+            return Asked(text, None, "; ".join(x for x in (left, right) if isinstance(x, str)))
+        return Asked(text, _OPERATORS[condition.operator](left, right), f"{left:.4g} {condition.operator} {right:.4g}")
+    holds, saw = _predicate(contract, plan, read, condition, reports)
+    return Asked(text, holds, saw)
+
+
+def _number(contract: Contract, read: Reading, name: str | float, text: str) -> float | str:
+    """The operand's value, or why it has none."""
+    if isinstance(name, float):
+        return name
+    source, _, rest = name.partition(".")
+    if source == "guard":
+        return _threshold(contract, rest, text)
+    host, fact = next(((h, name.removeprefix(h + ".")) for h in read.facts if name.startswith(h + ".")), ("", ""))
+    known = read.facts.get(host, Unavailable(f"{name}: that host was not read"))
+    if isinstance(known, Unavailable):
+        return known.reason
+    return _fact(known, fact) if fact else f"{name}: no such fact"
+
+
+def _fact(known: HostFacts, fact: str) -> float | str:
+    if fact == "root.used_pct":
+        usage = known.get(Usage)
+        root = None if isinstance(usage, Unavailable) else usage.filesystems.get("/")
+        return f"{known.host}: / was not measured" if root is None else root.used_pct
+    docker = known.get(Docker)
+    if isinstance(docker, Unavailable):
+        return f"{known.host}: {docker.reason}"
+    volumes = [v.size_bytes for v in docker.volumes]
+    sizes: Mapping[str, int | None] = {
+        "docker.images_gb": docker.layers_bytes,
+        "docker.build_cache_gb": docker.build_cache_bytes,
+        "docker.local_volumes_gb": None if None in volumes else sum(v for v in volumes if v is not None),
+    }
+    size = sizes.get(fact)
+    return f"{known.host}: {fact} was not measured" if size is None else size / GB
+
+
+def _threshold(contract: Contract, name: str, text: str) -> float | str:
+    policy: HostPolicy | None = next((p for h, p in contract.policies.items() if text.startswith(h + ".")), None)
+    if policy is None:
+        return f"guard.{name}: the condition names no host it applies to"
+    t = policy.thresholds
+    known: Mapping[str, tuple[Sourced[float] | Sourced[int] | None, int]] = {
+        "root_usage_warn_pct": (t.root_warn_pct, 1),
+        "root_usage_fail_pct": (t.root_fail_pct, 1),
+        "docker_images_warn_gb": (t.images_warn_bytes, GB),
+        "docker_build_cache_warn_gb": (t.build_cache_warn_bytes, GB),
+        "docker_local_volumes_warn_gb": (t.volumes_warn_bytes, GB),
+    }
+    found, unit = known.get(name, (None, 1))
+    return f"guard.{name}: no contract gives it" if found is None else found.value / unit
+
+
+def _gate(predicate: Predicate) -> str:
+    return str(predicate.argument.get("gate", "")) if isinstance(predicate.argument, dict) else ""
+
+
+def _report(contract: Contract, read: Reading, name: str, reports: dict[str, PackReport]) -> PackReport | None:
+    if name not in reports and name in contract.packs:
+        reports[name] = judge(contract, contract.packs[name], read)
+    return reports.get(name)
+
+
+def _predicate(
+    contract: Contract, plan: Plan, read: Reading, asked: Predicate, reports: dict[str, PackReport]
+) -> tuple[bool | None, str]:
+    match asked.name:
+        case "pack_complete":
+            report = _report(contract, read, str(asked.argument), reports)
+            if report is None:
+                return None, "there is no such pack"
+            doubts = [f"{r.gate}: {r.reasons[0]}" for r in report.reports if r.reasons]
+            return report.complete, outcome.summary(report) + ("; " + "; ".join(doubts) if doubts else "")
+        case "gate_passes":
+            return _gate_passes(contract, read, asked, reports)
+        case "not_boot_backed":
+            return _away(contract, read, str(asked.argument))
+        case "undo_ready":
+            without = [s.id for s in plan.steps if s.reversibility is Reversibility.NONE or not s.undo_commands]
+            return (
+                not without,
+                f"without an undo: {', '.join(without)}" if without else f"{len(plan.steps)} steps, each with its undo",
+            )
+        case "window_open" | "approval":
+            return True, "judged at admission, with the plan's own window and approvals"
+        case "linkage_complete":
+            wanted = asked.argument if isinstance(asked.argument, list) else []
+            known = {s.id: s for s in contract.findings.findings}
+            loose = [str(s) for s in wanted if str(s) not in known or not known[str(s)].gaps or not known[str(s)].loops]
+            return not loose, f"without gap or loop: {', '.join(loose)}" if loose else f"{len(wanted)} ids, all linked"
+    return None, "nothing judges this condition yet"
+
+
+def _gate_passes(contract: Contract, read: Reading, asked: Predicate, reports: dict[str, PackReport]) -> tuple[bool | None, str]:
+    gate = _gate(asked)
+    hosts = asked.argument.get("hosts", []) if isinstance(asked.argument, dict) else []
+    for name, pack in contract.packs.items():
+        report = _report(contract, read, name, reports) if gate in pack.gates else None
+        for one in report.reports if report else ():
+            if one.gate != gate:
+                continue
+            doubts = [
+                r for r in one.reasons if not hosts or any(r.startswith(f"{h}:") for h in hosts) or r.startswith(("canary", "*"))
+            ]
+            left = [f for f in one.findings if not hosts or f.host in hosts]
+            if doubts:
+                return None, doubts[0]
+            return not left, "; ".join(f"{f.host} {f.code}: {f.message}" for f in left[:3]) or "no finding"
+    return None, f"no pack holds {gate}"
+
+
+def _away(contract: Contract, read: Reading, host: str) -> tuple[bool | None, str]:
+    """Every declared data path of the host is off the boot disk, and was seen to be."""
+    policy, places = contract.policies.get(host), read.places.get(host)
+    if policy is None or places is None or not policy.services:
+        return None, f"{host}: no service is declared, or its placements are unknown"
+    told = []
+    for service in policy.services:
+        for path in service.data_paths:
+            place = places.containers.get(service.container, {}).get(path)
+            if place is None or place.boot is None or place.confidence is not Confidence.OBSERVED:
+                return None, f"{service.container}:{path} could not be placed"
+            if place.boot or place.placement not in _AWAY:
+                return False, f"{service.container}:{path} is {place.placement.value} ({', '.join(place.disks)})"
+            told.append(f"{service.container} on {', '.join(place.disks)}")
+    return True, "; ".join(told)

@@ -1,0 +1,94 @@
+"""Make a plan from a fresh reading, keep it, receipt it. Also the retire plan for what a wave set aside."""
+
+from collections.abc import Mapping
+
+from waveboard.app.plans import Known
+from waveboard.app.read import Reading
+from waveboard.app.receipting import issue, new_key, subject
+from waveboard.app.site import Site
+from waveboard.model.change import Plan
+from waveboard.model.contract import WaveSpec
+from waveboard.model.errors import HostError, RefusedError, UsageError
+from waveboard.model.evidence import digest_of
+from waveboard.model.facts import HostFacts, Unavailable
+from waveboard.waves import plan as planner
+from waveboard.waves import plan_json
+
+
+def wave_named(site: Site, name: str) -> WaveSpec:
+    """Raises: UsageError with the known waves."""
+    if name not in site.contract.waves:
+        raise UsageError(
+            f"plan {name}", "the workspace has no such wave", f"waves: {', '.join(site.contract.waves) or 'none (waves/*.yaml)'}"
+        )
+    return site.contract.waves[name]
+
+
+def plan(site: Site, wave: WaveSpec, read: Reading) -> Known:
+    """The wave's plan, stored and receipted. An empty plan is a plan: it says that nothing is left to do."""
+    if wave.draft:
+        raise RefusedError(f"plan {wave.id}", "the wave is a draft: some of its steps do not exist yet", "see its file")
+    made = planner.make(
+        wave,
+        site.contract,
+        read.facts,
+        instance=site.instance,
+        proposer=site.actor.principal,
+        gates=site.gates,
+        at=site.clock.now(),
+    )
+    return _keep(site, made, read)
+
+
+def retire(site: Site, parent: Known, read: Reading) -> Known:
+    """The plan that removes what `parent` set aside. Raises: RefusedError before the parent is done or its soak has passed."""
+    events = site.store.events(parent.digest)
+    if not events or events[-1].kind != "done":
+        raise RefusedError(
+            f"plan {parent.plan.wave}-RETIRE",
+            f"{parent.plan.wave} is not done",
+            "space comes back after the new place has proven itself",
+        )
+    wave = site.contract.waves.get(parent.plan.wave)
+    soaked_s = (site.clock.now() - events[-1].at).total_seconds()
+    if wave and wave.soak_s and soaked_s < wave.soak_s:
+        raise RefusedError(
+            f"plan {parent.plan.wave}-RETIRE",
+            f"the contract asks for {wave.soak_s} s of soak; {soaked_s:.0f} s have passed",
+            "wait; the old copy stays",
+        )
+    (host,) = [pin.host for pin in parent.plan.hosts]
+    facts = read.facts.get(host, Unavailable("it was not audited"))
+    if not isinstance(facts, HostFacts):
+        raise HostError(f"plan for {host}", facts.reason, "make the host readable first")
+    made = planner.retire(
+        parent.plan, facts, _asides(site, host, parent.digest), proposer=site.actor.principal, at=site.clock.now()
+    )
+    return _keep(site, made, read)
+
+
+def _asides(site: Site, host: str, digest: str) -> tuple[Mapping[str, object], ...]:
+    answer = site.hand.call(site.target(host), {"op": "aside"}, 60.0)
+    listed = answer.get("aside")
+    if not isinstance(listed, list):
+        raise HostError(f"learn what is set aside on {host}", "the hand did not say", "waveboard status")
+    return tuple(a for a in listed if isinstance(a, dict) and a.get("plan") == digest and a.get("state") == "aside")
+
+
+def _keep(site: Site, made: Plan, read: Reading) -> Known:
+    raw = plan_json.to_bytes(made)
+    known = Known(made, raw, digest_of(raw))
+    site.store.save_plan(raw, made.wave, made.kind, site.clock.now())
+    body: dict[str, object] = {
+        "plan": known.digest,
+        "wave": made.wave,
+        "kind": made.kind,
+        "steps": [{"id": s.id, "verb": s.verb, "host": s.host, "title": s.title} for s in made.steps],
+        "deletes": [path for s in made.steps for path in s.deletes],
+        "evidence": dict(read.bundles),
+        "contract": made.contract,
+    }
+    issue(
+        site, "plan", new_key(site, "wave.plan" if made.kind == "wave" else "wave.retire"), (subject("plan", known.digest),), body
+    )
+    return known

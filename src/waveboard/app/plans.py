@@ -1,0 +1,45 @@
+"""Find a plan again: by file bytes, by digest, or by wave. The bytes are the plan; everything else is read from them."""
+
+from dataclasses import dataclass
+
+from waveboard.app.site import Site
+from waveboard.model.change import Plan
+from waveboard.model.errors import UsageError
+from waveboard.model.evidence import digest_of
+from waveboard.waves import plan_json
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A plan with the bytes that are its identity."""
+
+    plan: Plan
+    raw: bytes
+    digest: str
+
+
+def from_bytes(raw: bytes) -> Known:
+    """Raises: UsageError for bytes that are not one plan."""
+    return Known(plan_json.from_bytes(raw), raw, digest_of(raw))
+
+
+def find(site: Site, named: str) -> Known:
+    """named: `sha256:…` (a prefix of 12 or more digits will do) or a wave id, which means its newest plan."""
+    records = site.store.plans()
+    if named.startswith("sha256:"):
+        found = [r for r in records if r.digest.startswith(named)] if len(named) >= 12 else []
+        if len(found) > 1:
+            raise UsageError(f"find the plan {named}", "more than one begins so", "give more of the digest")
+    else:
+        found = [r for r in records if r.wave == named][:1]
+    if not found:
+        known = ", ".join(f"{r.wave} {r.digest[:19]}" for r in records[:5]) or "none"
+        raise UsageError(
+            f"find the plan {named}", f"it is neither a file nor a stored plan (newest: {known})", "waveboard plan WAVE -o FILE"
+        )
+    return from_bytes(site.store.get_object(found[0].digest))
+
+
+def keep(site: Site, known: Known) -> None:
+    """Store a plan that came from a file, so that approvals and journal have it to refer to."""
+    site.store.save_plan(known.raw, known.plan.wave, known.plan.kind, site.clock.now())

@@ -1,0 +1,117 @@
+"""Read hosts: evidence in, facts and placements out. One bundle a host, kept content-addressed; nothing on a host changes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from waveboard.app.ports import Answer, Ask, Clock, Reader
+from waveboard.app.receipting import issue, new_key, subject
+from waveboard.app.site import Site
+from waveboard.audit import bundle as bundles
+from waveboard.audit import facts as reading
+from waveboard.audit import program
+from waveboard.audit.placement import Resolver
+from waveboard.model.contract import Contract, HostPolicy, HostTarget
+from waveboard.model.errors import EvidenceError, HostError
+from waveboard.model.evidence import Bundle
+from waveboard.model.facts import HostFacts, Unavailable
+from waveboard.model.graph import HostPlacements
+from waveboard.model.history import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One audit of some hosts. facts of a host that gave no answer are Unavailable with the reason; bundles: host -> digest."""
+
+    run_key: str
+    at: datetime
+    facts: Mapping[str, HostFacts | Unavailable]
+    places: Mapping[str, HostPlacements]
+    bundles: Mapping[str, str]
+
+
+def paths_of(policy: HostPolicy | None) -> tuple[str, ...]:
+    """The host paths a policy makes interesting: mounts, service directories, NFS paths and the usual boot-set paths."""
+    asked = ["/", "/boot", "/boot/efi", "/tmp", "/var/lib/docker", "/var/lib/containerd"]  # noqa: S108 read, never written
+    if policy:
+        asked += [policy.data_mount.value] if policy.data_mount else []
+        asked += [s.data_dir for s in policy.services if s.data_dir]
+        asked += [path for path, _ in policy.nfs_mounts]
+    return tuple(dict.fromkeys(asked))
+
+
+def collect(site: Site, hosts: Sequence[str], paths: tuple[str, ...] = ()) -> Mapping[str, Bundle]:
+    """One bundle a host, complete or with the reason why not; stored before anybody judges it. paths: asked of each host as well."""
+    nonces = {host: site.clock.token(32) for host in hosts}
+    asks = [Ask(h, program.with_params(nonces[h], (*paths_of(site.contract.policies.get(h)), *paths))) for h in hosts]
+    answers = site.reader.collect(asks, {host: site.target(host) for host in hosts})
+    found = {host: bundle_from(host, answers[host], nonces[host], site.clock.now()) for host in hosts}
+    for host, one in found.items():
+        raw = bundles.to_json(one)
+        site.store.put_object(raw)
+        site.store.save_bundle(one, bundles.digest(one))
+        if one.failure:
+            site.say(f"{host}: no complete answer: {one.failure}")
+    return found
+
+
+def bundle_from(host: str, answer: Answer | HostError, nonce: str, at: datetime) -> Bundle:
+    """The bundle of one host's answer, whatever became of it."""
+    if isinstance(answer, HostError):
+        return bundles.failed(host, answer.because, program.digest(), at)
+    if answer.bundled:
+        return bundles.from_json(answer.raw)
+    return bundles.gather(host, answer.raw, nonce, program.digest(), at, answer.host_key)
+
+
+def one(reader: Reader, clock: Clock, host: str, target: HostTarget | None, root: str, paths: tuple[str, ...]) -> Bundle:
+    """A bundle outside any workspace: a recorded tree below `root`, or this machine."""
+    nonce = clock.token(32)
+    asked = tuple(dict.fromkeys((*paths_of(None), *paths)))
+    answers = reader.collect([Ask(host, program.with_params(nonce, asked, root))], {host: target} if target else {})
+    return bundle_from(host, answers[host], nonce, clock.now())
+
+
+def understand(contract: Contract, found: Mapping[str, Bundle], run_key: str, at: datetime) -> Reading:
+    """Facts and placements of bundles, pure: the same bundles give the same reading anywhere, at any time."""
+    facts: dict[str, HostFacts | Unavailable] = {}
+    places: dict[str, HostPlacements] = {}
+    for host, bundle in found.items():
+        if bundle.failure:
+            facts[host] = Unavailable(bundle.failure)
+            continue
+        known = reading.read(bundle)
+        facts[host] = known
+        placed = _places(known, contract.policies.get(host))
+        if placed is not None:
+            places[host] = placed
+    return Reading(run_key, at, facts, places, {host: bundles.digest(b) for host, b in found.items()})
+
+
+def _places(known: HostFacts, policy: HostPolicy | None) -> HostPlacements | None:
+    services = {s.container: s.data_paths for s in policy.services} if policy else {}
+    try:
+        return Resolver(known).host_placements(services, paths_of(policy))
+    except (LookupError, EvidenceError):
+        return None
+
+
+def audit(site: Site, hosts: Sequence[str]) -> Reading:
+    """Collect, understand, keep the snapshot, issue the receipt."""
+    key, at = new_key(site, "host.audit"), site.clock.now()
+    read = understand(site.contract, collect(site, hosts), key, at)
+    site.store.save_snapshot(Snapshot(key, at, site.contract.digest, read.bundles))
+    body: dict[str, object] = {
+        "contract": site.contract.digest,
+        "evidence": dict(read.bundles),
+        "unavailable": {host: fact.reason for host, fact in read.facts.items() if isinstance(fact, Unavailable)},
+    }
+    issue(site, "audit", key, tuple(subject(f"evidence/{host}", digest) for host, digest in read.bundles.items()), body)
+    return read
+
+
+def replayed(site: Site, found: Mapping[str, Bundle]) -> Reading:
+    """Bundles from elsewhere, kept and understood as if they had just been read; nothing is contacted."""
+    for one_bundle in found.values():
+        site.store.put_object(bundles.to_json(one_bundle))
+    return understand(site.contract, found, new_key(site, "host.audit"), site.clock.now())

@@ -1,0 +1,220 @@
+"""One plan's work: what the engine drives turn by turn. Every act is journaled before and after; the journal is the truth.
+
+- APPLY / UNDO: intent at the exact next line, then the hand is asked to start the step, then it is watched to its end;
+- no answer from the host: nothing is written, and the next turn looks before anything else;
+- PROBE: wait while it runs, ask the hand what it knows, then look at the host; write what was found.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from waveboard.app.receipting import issue, new_key, subject
+from waveboard.app.site import Site
+from waveboard.model.change import Action, ActionKind, Event, Lease, Plan, Step
+from waveboard.model.errors import HostError
+from waveboard.model.units import show_size
+from waveboard.waves.decide import decide
+
+LEASE_S = 120
+_CALL_S = 60.0
+_SILENCE_S = 60.0  # how long a host may be silent while a step runs, before the run is suspended
+_PAUSES_S = (0.2, 0.2, 0.5, 0.5, 1.0)
+_CLOSING = {ActionKind.FINISH: "done", ActionKind.ROLLED_BACK: "rolled-back", ActionKind.HALT: "halted"}
+_FOUND = {"DONE": "done", "NOT_DONE": "not-done", "PARTIAL": "partial"}
+
+
+@dataclass(slots=True)
+class WaveWork:
+    """The Work of one approved plan under one lease."""
+
+    site: Site
+    plan: Plan
+    digest: str
+    lease: Lease
+    _seen: str = field(default="", repr=False)
+
+    def next_action(self) -> Action:
+        return decide(self.plan, self.site.store.events(self.digest))
+
+    def perform(self, action: Action) -> None:
+        self.lease = self.site.store.renew_lease(self.lease, self.site.clock.now(), LEASE_S)
+        match action.kind:
+            case ActionKind.APPLY:
+                self._act(action, "intent", "do")
+            case ActionKind.UNDO:
+                self._act(action, "undo-intent", "undo")
+            case ActionKind.PROBE:
+                self._probe(action, "do")
+            case ActionKind.PROBE_UNDO:
+                self._probe(action, "undo")
+            case _:
+                self._close(action)
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    def _act(self, action: Action, intent: str, phase: str) -> None:
+        step = self._step(action.step)
+        self._say(f"{'undo ' if phase == 'undo' else ''}{step.id}: {step.title}")
+        self.site.crash(f"{intent}.before:{step.id}")
+        events = self.site.store.events(self.digest)
+        args = {"args": dict(step.args), "undo": list(step.undo_commands), "why": action.why}
+        self.site.store.append_event(
+            Event(len(events) + 1, self.digest, intent, step.id, action.attempt, self.site.clock.now(), self.lease.fence, args)
+        )
+        self.site.crash(f"{intent}.after:{step.id}")
+        answer = self._call(
+            step.host, {"op": phase, "plan": self.digest, "step": step.id, "attempt": action.attempt, "fence": self.lease.fence}
+        )
+        if answer is None:
+            return
+        self.site.crash(f"{phase}.after:{step.id}")
+        error = answer.get("error")
+        if not answer.get("ok") and isinstance(error, dict):
+            if error.get("code") in ("already-started", "already-applied", "still-running"):
+                return  # an earlier process of ours started it: the next turn looks
+            if phase == "undo" and error.get("code") == "nothing-to-undo":
+                self._record(action, "undone", {"why": "the step never reached the host"})
+                return
+            self._record(
+                action,
+                "failed" if phase == "do" else "undo-failed",
+                {"why": _reason(error), "touched": False, "code": error.get("code")},
+            )
+            return
+        state = self._watch(step, phase, action.attempt)
+        if state is not None and state.get("state") in ("done", "failed"):
+            self.site.crash(f"{phase}-outcome.before:{step.id}")
+            self._outcome(action, step, phase, state)
+            self.site.crash(f"{phase}-outcome.after:{step.id}")
+
+    def _outcome(self, action: Action, step: Step, phase: str, state: Mapping[str, object]) -> None:
+        outcome = state.get("outcome")
+        facts: Mapping[str, object] = outcome if isinstance(outcome, dict) else {}
+        good = state.get("state") == "done"
+        kind = {("do", True): "applied", ("do", False): "failed", ("undo", True): "undone", ("undo", False): "undo-failed"}[
+            phase, good
+        ]
+        detail: dict[str, object] = {"outcome": _plain(facts)}
+        error = facts.get("error")
+        if isinstance(error, dict):
+            detail["why"] = _reason(error)
+        elif not good:
+            detail["why"] = str(state.get("why") or "the hand gave no reason")
+        self._record(action, kind, detail)
+        body = {"plan": self.digest, "step": step.id, "verb": step.verb, "host": step.host, "phase": phase, "attempt": action.attempt,
+                "result": kind, "fence": self.lease.fence, "why": str(detail.get("why", "")), "outcome": _plain(facts)}  # fmt: skip
+        capability = "wave.apply" if phase == "do" else "wave.undo"
+        issue(
+            self.site, "step" if phase == "do" else "undo", new_key(self.site, capability), (subject("plan", self.digest),), body
+        )
+        self._say(f"  {kind}{': ' + str(detail['why']) if 'why' in detail else ''}{_measured(facts)}")
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    def _probe(self, action: Action, phase: str) -> None:
+        step = self._step(action.step)
+        self._say(f"{step.id}: the outcome is not known; looking before anything else")
+        state = self._watch(step, phase, action.attempt)
+        if state is None:
+            raise HostError(
+                f"learn the outcome of {step.id}", f"{step.host} does not answer", "run the same command again when it does"
+            )
+        if state.get("state") in ("done", "failed"):
+            self._outcome(action, step, phase, state)
+            return
+        looked = self._call(step.host, {"op": "holds", "plan": self.digest, "step": step.id})
+        if looked is None:
+            raise HostError(f"look at {step.id}", f"{step.host} does not answer", "run the same command again when it does")
+        found = _FOUND.get(str(looked.get("holds")), "unknown")
+        if phase == "undo":
+            found = {"done": "not-done", "not-done": "done"}.get(found, found)
+        reasons = looked.get("reasons")
+        why = "; ".join(str(r) for r in reasons) if isinstance(reasons, list) else str(state.get("why", ""))
+        self._record(action, "probed", {"found": found, "why": why})
+
+    def _watch(self, step: Step, phase: str, attempt: int) -> Mapping[str, object] | None:
+        """The hand's last word on a running step; None when the host stopped answering."""
+        silent_since = self.site.clock.now()
+        polls = 0
+        while True:
+            request = {"op": "status", "plan": self.digest, "step": step.id, "phase": phase, "attempt": attempt}
+            answer = self._call(step.host, request, quiet=True)
+            now = self.site.clock.now()
+            if answer is not None and answer.get("ok"):
+                silent_since = now
+                if answer.get("state") != "running":
+                    return answer
+                self._progress(step, answer.get("progress"))
+            elif (now - silent_since).total_seconds() > _SILENCE_S:
+                return None
+            if (self.lease.expires_at - now).total_seconds() < LEASE_S / 2:
+                self.lease = self.site.store.renew_lease(self.lease, now, LEASE_S)
+            self.site.clock.sleep(_PAUSES_S[min(polls, len(_PAUSES_S) - 1)])
+            polls += 1
+
+    # -- closing and speaking ----------------------------------------------------------------------------------------
+
+    def _close(self, action: Action) -> None:
+        kind = _CLOSING[action.kind]
+        events = self.site.store.events(self.digest)
+        last = events[-1].kind if events else ""
+        if last != kind:
+            self.site.store.record(self.digest, kind, "", 0, self.site.clock.now(), self.lease.fence, {"why": action.why})
+        for pin in self.plan.hosts:
+            self._call(pin.host, {"op": "close", "plan": self.digest, "fence": self.lease.fence, "result": kind}, quiet=True)
+
+    def _record(self, action: Action, kind: str, detail: Mapping[str, object]) -> None:
+        self.site.store.record(self.digest, kind, action.step, action.attempt, self.site.clock.now(), self.lease.fence, detail)
+
+    def _call(self, host: str, request: Mapping[str, object], quiet: bool = False) -> Mapping[str, object] | None:
+        try:
+            return self.site.hand.call(self.site.target(host), request, _CALL_S)
+        except HostError as error:
+            if not quiet:
+                self._say(f"  no answer from {host} ({error.because}): the outcome is unknown until it is looked at")
+            return None
+
+    def _step(self, step_id: str) -> Step:
+        return next(step for step in self.plan.steps if step.id == step_id)
+
+    def _progress(self, step: Step, progress: object) -> None:
+        if not isinstance(progress, dict):
+            return
+        done, total, rate, eta = (progress.get(k) for k in ("bytes_done", "bytes_total", "rate", "eta_s"))
+        text = f"  {step.id} {progress.get('phase', '')}"
+        if isinstance(done, int) and isinstance(total, int) and total:
+            text += f" {show_size(done)} of {show_size(total)}"
+        if isinstance(rate, int) and rate:
+            text += f", {show_size(rate)}/s"
+        if isinstance(eta, int):
+            text += f", {eta} s left"
+        self._say(text)
+
+    def _say(self, text: str) -> None:
+        if text != self._seen:
+            self.site.say(text)
+            self._seen = text
+
+
+def _reason(error: Mapping[str, object]) -> str:
+    return f"cannot {error.get('cannot')}: {error.get('because')}"
+
+
+def _measured(facts: Mapping[str, object]) -> str:
+    parts = []
+    if isinstance(copied := facts.get("bytes_copied"), int) and copied:
+        parts.append(f"{show_size(copied)} copied")
+    if isinstance(down := facts.get("downtime_s"), int | float) and down:
+        parts.append(f"down {down:.0f} s")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _plain(value: object) -> object:
+    """JSON-ready without floats: receipts and journals hold integers only; seconds are rounded up to whole ones."""
+    if isinstance(value, float):
+        return int(value) + (value > int(value))
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value

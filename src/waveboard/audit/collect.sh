@@ -1,0 +1,432 @@
+# The one program waveboard runs on a host to read it. POSIX sh, no root, nothing written, every child bounded.
+# It is fed to `/bin/sh -s` over stdin behind a parameter block (program.py) that sets wb_nonce, wb_root and wb_paths.
+# With wb_root it reads a recorded tree instead of the machine, and asks the machine nothing.
+# Frames: `@@NONCE begin NAME CAP`, `$argv`, `|data`, `!stderr`, `@@NONCE end RC MS`. docs/evidence.md documents every frame.
+
+LC_ALL=C; PATH="$PATH:/usr/sbin:/usr/bin:/sbin:/bin"; export LC_ALL PATH; unset CDPATH; umask 077
+wb_limit_total=4500 # hundredths of a second for everything; what has not begun by then is not begun
+wb_ifs=$IFS
+wb_nl='
+'
+wb_tab='	'
+
+# The symlink walk. Also the text of the bounded children, hence kept in a variable; holds no single quote.
+# It never touches what lies below an autofs mount nobody has triggered (wb_autofs), nor, unless told, below a network
+# filesystem (wb_net). Sets w_canon w_exists w_ancestor w_blocked w_problem; paths are without wb_root.
+wb_walker='
+listed() { case "
+$1" in *"
+$2
+"*) return 0 ;; esac; return 1; }
+walk() {
+	w_canon= w_rest=$1 w_exists=1 w_ancestor= w_blocked= w_problem= w_links=0
+	while :; do
+		while :; do case $w_rest in /*) w_rest=${w_rest#/} ;; *) break ;; esac; done
+		[ -n "$w_rest" ] || break
+		w_part=${w_rest%%/*}
+		case $w_rest in */*) w_rest=${w_rest#*/} ;; *) w_rest= ;; esac
+		case $w_part in .) continue ;; ..) w_canon=${w_canon%/*}; continue ;; esac
+		w_next=$w_canon/$w_part
+		[ "$w_exists" = 1 ] || { w_canon=$w_next; continue; }
+		if listed "$wb_autofs" "$w_next"; then
+			if [ -n "$w_rest" ] && listed "$wb_mounted" "$w_next/${w_rest%%/*}"; then w_canon=$w_next; continue; fi
+			w_problem="autofs pending at $w_next"; w_ancestor=$w_canon w_canon=$w_next; return
+		fi
+		if listed "$wb_net" "$w_next"; then w_problem=network w_ancestor=$w_canon w_canon=$w_next; return; fi
+		if [ -h "$wb_root$w_next" ]; then
+			case $w_next in /proc/self|/proc/thread-self|/proc/*/root|/proc/*/cwd|/proc/*/exe|/proc/*/fd/*|/proc/*/ns/*)
+				w_problem="magic link $w_next"; w_ancestor=$w_canon; return ;; esac
+			w_links=$((w_links + 1))
+			if [ "$w_links" -gt 40 ]; then w_problem="too many links"; w_ancestor=$w_canon; return; fi
+			w_to=$(readlink "$wb_root$w_next" && echo .) || { w_problem="cannot read link $w_next"; return; }
+			w_to=${w_to%??}
+			case $w_to in /*) w_canon= ;; esac
+			w_rest=$w_to/$w_rest
+		elif [ -e "$wb_root$w_next" ]; then
+			w_canon=$w_next
+		else
+			if [ -d "$wb_root${w_canon:-/}" ] && ! [ -x "$wb_root${w_canon:-/}" ]; then w_blocked=${w_canon:-/}; fi
+			w_exists=0 w_ancestor=${w_canon:-/} w_canon=$w_next
+		fi
+	done
+	w_canon=${w_canon:-/}
+}
+describe() { # one line: path canonical exists ancestor mount_id blocked non_empty problem, tab separated
+	walk "$1"
+	d_id= d_full=
+	d_at=$w_canon; [ "$w_exists" = 1 ] || d_at=$w_ancestor
+	if [ -z "$w_problem$w_blocked$wb_root" ] && { [ -d "$d_at" ] || [ -f "$d_at" ]; }; then
+		{ while read -r d_key d_value; do case $d_key in mnt_id:) d_id=$d_value; break ;; esac; done </proc/self/fdinfo/3
+		} 2>/dev/null 3<"$d_at"
+	fi
+	if [ -z "$w_problem" ] && [ "$w_exists" = 1 ] && [ -d "$wb_root$w_canon" ] && [ -r "$wb_root$w_canon" ]; then
+		d_full=0
+		for d_entry in "$wb_root$w_canon"/* "$wb_root$w_canon"/.[!.]* "$wb_root$w_canon"/..?*; do
+			if [ -e "$d_entry" ] || [ -h "$d_entry" ]; then d_full=1; break; fi
+		done
+	fi
+	case $w_canon$w_ancestor in *[[:cntrl:]]*) w_problem="a control character in the resolved name"; w_canon= w_ancestor= ;; esac
+	printf "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n" "$1" "$w_canon" "$w_exists" "$w_ancestor" "$d_id" "$w_blocked" "$d_full" "$w_problem"
+}'
+eval "$wb_walker"
+
+# -- frames ---------------------------------------------------------------------------------------------------------
+
+now() { # hundredths of a second since boot
+	wb_now=0
+	{ IFS=' ' read -r n_up n_rest </proc/uptime; } 2>/dev/null || return 0
+	case $n_up in 0.*) ;; *) wb_now=${n_up%.*}${n_up#*.} ;; esac
+}
+begin() { now; wb_began=$wb_now; printf '@@%s begin %s %s\n' "$wb_nonce" "$1" "${2:-0}"; } # NAME [CAP]
+finish() { now; f_ms=$(((wb_now - wb_began) * 10)); [ "$f_ms" -ge 0 ] || f_ms=0; printf '@@%s end %s %s\n' "$wb_nonce" "$1" "$f_ms"; }
+late() { [ $((wb_now - wb_start)) -gt "$wb_limit_total" ]; }
+refuse() { begin "$1"; printf '\n!%s\n' "$3"; finish "$2"; } # a frame without data that says why
+
+at() { # where PATH really is: itself on a live machine, resolved inside the tree otherwise. Sets a_file.
+	a_file=$1
+	[ -n "$wb_root" ] || return 0
+	walk "$1"
+	[ "$w_exists" = 1 ] && [ -z "$w_problem" ] || { a_file=/nonexistent; return 1; }
+	a_file=$wb_root$w_canon
+}
+prefix() { sed 's/^/|/'; }
+copy() { # NAME FILE: the bytes of one file
+	at "$2"
+	if ! [ -f "$a_file" ] || ! [ -r "$a_file" ]; then
+		if [ -e "$a_file" ]; then refuse "$1" 1 "cannot read $2: permission denied"; else refuse "$1" 1 "cannot read $2: no such file"; fi
+		return 0
+	fi
+	begin "$1"; printf '$cat\n$%s\n' "$2"
+	if [ -n "$wb_root" ]; then head -c 4194304 <"$a_file" | prefix; else prefix 2>/dev/null <"$a_file"; fi
+	c_rc=$?
+	echo
+	finish "$c_rc"
+}
+run() { # NAME SECONDS BYTES COMMAND...: one bounded child with its output capped
+	r_name=$1 r_seconds=$2 r_bytes=$3; shift 3
+	command -v "$1" >/dev/null 2>&1 || { refuse "$r_name" 127 "$1: not installed"; return 0; }
+	now; if late; then refuse "$r_name" 124 "the total time limit was reached"; return 0; fi
+	begin "$r_name" "$r_bytes"; printf '$%s\n' "$@"
+	r_err=$({ { timeout -s KILL "$r_seconds" "$@" 4>&-; printf 'rc %s' "$?" >&2; } | head -c "$r_bytes" | prefix >&4; } 2>&1)
+	echo
+	r_rc=${r_err##*rc }; r_err=${r_err%rc *}
+	[ -z "$r_err" ] || printf '%s' "$r_err" | head -c 8192 | { sed 's/^/!/'; echo; } | sed '/^$/d'
+	finish "${r_rc:-1}"
+}
+value() { # KEY FILE: `|KEY first-line`, nothing when there is no such file
+	at "$2" || return 0
+	[ -f "$a_file" ] && [ -r "$a_file" ] || return 0
+	v_line=
+	{ IFS= read -r v_line <"$a_file"; } 2>/dev/null || [ -n "$v_line" ] || return 0
+	printf '|%s %s\n' "$1" "$v_line"
+}
+lines() { # FILE: every line prefixed, by builtins: for a few short lines only
+	at "$1" || return 1
+	[ -f "$a_file" ] && [ -r "$a_file" ] || return 1
+	while IFS= read -r l_line || [ -n "$l_line" ]; do printf '|%s\n' "$l_line"; done 2>/dev/null <"$a_file"
+}
+short() { begin "$1"; printf '$cat\n$%s\n' "$2"; if lines "$2"; then echo; finish 0; else printf '\n!cannot read %s\n' "$2"; finish 1; fi; }
+
+# -- what the host is -----------------------------------------------------------------------------------------------
+
+meta() {
+	begin meta
+	value hostname /proc/sys/kernel/hostname
+	[ -z "$wb_root" ] || { value hostname /etc/hostname; printf '|sysroot %s\n' "$wb_root"; }
+	value boot_id /proc/sys/kernel/random/boot_id
+	value machine_id /etc/machine-id
+	value kernel /proc/sys/kernel/osrelease
+	if at /etc/os-release && [ -f "$a_file" ]; then
+		while IFS= read -r m_line; do case $m_line in ID=*|VERSION_ID=*) printf '|os %s\n' "$m_line" ;; esac; done <"$a_file"
+	fi
+	if [ -z "$wb_root" ]; then
+		while read -r m_key m_real m_uid m_rest; do case $m_key in Uid:) printf '|uid %s\n' "$m_uid"; wb_uid=$m_uid; break ;; esac; done </proc/self/status
+		for m_tool in rsync sudo python3 curl systemctl mkfs.ext4 blkid findmnt docker; do
+			m_path=$(command -v "$m_tool") && printf '|tool %s %s\n' "$m_tool" "$m_path"
+		done
+	fi
+	echo; finish 0
+}
+
+# Reads the mount table once: which targets are autofs and pending, which are network, which are worth a statfs.
+wb_table_program='
+function plain(s) { while (match(s, /\\0[0-7][0-7]|\\1[0-7][0-7]/)) { c = substr(s, RSTART + 1, 3)
+	v = substr(c, 1, 1) * 64 + substr(c, 2, 1) * 8 + substr(c, 3, 1)
+	if (v < 32) return ""; done = done substr(s, 1, RSTART - 1) sprintf("%c", v); s = substr(s, RSTART + 4) }
+	s = done s; done = ""; return s }
+{ fs = ""; for (i = 7; i <= NF; i++) if ($i == "-") { fs = $(i + 1); break }
+  t = plain($5); if (t == "") next
+  over[$2 SUBSEP $5] = 1; print "mounted " t
+  if (fs == "autofs") { raw[$1] = $5; auto[$1] = t; next }
+  if (fs ~ /^(nfs|nfs4|cifs|smb3|smbfs|ceph|glusterfs|lustre|afs|9p|virtiofs|ocfs2|gfs2|vboxsf|fuse.*)$/) { print "net " t; next }
+  if (fs ~ /^(proc|sysfs|devpts|devtmpfs|cgroup|cgroup2|mqueue|debugfs|tracefs|securityfs|pstore|bpf|configfs|fusectl|hugetlbfs|nsfs|rpc_pipefs|binfmt_misc|efivarfs|ramfs|autofs)$/) next
+  if (fs == "overlay" && t != "/") next
+  if (fs == "tmpfs" && t !~ /^\/(tmp|mnt|srv|data|var|opt)/) next
+  print "local " t }
+END { for (i in auto) if (!((i SUBSEP raw[i]) in over)) print "autofs " auto[i] }'
+table() { # sets wb_autofs wb_net wb_mounted wb_local: newline-terminated lists of mount targets
+	wb_autofs= wb_net= wb_mounted= wb_local= wb_table=
+	at /proc/self/mountinfo || at /proc/1/mountinfo || return 0
+	wb_table=$(awk "$wb_table_program" "$a_file" 2>/dev/null) || { wb_no_table=1; return 0; }
+	set -f; IFS=$wb_nl
+	for t_line in $wb_table; do
+		case $t_line in
+		"autofs "*) wb_autofs=$wb_autofs${t_line#autofs }$wb_nl ;;
+		"net "*) wb_net=$wb_net${t_line#net }$wb_nl ;;
+		"mounted "*) wb_mounted=$wb_mounted${t_line#mounted }$wb_nl ;;
+		"local "*) wb_local=$wb_local${t_line#local }$wb_nl ;;
+		esac
+	done
+	IFS=$wb_ifs; set +f
+}
+
+# -- block devices, from sysfs alone --------------------------------------------------------------------------------
+
+attribute() { # KEY FILE in the current device: |KEY value
+	if [ -n "$wb_root" ]; then value "$1" "$b_dir/$2"; return 0; fi
+	[ -r "$2" ] || return 0
+	b_value=; { IFS= read -r b_value <"$2"; } 2>/dev/null || return 0
+	printf '|%s %s\n' "$1" "$b_value"
+}
+device() { # the device whose directory, resolved, is $1 (without wb_root); the current directory on a live machine
+	b_dir=$1
+	printf '|dev %s\n|at %s\n' "${b_dir##*/}" "${b_dir#/sys}"
+	attribute number dev; attribute size size; attribute ro ro; attribute partition partition
+	attribute rotational queue/rotational
+	attribute serial serial; attribute serial device/serial
+	attribute wwid wwid; attribute wwid device/wwid
+	attribute transport device/transport; attribute transport device/../transport
+	[ -z "$wb_root" ] || [ ! -h "$wb_root$b_dir/slaves" ] || return 0
+	for b_slave in "$wb_root$b_dir"/slaves/*; do
+		if [ -e "$b_slave" ] || [ -h "$b_slave" ]; then printf '|slave %s\n' "${b_slave##*/}"; fi
+	done
+	[ ! -d "$wb_root$b_dir/dm" ] || { attribute dm_name dm/name; attribute dm_uuid dm/uuid; }
+	[ ! -d "$wb_root$b_dir/md" ] || { attribute md_level md/level; attribute md_state md/array_state; attribute md_degraded md/degraded; }
+	[ ! -d "$wb_root$b_dir/loop" ] || { attribute loop_file loop/backing_file; wb_loops=1; }
+}
+block() {
+	begin block; wb_loops= b_seen=$wb_nl
+	if [ -z "$wb_root" ]; then
+		for b_link in /sys/class/block/*; do cd -P "$b_link" 2>/dev/null && device "$PWD"; done
+		cd /
+	else
+		for b_list in /sys/class/block /sys/block /sys/dev/block; do
+			at "$b_list" || continue
+			for b_link in "$a_file"/*; do
+				walk "$b_list/${b_link##*/}"
+				[ "$w_exists" = 1 ] && [ -d "$wb_root$w_canon" ] || continue
+				recorded "$w_canon"
+				for b_part in "$wb_root$w_canon_kept"/*/partition; do
+					[ -f "$b_part" ] || continue
+					b_part=${b_part%/partition}; recorded "${b_part#"$wb_root"}"
+				done
+			done
+		done
+	fi
+	echo
+	if [ "$b_seen" = "$wb_nl" ] && [ -n "$wb_root" ]; then printf '!no block devices were recorded\n'; finish 1; else finish 0; fi
+}
+recorded() { # a device of the tree, once by name
+	w_canon_kept=$1
+	case $b_seen in *"$wb_nl${1##*/}$wb_nl"*) return 0 ;; esac
+	b_seen=$b_seen${1##*/}$wb_nl
+	device "$1"
+}
+pools() { # filesystems that span devices by themselves
+	begin pools
+	for p_fs in btrfs bcachefs; do
+		at "/sys/fs/$p_fs" || continue
+		for p_dir in "$a_file"/*-*-*-*-*; do
+			[ -d "$p_dir" ] && at "${p_dir#"$wb_root"}/" && [ "$p_dir" = "${a_file%/}" ] || continue
+			printf '|pool %s %s\n' "$p_fs" "${p_dir##*/}"
+			for p_dev in "$p_dir"/devices/* "$p_dir"/dev-*/block; do
+				[ -e "$p_dev" ] || [ -h "$p_dev" ] || continue
+				case $p_dev in
+				*/block) p_to=$(readlink "$p_dev") && printf '|member %s\n' "${p_to##*/}" ;;
+				*) printf '|member %s\n' "${p_dev##*/}" ;;
+				esac
+			done
+			for p_dev in "$p_dir"/devinfo/*/missing; do
+				[ -f "$p_dev" ] && [ ! -h "$p_dev" ] && { read -r p_gone <"$p_dev"; } 2>/dev/null && [ "$p_gone" = 1 ] && echo '|missing 1'
+			done
+		done
+	done
+	echo; finish 0
+}
+names() { # udev's names; on a live machine also the mount namespaces, in the same child
+	if [ -z "$wb_root" ]; then
+		run links 5 1048576 ls -ldn /dev/disk/by-uuid/* /dev/disk/by-label/* /dev/disk/by-partuuid/* /dev/disk/by-id/* /dev/mapper/* \
+			/dev/root /proc/self/ns/mnt /proc/1/ns/mnt
+		return 0
+	fi
+	begin links
+	for k_dir in /dev/disk/by-uuid /dev/disk/by-label /dev/disk/by-partuuid /dev/disk/by-id /dev/mapper; do
+		at "$k_dir" || continue
+		for k_link in "$a_file"/*; do
+			[ -h "$k_link" ] && k_to=$(readlink "$k_link") && printf '|l 1 0 0 0 %s/%s -> %s\n' "$k_dir" "${k_link##*/}" "$k_to"
+		done
+	done
+	echo; finish 0
+}
+joined() { # NAME LIST: many small files in one frame: `|F name` then `|L line` for each of its lines
+	begin "$1"; set -f; IFS=$wb_nl; set -- $2; IFS=$wb_ifs; set +f
+	if [ $# -gt 0 ]; then awk -v cut="${#wb_root}" 'FNR == 1 { print "|F " substr(FILENAME, cut + 1) } { print "|L " $0 }' "$@" 2>/dev/null | head -c 1048576; fi
+	echo; finish 0
+}
+files() { # GLOB...: sets w_files to the readable plain files among them; in a tree, no link is followed
+	w_files=
+	for g_file in "$@"; do
+		[ -f "$g_file" ] && [ -r "$g_file" ] || continue
+		if [ -n "$wb_root" ]; then at "${g_file#"$wb_root"}" || continue; g_file=$a_file; fi
+		w_files=$w_files$g_file$wb_nl
+	done
+}
+boot_mounts() { # fstab, the mount units and what udev recorded
+	copy fstab /etc/fstab
+	set --
+	for u_dir in /etc/systemd/system /run/systemd/system /run/systemd/generator /usr/lib/systemd/system /lib/systemd/system; do
+		[ -z "$wb_root" ] && [ -h /lib ] && [ "$u_dir" = /lib/systemd/system ] && continue
+		at "$u_dir" && set -- "$@" "$a_file"/*.mount "$a_file"/*.automount "$a_file"/*.wants/*mount "$a_file"/*.requires/*mount
+	done
+	files "$@"
+	joined units "$w_files"
+	[ -n "$wb_root" ] || return 0
+	set --
+	at /run/udev/data && set -- "$a_file"/b*
+	files "$@"
+	joined udev "$w_files"
+}
+
+# -- sizes and paths ------------------------------------------------------------------------------------------------
+
+usage() {
+	if [ -n "$wb_root" ]; then refuse usage 1 'a recorded tree holds no usage'; return 0; fi
+	if [ -n "${wb_no_table-}" ]; then refuse usage 127 'awk: not installed'; return 0; fi
+	set -f; IFS=$wb_nl; set -- $wb_local; IFS=$wb_ifs; set +f
+	run usage 5 262144 stat -f -c '%S %b %f %a %c %d %n' "$@"
+}
+paths() { # local paths all in one child; what is on a network, or was not answered, is kept for the end in wb_later
+	wb_later=
+	begin paths; set -f; IFS=$wb_nl; set -- $wb_paths; IFS=$wb_ifs; set +f
+	printf '$%s\n' describe "$@"
+	if [ -n "${wb_no_table-}" ]; then
+		echo; echo '!awk: not installed, so what must not be touched is not known'; finish 127; return 0
+	fi
+	if [ -n "$wb_root" ]; then
+		for p_path in "$@"; do describe "$p_path" | prefix; done
+	elif [ $# -gt 0 ]; then
+		p_answers=$(WB_AUTOFS=$wb_autofs WB_NET=$wb_net WB_MOUNTED=$wb_mounted timeout -s KILL 5 /bin/sh -c "$wb_lists$wb_walker$wb_each" sh "$@" 2>/dev/null)
+		for p_path in "$@"; do
+			p_line=
+			case "$wb_nl$p_answers$wb_nl" in
+			*"$wb_nl$p_path$wb_tab"*"$wb_nl"*) p_line=${p_answers#*"$p_path$wb_tab"}; p_line=$p_path$wb_tab${p_line%%"$wb_nl"*} ;;
+			esac
+			case $p_line in ''|*"${wb_tab}network") wb_later=$wb_later$p_path$wb_nl ;; *) printf '|%s\n' "$p_line" ;; esac
+		done
+	fi
+	echo; finish 0
+}
+wb_lists='wb_root=; wb_autofs=$WB_AUTOFS wb_net=$WB_NET wb_mounted=$WB_MOUNTED;'
+wb_each='
+for e_path in "$@"; do describe "$e_path"; done'
+network() { # what may hang: each question its own child, all at once, one short line each; then nobody waits any longer
+	begin network; printf '$describe\n$stat\n'
+	n_pids=; set -f; IFS=$wb_nl
+	for n_path in $wb_later; do
+		{ n_line=$(WB_AUTOFS=$wb_autofs WB_NET= WB_MOUNTED=$wb_mounted timeout -s KILL 4 /bin/sh -c "$wb_lists$wb_walker$wb_each" sh "$n_path" 2>/dev/null)
+			case $n_line in "$n_path$wb_tab"*) printf '|path %s\n' "$n_line" ;; *) printf '|path %s\t\t1\t\t\t\t\ttimed out\n' "$n_path" ;; esac; } &
+		n_pids="$n_pids$!$wb_nl"
+	done
+	for n_path in $wb_net; do
+		[ -z "$wb_root" ] || break
+		{ n_line=$(exec timeout -s KILL 4 stat -f -c '%S %b %f %a %c %d %n' "$n_path" 2>/dev/null) && printf '|usage %s\n' "$n_line"; } &
+		n_pids="$n_pids$!$wb_nl"
+	done
+	n_turn=0
+	while [ -n "$n_pids" ] && [ "$n_turn" -lt 6 ]; do
+		n_left=
+		for n_pid in $n_pids; do if kill -0 "$n_pid" 2>/dev/null; then n_left="$n_left$n_pid$wb_nl"; fi; done
+		n_pids=$n_left
+		if [ -n "$n_pids" ]; then if [ "$n_turn" = 0 ]; then sleep 0.05 2>/dev/null || sleep 1; else sleep 1; fi; fi
+		n_turn=$((n_turn + 1))
+	done
+	for n_pid in $n_pids; do kill -KILL "$n_pid" 2>/dev/null; done
+	IFS=$wb_ifs; set +f
+	echo; finish 0
+}
+large() { # files above 1 MB below /tmp; the floor is in blocks of 512 bytes
+	if [ -n "$wb_root" ]; then refuse tmp 1 'a recorded tree holds no sizes'; return 0; fi
+	if listed "$wb_net" /tmp || listed "$wb_autofs" /tmp; then refuse tmp 1 '/tmp is on a network filesystem'; return 0; fi
+	run tmp 5 262144 find /tmp -xdev -maxdepth 2 -type f -size +1953 -exec stat -c '%s %n' '{}' +
+}
+
+# -- docker: the reader behind one sudo line, else the socket itself, else the reason -------------------------------
+
+wb_reader=/usr/local/libexec/waveboard/wb-ro
+wb_socket=/var/run/docker.sock
+secrets() { # JSON strings that may hold secrets are emptied: environments, arguments, labels are cut by the parser
+	sed -E -e 's/"(Env|Cmd|Args|Entrypoint|Test|Command)":\[("([^"\\]|\\.)*",?)*\]/"\1":[]/g' \
+		-e 's/"(Command|Path)":"([^"\\]|\\.)*"/"\1":""/g' \
+		-e 's/([Pp]ass(word|wd)?|[Ss]ecret|[Tt]oken|cred[a-z]*)=([^",\\]|\\.)*/\1=/g' -e 's#://[^"/@]*@#://#g'
+}
+ask() { # DOCUMENT SECONDS URL...: one line each: {"doc": NAME, "ok": true, "body": BODY}
+	k_doc=$1 k_seconds=$2; shift 2
+	k_body=$(timeout -s KILL "$k_seconds" curl -sf --max-filesize 4194304 --unix-socket "$wb_socket" "$@" 2>/dev/null | head -c 4194304)
+	if [ -z "$k_body" ]; then printf '{"doc":"%s","ok":false,"error":"no answer from the docker socket"}\n' "$k_doc"; return 1; fi
+	set -f; IFS=$wb_nl
+	for k_line in $k_body; do printf '{"doc":"%s","ok":true,"body":%s}\n' "$k_doc" "$k_line"; done
+	IFS=$wb_ifs; set +f
+}
+engine() {
+	ask docker.version 3 http://d/version || return 0
+	ask docker.info 5 http://d/info
+	k_list=$(timeout -s KILL 5 curl -sf --unix-socket "$wb_socket" 'http://d/containers/json?all=1' | head -c 4194304 | grep -oE '"Id":"[0-9a-f]{64}"' | head -n 500)
+	set --
+	for k_id in $k_list; do k_id=${k_id#*:?}; set -- "$@" "http://d/containers/${k_id%?}/json"; done
+	if [ $# -gt 0 ]; then ask docker.container 10 "$@"; fi
+	ask docker.volumes 5 http://d/volumes
+	ask docker.images 5 http://d/images/json
+	ask docker.sizes 5 'http://d/containers/json?all=1&size=1'
+	ask docker.df 5 http://d/system/df
+	echo '{"doc":"end","ok":true}'
+}
+dockerd() {
+	if [ -n "$wb_root" ]; then refuse docker 1 'a recorded tree holds no docker answers'; return 0; fi
+	if [ -x "$wb_reader" ] && [ "${wb_uid-}" = 0 ]; then run docker 25 8388608 "$wb_reader"; return 0; fi
+	if [ -x "$wb_reader" ]; then run docker 25 8388608 sudo -n "$wb_reader"; return 0; fi
+	if ! [ -S "$wb_socket" ]; then refuse docker 1 "no reader at $wb_reader and no socket at $wb_socket"; return 0; fi
+	if ! [ -w "$wb_socket" ]; then refuse docker 1 "no reader at $wb_reader and permission denied on $wb_socket"; return 0; fi
+	if ! command -v curl >/dev/null 2>&1; then refuse docker 127 "no reader at $wb_reader and no curl"; return 0; fi
+	begin docker; printf '$curl\n$--unix-socket\n$%s\n' "$wb_socket"
+	engine 2>/dev/null | secrets | prefix
+	echo; finish 0
+}
+
+main() {
+	echo; now; wb_start=$wb_now
+	meta
+	copy mountinfo /proc/self/mountinfo
+	copy mountinfo1 /proc/1/mountinfo
+	table
+	block
+	pools
+	if [ -z "$wb_root" ]; then
+		[ -z "$wb_loops" ] || run losetup 5 65536 losetup -n -O NAME,BACK-MAJ:MIN,BACK-FILE -a
+		case $wb_table in *"mounted "*) ! grep -q ' - zfs ' /proc/self/mountinfo || run zpool 5 262144 zpool status -P -L ;; esac
+	fi
+	names
+	boot_mounts
+	short swaps /proc/swaps
+	short mdstat /proc/mdstat
+	short cmdline /proc/cmdline
+	copy fib_trie /proc/net/fib_trie
+	copy if_inet6 /proc/net/if_inet6
+	usage
+	paths
+	large
+	dockerd
+	network
+	begin done; echo; finish 0
+}
+main </dev/null 4>&1
+exit 0

@@ -1,0 +1,188 @@
+"""Block devices as a graph: any device -> the set of disks below it. Kernel parents only (sysfs slaves), never names or `vgs`.
+
+A virtual device that cannot name its parents is unknown, never a disk. Source of the paths: Documentation/ABI/stable/sysfs-block
+and what recorded machines show.
+"""
+
+import re
+from collections.abc import Callable
+
+from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_disk, on_netdisk, under
+from waveboard.model.facts import BlockDevice, BlockDevices, DeviceLinks, DevicePool
+from waveboard.model.graph import Node
+from waveboard.model.units import show_size
+
+_VIRTUAL_NAME = re.compile(
+    r"(dm-|md_?d?\d|loop|ram\d|zram|pmem|nbd|rnbd|rbd\d|drbd|bcache|zd\d|ublkb|nullb|mtdblock|ubiblock|etherd|xnbd)"
+)
+_NETWORK_NAME = re.compile(r"(nbd|rnbd|rbd|drbd|etherd|xnbd)")
+_RAM_NAME = re.compile(r"(ram\d+$|zram\d|pmem\d)")
+_NETWORK_PATH = re.compile(r"/session\d+/target|/virtual/nvme-fabrics/|/devices/rbd/|/vhci_hcd")
+_NVME_HEAD = re.compile(r"nvme(\d+)n(\d+)$")
+_FABRICS = ("tcp", "rdma", "fc", "loop")
+_DM_KINDS = {"LVM": "lv", "CRYPT": "crypt", "mpath": "multipath"}
+
+
+class BlockGraph:
+    """Every device's leaves, worked out once. loop: what a loop device's backing file rests on."""
+
+    def __init__(self, blocks: BlockDevices, links: DeviceLinks | None, loop: Callable[[BlockDevice], Backing]) -> None:
+        self.devices = blocks.devices
+        self.pools = blocks.pools
+        self._links = links.links if links else {}
+        self._loop = loop
+        self._known: dict[str, Backing] = {}
+        self._busy: set[str] = set()
+        self._by_devno = {device.devno: device for device in self.devices.values()}
+        self._by_dm_name: dict[str, str] = {}
+        self._leg_of: dict[str, str] = {}
+        for name, device in self.devices.items():
+            if device.dm_name:
+                self._by_dm_name[device.dm_name] = name
+            if (device.dm_uuid or "").startswith("mpath-"):
+                self._leg_of.update((leg, name) for leg in device.slaves)
+
+    # -- finding a device --------------------------------------------------------------------------------------------
+
+    def of_devno(self, devno: str) -> BlockDevice | None:
+        """The device with this number."""
+        return self._by_devno.get(devno)
+
+    def named(self, source: str) -> str | None:
+        """Kernel name of what a mount source or an fstab spec means: path, udev link, UUID=, LABEL=. None: nothing here is called so."""
+        key, _, value = source.partition("=")
+        if key in ("UUID", "LABEL", "PARTUUID", "PARTLABEL", "ID"):
+            by = key.lower()
+            return self._listed(self._links.get(f"/dev/disk/by-{by}/" + value.strip('"')))
+        if source in self._links:
+            return self._listed(self._links[source])
+        short = source.removeprefix("/dev/")
+        if short in self.devices:
+            return short
+        if (bang := short.replace("/", "!")) in self.devices:  # cciss/c0d0 is cciss!c0d0 in sysfs
+            return bang
+        if not source.startswith("/dev/"):
+            return None
+        group, _, volume = short.partition("/")
+        if group == "mapper":
+            return self._by_dm_name.get(volume)
+        return self._by_dm_name.get(group.replace("-", "--") + "-" + volume.replace("-", "--")) if volume else None
+
+    def _listed(self, name: str | None) -> str | None:
+        return name if name in self.devices else None
+
+    def pool_of(self, fstype: str, name: str) -> DevicePool | None:
+        """The multi-device filesystem a device belongs to."""
+        return next((pool for pool in self.pools if pool.fstype == fstype and name in pool.members), None)
+
+    # -- leaves ------------------------------------------------------------------------------------------------------
+
+    def leaves(self, name: str) -> Backing:
+        """What the device rests on."""
+        known = self._known.get(name)
+        if known is not None:
+            return known
+        device = self.devices.get(name)
+        if device is None:
+            return not_known(name, f"{name} is named by the kernel but not listed among its block devices")
+        if name in self._busy:
+            return not_known(name, f"{name} rests on itself")
+        self._busy.add(name)
+        try:
+            found = self._below(device)
+        finally:
+            self._busy.discard(name)
+        if not self._busy:  # inside a cycle an answer holds for this question only
+            self._known[name] = found
+        return found
+
+    def _below(self, device: BlockDevice) -> Backing:
+        name, uuid = device.name, device.dm_uuid or ""
+        if device.parent is not None:
+            return under(Node("partition", name, show_size(device.size_bytes)), self._whole(device, device.parent))
+        if uuid.startswith("mpath-"):
+            return self._multipath(device)
+        if device.slaves:
+            return self._stacked(device, uuid)
+        if name in self._leg_of:
+            return self.leaves(self._leg_of[name])
+        holder = self._holder(device)
+        return self.leaves(holder) if holder else self._leaf(device)
+
+    def _whole(self, part: BlockDevice, parent: str) -> Backing:
+        if parent in self.devices:
+            return self.leaves(parent)
+        directory = part.sysfs.rpartition("/")[0]
+        if directory.endswith("/" + parent):  # the partition's own path says what kind of device it is cut from
+            return self._leaf(BlockDevice(parent, "", 0, directory))
+        return not_known(parent, f"{parent}, which {part.name} is a part of, is not listed")
+
+    def _multipath(self, device: BlockDevice) -> Backing:
+        """One LUN, however many paths lead to it."""
+        legs = [self.devices[leg] for leg in device.slaves if leg in self.devices]
+        far = any(_NETWORK_PATH.search(leg.sysfs) for leg in legs)
+        detail = f"multipath {device.dm_name or ''} over {', '.join(sorted(device.slaves)) or 'no path'}"
+        return on_netdisk(device.name, detail) if far else on_disk(device.name, detail)
+
+    def _stacked(self, device: BlockDevice, uuid: str) -> Backing:
+        kind = "md" if device.md_level is not None or device.name.startswith("md") else _DM_KINDS.get(uuid.partition("-")[0])
+        if kind is None:
+            kind = "partition" if uuid.startswith("part") else re.match(r"[a-z]+", device.name)[0]  # type: ignore[index]
+        detail = device.dm_name or device.md_level or ""
+        below = join([self.leaves(slave) for slave in sorted(device.slaves)])
+        if device.name.startswith("drbd"):
+            below = join([below, Backing(net=frozenset((device.name,)))])
+        return under(Node(kind, device.name, detail), below, "DEGRADED" if device.degraded else "")
+
+    def _holder(self, device: BlockDevice) -> str | None:
+        """The disk in whose sysfs directory this one lies: mmcblk0boot0 is a part of mmcblk0 without being a partition."""
+        name = device.sysfs.rpartition("/")[0].rpartition("/")[2]
+        found = self.devices.get(name)
+        return name if found is not None and name != device.name and device.sysfs == f"{found.sysfs}/{device.name}" else None
+
+    def _leaf(self, device: BlockDevice) -> Backing:
+        name, path = device.name, device.sysfs
+        physical = "/devices/" in "/" + path and "/virtual/" not in path
+        detail = " ".join(filter(None, (show_size(device.size_bytes) if device.size_bytes else "", device.serial)))
+        if device.loop_file is not None or (name.startswith("loop") and not physical):
+            return under(Node("loop", name, device.loop_file or "no file"), self._loop(device))
+        if _RAM_NAME.match(name) or re.search(r"/pseudo_\d+/adapter", path):
+            return in_ram(name, "a block device made of memory")
+        if name.startswith("zd") and not physical:
+            return self._zvol(device)
+        if _NETWORK_PATH.search(path) or device.transport in _FABRICS:
+            near = device.transport == "loop"
+            return on_netdisk(name, detail, f"the target behind {name} is on this very host" if near else "")
+        if _NETWORK_NAME.match(name) and not physical:
+            near = name.startswith(("nbd", "drbd", "xnbd"))
+            return on_netdisk(name, detail, f"what serves {name} may be this very host" if near else "")
+        if "/virtual/nvme-subsystem/" in path:
+            return self._nvme_head(device, detail)
+        if "/virtual/" in path or "/tcm_loop" in path or not path:
+            return not_known(name, f"{name} is a virtual device that does not name what it is made of")
+        if not physical and _VIRTUAL_NAME.match(name):
+            return not_known(name, f"{name} does not name what it is made of")
+        return on_disk(name, detail)
+
+    def _nvme_head(self, device: BlockDevice, detail: str) -> Backing:
+        """Native multipath: nvme0n1 is virtual, its paths are the hidden nvme0cXn1."""
+        head = _NVME_HEAD.match(device.name)
+        paths = [other for name, other in self.devices.items() if head and re.match(rf"nvme{head[1]}c\d+n{head[2]}$", name)]
+        far = any("/virtual/nvme-fabrics/" in path.sysfs or path.transport in _FABRICS for path in paths)
+        return on_netdisk(device.name, detail) if far else on_disk(device.name, detail)
+
+    def _zvol(self, device: BlockDevice) -> Backing:
+        link = next((link for link, name in self._links.items() if name == device.name and link.startswith("/dev/zvol/")), "")
+        pools = [pool for pool in self.pools if pool.fstype == "zfs"]
+        wanted = link.split("/")[3] if link else (pools[0].id if len(pools) == 1 else None)
+        pool = next((pool for pool in pools if pool.id == wanted), None)
+        if pool is None:
+            return not_known(device.name, f"{device.name} is a ZFS volume and its pool is not known")
+        return under(Node("zvol", device.name, pool.id), self.members(pool))
+
+    def members(self, pool: DevicePool) -> Backing:
+        """The union of a pool's devices; DEGRADED when some are missing."""
+        if not pool.members:
+            return not_known(pool.id, f"the {pool.fstype} pool {pool.id} names no device")
+        found = join([self.leaves(self.named(member) or member) for member in sorted(pool.members)])
+        return under(Node("pool", pool.id, pool.fstype), found, "DEGRADED" if pool.missing else "")

@@ -1,0 +1,120 @@
+"""A mount table as the tree it is: which mount a path is really on. Knows nothing of devices, and never matches longest prefixes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from waveboard.model.facts import Mount
+
+_NOT_COVERING = ("autofs", "rootfs")  # lie below the real mount by design
+
+
+def tidy(path: str) -> str:
+    """An absolute path without `//`, `.`, `..` and trailing slash. Symlinks are not looked at."""
+    if "//" not in path and "/." not in path and (path == "/" or not path.endswith("/")):
+        return path
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def prefixes(path: str) -> Iterator[str]:
+    """`/a`, `/a/b` … of a tidy path, the path itself last; nothing for the root."""
+    end = path.find("/", 1)
+    while end > 0:
+        yield path[:end]
+        end = path.find("/", end + 1)
+    if path != "/":
+        yield path
+
+
+def follow(path: str, links: Mapping[str, str]) -> str | None:
+    """The path with the known symlinks followed, absolute targets against the same root. None after 40 of them (ELOOP)."""
+    rest, done, turns = [part for part in reversed(path.split("/")) if part], "", 0
+    while rest:
+        part = rest.pop()
+        if part in (".", ".."):
+            done = done.rpartition("/")[0] if part == ".." else done
+            continue
+        target = links.get(f"{done}/{part}")
+        if target is None:
+            done = f"{done}/{part}"
+            continue
+        turns += 1
+        if turns > 40:
+            return None
+        if target.startswith("/"):
+            done = ""
+        rest.extend(piece for piece in reversed(target.split("/")) if piece)
+    return done or "/"
+
+
+class MountTree:
+    """One mount table, indexed once. Order of lines matters only between siblings on one mountpoint: the last is on top."""
+
+    __slots__ = ("_at", "_by_id", "_by_target", "_orphans", "root", "table")
+
+    def __init__(self, table: Sequence[Mount]) -> None:
+        self.table = table
+        self._by_id = by_id = {mount.mount_id: mount for mount in table}
+        self._at: dict[tuple[int, str], Mount] = {}
+        self._orphans: dict[str, Mount] = {}  # their parent is not in the table (the reader was in a chroot)
+        self._by_target: dict[str, list[Mount]] = {}
+        roots = []
+        for mount in table:
+            self._by_target.setdefault(mount.target, []).append(mount)
+            if mount.parent_id in by_id and mount.parent_id != mount.mount_id:
+                self._at[mount.parent_id, mount.target] = mount
+            elif mount.target == "/":
+                roots.append(mount)
+            else:
+                self._orphans[mount.target] = mount
+        real = [mount for mount in roots if mount.fstype != "rootfs"] or roots
+        self.root = self._top(real[0], "/") if len(real) == 1 else None  # two unrelated roots: nobody can tell
+
+    def _top(self, mount: Mount, target: str) -> Mount:
+        for _ in self.table:
+            over = self._at.get((mount.mount_id, target))
+            if over is None:
+                break
+            mount = over
+        return mount
+
+    def by_id(self, mount_id: int) -> Mount | None:
+        """The mount the kernel calls by this number."""
+        return self._by_id.get(mount_id)
+
+    def walk(self, path: str) -> Mount | None:
+        """The mount a tidy, link-free path is on, component by component from the root. None: the table does not tell."""
+        mount, at = self.root, self._at
+        for prefix in prefixes(path):
+            over = (at.get((mount.mount_id, prefix)) if mount else None) or self._orphans.get(prefix)
+            if over is not None:
+                mount = self._top(over, prefix)
+        return mount
+
+    def mounted_at(self, target: str) -> Sequence[Mount]:
+        """Every mount on this mountpoint, hidden ones included, oldest first."""
+        return self._by_target.get(target, ())
+
+    def hides(self, path: str, mount: Mount) -> bool:
+        """True when another mount on the way to the path lies hidden at or below this one."""
+        return any(
+            other is not mount and other.fstype not in _NOT_COVERING
+            for prefix in prefixes(path)
+            if len(prefix) >= len(mount.target)
+            for other in self._by_target.get(prefix, ())
+        )
+
+    def below(self, path: str) -> Iterator[Mount]:
+        """Mounts that can be reached strictly below the path."""
+        inside = path.rstrip("/") + "/"
+        for mount in self.table:
+            if mount.target.startswith(inside) and self.walk(mount.target) is mount:
+                yield mount
+
+    def of_devno(self, devno: str) -> Mount | None:
+        """Any mount of the filesystem with this device number."""
+        return next((mount for mount in self.table if mount.devno == devno), None)

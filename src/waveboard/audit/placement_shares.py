@@ -1,0 +1,98 @@
+"""Servers and mount options in words a resolver can use: who serves a share, which directories an overlay is made of."""
+
+from collections.abc import Iterable, Sequence
+
+NETWORK = frozenset("nfs nfs4 cifs smb3 smbfs ceph lustre gpfs afs beegfs orangefs pvfs2 glusterfs ncpfs coda".split())
+FUSE_NETWORK = frozenset(
+    "fuse." + name
+    for name in (
+        "sshfs rclone s3fs glusterfs ceph ceph-fuse davfs davfs2 curlftpfs gcsfuse goofys mfs moosefs seaweedfs juicefs blobfuse"
+        " blobfuse2 mount-s3"
+    ).split()
+)
+HOST_SHARE = frozenset("9p virtiofs vboxsf prl_fs vmhgfs drvfs fuse.vmhgfs-fuse fuse.prl_fsd".split())
+MEMORY = frozenset("tmpfs ramfs rootfs devtmpfs hugetlbfs".split())
+KERNEL = frozenset(
+    "proc sysfs cgroup cgroup2 devpts mqueue securityfs debugfs tracefs pstore bpf configfs fusectl binfmt_misc efivarfs selinuxfs"
+    " rpc_pipefs nsfs usbfs nfsd smackfs apparmorfs functionfs".split()
+)
+STACKED = frozenset("ecryptfs fuse.bindfs fuse.gocryptfs".split())  # their source is the directory below
+
+
+def option(options: Iterable[str], *names: str) -> str | None:
+    """The value of the first `name=value` option, None when there is none."""
+    for name in names:
+        for item in options:
+            if item.startswith(name) and item[len(name) : len(name) + 1] == "=":
+                return item[len(name) + 1 :]
+    return None
+
+
+def server(source: str, options: Sequence[str]) -> tuple[str | None, str]:
+    """(address or name of the server, path it exports) of an NFS, CIFS or sshfs source; the addr= option is the kernel's own word."""
+    if source.startswith("//"):
+        host, _, path = source[2:].partition("/")
+    elif source.startswith("["):
+        host, _, path = source[1:].partition("]:")
+    else:
+        host, colon, path = source.partition(":/")
+        path = "/" + path if colon else ""
+    address = option(options, "addr", "mountaddr") or host.rpartition("@")[2]
+    return address.strip("[]").partition("%")[0].lower() or None, path
+
+
+def is_own(address: str | None, own: frozenset[str] | None) -> bool | None:
+    """True when the server is this very host; None when that cannot be told."""
+    if address is None:
+        return None
+    if address in ("localhost", "::1") or address.startswith(("127.", "::ffff:127.")):
+        return True
+    if own is None or not any(c in address for c in ".:") or not address.replace(".", "").replace(":", "").isalnum():
+        return None
+    if own and address in own:
+        return True
+    literal = ":" in address or address.replace(".", "").isdecimal()
+    return False if literal and own else None  # a name may be any address
+
+
+def layers(options: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    """(upperdir, lowerdirs) of an overlay. A value cut at an escaped comma is put together again; \\: \\, and \\\\ are undone."""
+    whole: list[str] = []
+    for item in options:
+        if whole and (len(whole[-1]) - len(whole[-1].rstrip("\\"))) % 2:
+            whole[-1] += "," + item
+        else:
+            whole.append(item)
+    upper, lowers = None, []
+    for item in whole:
+        key, _, value = item.partition("=")
+        if key == "upperdir":
+            upper = _plain(value)
+        elif key == "lowerdir":
+            lowers += [_plain(part) for part in _split(value) if part]
+        elif key in ("lowerdir+", "datadir+"):
+            lowers.append(_plain(value))
+    return upper, tuple(lowers)
+
+
+def _split(value: str) -> list[str]:
+    parts, start, at = [], 0, 0
+    while at < len(value):
+        if value[at] == "\\":
+            at += 1
+        elif value[at] == ":":
+            parts.append(value[start:at])
+            start = at + 1
+        at += 1
+    return [*parts, value[start:]]
+
+
+def _plain(value: str) -> str:
+    if "\\" not in value:
+        return value
+    out, at = [], 0
+    while at < len(value):
+        at += value[at] == "\\" and value[at + 1 : at + 2] in (":", ",", "\\")
+        out.append(value[at])
+        at += 1
+    return "".join(out)

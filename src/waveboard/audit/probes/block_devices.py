@@ -1,0 +1,130 @@
+"""Every block device and what it stands on, from sysfs; pools that span devices beside them.
+
+Source: Documentation/ABI/{stable,testing}/sysfs-block; losetup(8) and LOOP_GET_STATUS64 for the device behind a loop file.
+The device behind a loop file is the one row that needs root; without it only the path is known.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.audit.probes import _documents
+from waveboard.model.errors import EvidenceError
+from waveboard.model.evidence import Evidence
+from waveboard.model.facts import BlockDevice, BlockDevices, DevicePool, Unavailable
+
+_SECTOR_BYTES = 512  # sysfs counts in these whatever the device's own block size is
+_DEVNO = re.compile(r"[0-9]+:[0-9]+")
+_ZPOOL_DEVICE = re.compile(r"^\s+(/dev/\S+)\s+(\S+)")
+
+
+def parse(sections: Sections) -> BlockDevices | Unavailable:
+    """Raises: EvidenceError for a device without a name, number or size."""
+    if (why := refused(sections["block"])) is not None:
+        return why
+    behind = _behind_loops(sections)
+    names: dict[str, BlockDevice] = {}
+    for fields in _records(text(sections["block"])):
+        device = _device(fields, behind)
+        names[device.name] = device
+    pools = [*_sysfs_pools(sections.get("pools")), *_zpools(sections.get("zpool"))]
+    return BlockDevices(names, tuple(pools)) if names else Unavailable("block: no device was seen")
+
+
+def _records(output: str) -> Iterator[dict[str, list[str]]]:
+    record: dict[str, list[str]] = {}
+    for line in output.splitlines():
+        key, _, value = line.partition(" ")
+        if key == "dev":
+            if record:
+                yield record
+            record = {}
+        record.setdefault(key, []).append(value.strip())
+    if record:
+        yield record
+
+
+def _device(fields: Mapping[str, list[str]], behind: Mapping[str, str]) -> BlockDevice:
+    def first(key: str) -> str | None:
+        values = fields.get(key)
+        return values[0] or None if values else None
+
+    name, sysfs, devno, sectors = (first(key) for key in ("dev", "at", "number", "size"))
+    if not name or not sysfs or not devno or not _DEVNO.fullmatch(devno):
+        raise EvidenceError("read the block devices", f"block: {name or 'a device'} has no name, place or number")
+    parts = sysfs.rsplit("/", 2)
+    return BlockDevice(
+        name=name,
+        devno=devno,
+        size_bytes=int(sectors) * _SECTOR_BYTES if sectors and sectors.isascii() and sectors.isdecimal() else 0,
+        sysfs=sysfs,
+        read_only=first("ro") == "1",
+        parent=parts[-2] if first("partition") and len(parts) == 3 else None,
+        slaves=tuple(fields.get("slave", ())),
+        dm_name=first("dm_name"),
+        dm_uuid=first("dm_uuid"),
+        md_level=first("md_level"),
+        loop_file=first("loop_file"),
+        loop_devno=behind.get(name),
+        serial=first("serial"),
+        wwid=first("wwid"),
+        rotational={"0": False, "1": True}.get(first("rotational") or ""),
+        transport=first("transport"),
+        degraded=int(first("md_degraded") or 0) if (first("md_degraded") or "0").isdecimal() else 0,
+    )
+
+
+def _behind_loops(sections: Sections) -> dict[str, str]:
+    """Loop device -> number of the device that holds its file."""
+    found: dict[str, str] = {}
+    losetup = sections.get("losetup")
+    if losetup is not None and refused(losetup) is None:
+        for line in text(losetup).splitlines():
+            device, _, rest = line.partition(" ")
+            number = rest.split(maxsplit=1)[0] if rest.strip() else ""
+            if _DEVNO.fullmatch(number):
+                found[device.removeprefix("/dev/")] = number
+    documents = _documents.documents(sections.get("docker")) if "docker" in sections else Unavailable("")
+    if not isinstance(documents, Unavailable):
+        for body in documents.each("host.loops"):
+            found.update({k: v for k, v in _documents.mapping(body, "the loop devices").items() if _DEVNO.fullmatch(v)})
+    return found
+
+
+def _sysfs_pools(evidence: Evidence | None) -> Iterator[DevicePool]:
+    if evidence is None or refused(evidence) is not None:
+        return
+    fstype, uuid, missing = "", "", 0
+    members: list[str] = []
+    for line in [*text(evidence).splitlines(), "pool  "]:
+        key, _, value = line.partition(" ")
+        if key == "pool":
+            if uuid:
+                yield DevicePool(fstype, uuid, tuple(members), missing)
+            fstype, _, uuid = value.partition(" ")
+            members, missing = [], 0
+        elif key == "member":
+            members.append(value.strip())
+        elif key == "missing":
+            missing += 1
+
+
+def _zpools(evidence: Evidence | None) -> Iterator[DevicePool]:
+    """`zpool status -P -L`: pools and the devices they stand on, caches and logs included (losing those can lose data too)."""
+    if evidence is None or refused(evidence) is not None:
+        return
+    pool, missing = "", 0
+    members: list[str] = []
+    for line in [*text(evidence).splitlines(), "  pool: "]:
+        key, colon, value = line.strip().partition(":")
+        if colon and key == "pool":
+            if pool:
+                yield DevicePool("zfs", pool, tuple(members), missing)
+            pool, members, missing = value.strip(), [], 0
+        elif match := _ZPOOL_DEVICE.match(line):
+            if match[2] in ("UNAVAIL", "REMOVED", "FAULTED"):
+                missing += 1
+            members.append(match[1].rsplit("/", 1)[-1])
+
+
+PROBE = Probe(BlockDevices, ("block",), parse, ("pools", "losetup", "zpool", "docker"))

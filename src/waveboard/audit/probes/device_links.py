@@ -1,0 +1,44 @@
+"""udev's names for devices: /dev/disk/by-* and /dev/mapper -> kernel name. Source: ls -l; /run/udev/data in a tree."""
+
+import re
+
+from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.model.facts import DeviceLinks, Unavailable
+
+_LINK = re.compile(r" (/dev/[^ ]+) -> ([^ ]+)$")
+
+
+def parse(sections: Sections) -> DeviceLinks | Unavailable:
+    """`ls` exits 2 when one of the directories does not exist, which is ordinary; no link at all on a live host is told."""
+    evidence = sections["links"]
+    if evidence.truncated or evidence.exit not in (0, 1, 2):
+        return refused(evidence) or Unavailable("links: cannot be read")
+    links: dict[str, str] = {}
+    for line in text(evidence).splitlines():
+        if match := _LINK.search(line):
+            links[match[1]] = match[2].rsplit("/", 1)[-1]
+    if "udev" in sections and "block" in sections:
+        links = {**_recorded(text(sections["udev"]), text(sections["block"])), **links}
+    return DeviceLinks(links)
+
+
+def _recorded(udev: str, block: str) -> dict[str, str]:
+    names: dict[str, str] = {}
+    name = ""
+    for line in block.splitlines():
+        key, _, value = line.partition(" ")
+        if key == "dev":
+            name = value
+        elif key == "number":
+            names[value.strip()] = name
+    links: dict[str, str] = {}
+    device = ""
+    for line in udev.splitlines():
+        if line.startswith("F "):
+            device = names.get(line.rsplit("/", 1)[-1].removeprefix("b"), "")
+        elif line.startswith("L S:") and device:
+            links["/dev/" + line[4:]] = device
+    return links
+
+
+PROBE = Probe(DeviceLinks, ("links",), parse, ("udev", "block"))

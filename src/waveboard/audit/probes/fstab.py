@@ -1,0 +1,60 @@
+"""What is to be mounted at boot: fstab(5) and the mount units somebody wants. Source: fstab(5), systemd.mount(5).
+
+A unit file nobody wants is not mounted at boot and does not count; units generated from fstab are fstab's own lines again.
+"""
+
+from collections.abc import Iterator
+
+from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.audit.probes._mountinfo import unescape
+from waveboard.model.evidence import Evidence
+from waveboard.model.facts import Fstab, FstabEntry, Unavailable
+
+
+def parse(sections: Sections) -> Fstab | Unavailable:
+    """A host without /etc/fstab has only units; a recorded tree without one tells nothing."""
+    evidence = sections["fstab"]
+    entries: list[FstabEntry] = []
+    if evidence.exit == 0 and not evidence.truncated:
+        entries.extend(_lines(text(evidence)))
+    elif b"no such file" not in evidence.stderr or b"\nsysroot " in sections["meta"].stdout:
+        return refused(evidence) or Unavailable("fstab: cannot be read")
+    if "units" in sections and refused(sections["units"]) is None:
+        entries.extend(_units(sections["units"]))
+    return Fstab(tuple(entries))
+
+
+def _lines(output: str) -> Iterator[FstabEntry]:
+    for line in output.split("\n"):
+        fields = line.split()
+        if len(fields) < 2 or fields[0].startswith("#"):
+            continue
+        spec, target, fstype, options = (*fields[:4], *("auto", "defaults")[len(fields) - 2 :])[:4]
+        yield FstabEntry(unescape(spec), unescape(target), fstype, tuple(options.split(",")))
+
+
+def _units(evidence: Evidence) -> Iterator[FstabEntry]:
+    files: dict[str, dict[str, str]] = {}
+    current: dict[str, str] = {}
+    for line in text(evidence).splitlines():
+        kind, _, rest = line.partition(" ")
+        if kind == "F":
+            current = files.setdefault(rest, {})
+        elif "=" in rest and not rest.lstrip().startswith(("#", ";")):
+            key, _, value = rest.partition("=")
+            current[key.strip()] = value.strip()
+    wanted = {path.rsplit("/", 1)[-1] for path in files if path.rsplit("/", 2)[-2].endswith((".wants", ".requires"))}
+    seen: set[str] = set()
+    for path, fields in files.items():
+        name, target = path.rsplit("/", 1)[-1], fields.get("Where", "")
+        automount = name.removesuffix(".mount") + ".automount"
+        if not name.endswith(".mount") or name in seen or not target.startswith("/") or not fields.get("What"):
+            continue
+        if fields.get("SourcePath") == "/etc/fstab" or not ({name, automount} & wanted):
+            continue
+        seen.add(name)
+        options = tuple(fields.get("Options", "defaults").split(","))
+        yield FstabEntry(fields["What"], target, fields.get("Type", "auto"), options, path)
+
+
+PROBE = Probe(Fstab, ("fstab", "meta"), parse, ("units",))

@@ -1,0 +1,32 @@
+"""The host's mount table: pid 1's where it could be read (itself or through the reader), else the auditor's own.
+
+dockerd's table comes beside it when dockerd lives in another mount namespace: docker's paths then mean something else.
+"""
+
+from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.audit.probes import _documents, _mountinfo
+from waveboard.model.facts import Mounts, Unavailable
+
+
+def parse(sections: Sections) -> Mounts | Unavailable:
+    """Raises: EvidenceError for a line that is no mountinfo."""
+    documents = _documents.documents(sections.get("docker")) if "docker" in sections else Unavailable("")
+    dockerd, first = None, None
+    if not isinstance(documents, Unavailable):
+        if bodies := documents.each("host.dockerd_mountinfo"):
+            dockerd = _mountinfo.table(_documents.string(bodies[0], "dockerd's mount table"), "dockerd")
+        if bodies := documents.each("host.mountinfo1"):
+            first = _mountinfo.table(_documents.string(bodies[0], "pid 1's mount table"), "mountinfo1")
+    one = sections.get("mountinfo1")
+    if one is not None and refused(one) is None and one.stdout:
+        first = _mountinfo.table(text(one), "mountinfo1")
+    if first:
+        return Mounts(first, "1", dockerd)
+    own = sections["mountinfo"]
+    if (why := refused(own)) is not None:
+        return why
+    found = _mountinfo.table(text(own), "mountinfo")
+    return Mounts(found, "self", dockerd) if found else Unavailable("mountinfo: empty")
+
+
+PROBE = Probe(Mounts, ("mountinfo",), parse, ("mountinfo1", "docker"))

@@ -1,0 +1,40 @@
+"""Every path asked for, as the host itself resolves it: symlinks followed there, existence, the kernel's own mount id.
+
+Nothing below an autofs mount that nobody triggered was touched. A path that was not answered in time says so.
+"""
+
+from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.model.facts import PathFact, Paths, Unavailable
+
+
+def parse(sections: Sections) -> Paths | Unavailable:
+    """Lines of eight tab-separated fields; see `describe` in collect.sh."""
+    evidence = sections["paths"]
+    if (why := refused(evidence)) is not None:
+        return why
+    lines = text(evidence).splitlines()
+    if "network" in sections:
+        lines += [line[5:] for line in text(sections["network"]).splitlines() if line.startswith("path ")]
+    found = {path: PathFact(path, None, False, None, problem="not answered") for path in evidence.argv[1:]}
+    for line in lines:
+        fields = line.split("\t")
+        if len(fields) == 8 and fields[0] in found:
+            found[fields[0]] = _fact(fields)
+    return Paths(found, recorded=b"\nsysroot " in sections["meta"].stdout)
+
+
+def _fact(fields: list[str]) -> PathFact:
+    path, canonical, exists, ancestor, mount_id, blocked, non_empty, problem = fields
+    return PathFact(
+        path=path,
+        canonical=canonical or None,
+        exists=exists == "1" and not problem,
+        ancestor=ancestor or None,
+        mount_id=int(mount_id) if mount_id.isascii() and mount_id.isdecimal() and len(mount_id) < 12 else None,
+        blocked=blocked or None,
+        non_empty={"0": False, "1": True}.get(non_empty),
+        problem=problem or None,
+    )
+
+
+PROBE = Probe(Paths, ("paths", "meta"), parse, ("network",))

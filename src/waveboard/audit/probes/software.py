@@ -1,0 +1,35 @@
+"""Tools and versions that decide what a plan may use: kernel, distribution, docker; for other tools, where they are."""
+
+from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.audit.probes import _documents
+from waveboard.model.facts import Software, Unavailable
+
+
+def parse(sections: Sections) -> Software | Unavailable:
+    """`kernel`, `os` (`debian 13`), `docker` as versions; every tool found as its path."""
+    if (why := refused(sections["meta"])) is not None:
+        return why
+    versions: dict[str, str] = {}
+    os: dict[str, str] = {}
+    for line in text(sections["meta"]).splitlines():
+        key, _, value = line.partition(" ")
+        if key == "kernel":
+            versions["kernel"] = value
+        elif key == "os":
+            name, _, quoted = value.partition("=")
+            os[name] = quoted.strip("\"'")
+        elif key == "tool":
+            name, _, path = value.partition(" ")
+            versions[name] = path
+    if os:
+        versions["os"] = f"{os.get('ID', '')} {os.get('VERSION_ID', '')}".strip()
+    if "docker" in sections:
+        documents = _documents.documents(sections["docker"])
+        if not isinstance(documents, Unavailable):
+            version = _documents.member(documents.one("docker.version"), "Version")
+            if isinstance(version, str):
+                versions["docker"] = version
+    return Software(versions)
+
+
+PROBE = Probe(Software, ("meta",), parse, ("docker",))

@@ -1,0 +1,53 @@
+"""The constant remote program's text, its digest, and the one place where parameters meet it.
+
+Parameters travel in a quoted heredoc at the start of the program, one per line, after their grammar has been checked: no value
+is ever part of a command, and the command ssh runs is the constant COMMAND.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+from waveboard.model.errors import UsageError
+from waveboard.model.evidence import Digest, digest_of
+
+COMMAND = "exec /bin/sh -s"
+PATHS_MAX = 256
+_NONCE = re.compile(r"[0-9a-z]{16,64}")
+_PATH = re.compile(r"/[^\x00-\x1f\x7f]{0,4000}")
+_HEAD = """\
+{ IFS= read -r wb_nonce; IFS= read -r wb_root; wb_paths=
+while IFS= read -r wb_path; do wb_paths="$wb_paths$wb_path
+"; done; } <<'WB_PARAMETERS'
+%s
+WB_PARAMETERS
+"""
+
+
+@cache
+def text() -> str:
+    """The program without parameters."""
+    return (files("waveboard.audit") / "collect.sh").read_text(encoding="utf-8")
+
+
+def digest() -> Digest:
+    """What bundles name as their `collector`: parameter block and program."""
+    return digest_of((_HEAD + text()).encode())
+
+
+def with_params(nonce: str, paths: Sequence[str] = (), root: str = "") -> str:
+    """The whole text for `/bin/sh -s`. root: directory of a recorded tree, "" for the machine itself.
+
+    Raises: UsageError for a nonce, path or root outside the grammar.
+    """
+    if not _NONCE.fullmatch(nonce):
+        raise UsageError("collect evidence", "the nonce must be 16 to 64 of [0-9a-z]")
+    if len(paths) > PATHS_MAX:
+        raise UsageError("collect evidence", f"{len(paths)} paths asked for, the limit is {PATHS_MAX}", "ask for fewer at once")
+    for path in (*paths, *((root,) if root else ())):
+        if not _PATH.fullmatch(path) or ".." in path.split("/"):
+            raise UsageError(
+                "collect evidence", f"{path!r} is not an absolute path without `..` and control characters", "name it in full"
+            )
+    return _HEAD % "\n".join((nonce, root.rstrip("/"), *dict.fromkeys(paths))) + text()

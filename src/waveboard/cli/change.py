@@ -1,0 +1,162 @@
+"""plan, approve, apply, undo, retire, close, status: the verbs that change a host, and those around them."""
+
+from pathlib import Path
+
+import click
+
+from waveboard.app.plans import Known, find, from_bytes
+from waveboard.app.site import Site
+from waveboard.cli import show
+from waveboard.cli.site import opened
+from waveboard.model.units import instant_text
+from waveboard.world.files import read_named, write_whole
+
+
+def _plan_of(site: Site, named: str) -> Known:
+    """A plan by file, digest or wave id; an existing file wins."""
+    return from_bytes(read_named(named, "plan")) if Path(named).is_file() else find(site, named)
+
+
+def _written(known: Known, out: str | None, as_json: bool) -> int:
+    from waveboard.waves import show as shown
+
+    if out:
+        write_whole(Path(out), known.raw, 0o644)
+    if as_json:
+        click.echo(known.raw.decode())
+    else:
+        click.echo(shown.text(known.plan, known.digest), nl=False)
+    if out:
+        show.next_step(f"waveboard approve {out} --key ~/.ssh/id_ed25519 --as NAME")
+    return 2 if known.plan.steps else 0
+
+
+@click.command()
+@click.argument("wave")
+@click.option("-o", "out", type=click.Path(dir_okay=False), help="Write the plan to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan's exact bytes.")
+@click.pass_context
+def plan(ctx: click.Context, wave: str, out: str | None, as_json: bool) -> int:
+    """Plan WAVE from a fresh audit. Exit 0: nothing to change; 2: changes planned."""
+    from waveboard.app import planning, read
+
+    site = opened(ctx.obj)
+    spec = planning.wave_named(site, wave)
+    reading = read.audit(site, spec.mutate_hosts)
+    return _written(planning.plan(site, spec, reading), out, as_json)
+
+
+@click.command()
+@click.argument("plan")
+@click.option("--key", required=True, type=click.Path(), help="SSH private key, or the public key of one your agent holds.")
+@click.option("--as", "principal", required=True, help="Your name as allowed_signers has it.")
+@click.option(
+    "--hours", type=click.IntRange(1, 168), default=24, show_default=True, help="How long the approval counts, within the window."
+)
+@click.pass_context
+def approve(ctx: click.Context, plan: str, key: str, principal: str, hours: int) -> int:
+    """Sign PLAN's digest. Read the plan first: what you sign is exactly those bytes."""
+    from waveboard.app.approve import approve as sign_plan
+    from waveboard.wiring import ssh_signer, workspace_signers
+
+    site = opened(ctx.obj)
+    known = _plan_of(site, plan)
+    made = sign_plan(site, known, principal, workspace_signers(ctx.obj["workspace"], site.contract), ssh_signer(key), hours)
+    click.echo(f"{made.principal} approves {known.plan.wave} {known.digest}")
+    click.echo(
+        f"valid {instant_text(made.not_before)} to {instant_text(made.not_after)}, once, for {', '.join(h.host for h in known.plan.hosts)}"
+    )
+    show.next_step(f"waveboard apply {plan}")
+    return 0
+
+
+@click.command()
+@click.argument("plan")
+@click.pass_context
+def apply(ctx: click.Context, plan: str) -> int:
+    """Carry out an approved PLAN, or go on with it after a crash. Exit 6: rolled back; 7: halted."""
+    from waveboard.app import apply as order
+    from waveboard.app import read
+    from waveboard.app.entry import hosts_needed
+    from waveboard.wiring import workspace_signers
+
+    site = opened(ctx.obj)
+    known = _plan_of(site, plan)
+    fresh = not site.store.events(known.digest)
+    reading = read.audit(site, hosts_needed(site.contract, known.plan, "entry")) if fresh else None
+    order.apply(site, known, workspace_signers(ctx.obj["workspace"], site.contract), reading)
+    click.echo(f"{known.plan.wave}: every step is applied and proven")
+    show.next_step(f"waveboard close {plan}")
+    return 0
+
+
+@click.command()
+@click.argument("plan")
+@click.pass_context
+def undo(ctx: click.Context, plan: str) -> int:
+    """Take PLAN (a file, a digest or a wave id) back, newest step first."""
+    from waveboard.app import apply as order
+
+    site = opened(ctx.obj)
+    known = _plan_of(site, plan)
+    order.undo(site, known)
+    click.echo(f"{known.plan.wave}: every step is taken back")
+    return 0
+
+
+@click.command()
+@click.argument("plan")
+@click.option("-o", "out", type=click.Path(dir_okay=False), help="Write the plan to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan's exact bytes.")
+@click.pass_context
+def retire(ctx: click.Context, plan: str, out: str | None, as_json: bool) -> int:
+    """Plan the removal of exactly what PLAN set aside; it needs its own approvals."""
+    from waveboard.app import planning, read
+
+    site = opened(ctx.obj)
+    known = _plan_of(site, plan)
+    reading = read.audit(site, [pin.host for pin in known.plan.hosts])
+    return _written(planning.retire(site, known, reading), out, as_json)
+
+
+@click.command()
+@click.argument("plan")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def close(ctx: click.Context, plan: str, as_json: bool) -> int:
+    """Judge the exit conditions of PLAN's wave on a fresh audit and write the closeout receipt. Exit 3: not all of them hold."""
+    from waveboard.app import closing
+
+    site = opened(ctx.obj)
+    known = _plan_of(site, plan)
+    done = closing.close(site, known)
+    if as_json:
+        show.document(done.document)
+    else:
+        click.echo(done.text, nl=False)
+    return 0 if done.holds else 3
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> int:
+    """Every plan with its steps, approvals and lease."""
+    from waveboard.app import standing
+
+    site = opened(ctx.obj)
+    rows = standing.plans(site)
+    if as_json:
+        show.document({"schema": "waveboard.status/1", "plans": rows})
+        return 0
+    if not rows:
+        click.echo("no plan was ever made here")
+    for row in rows:
+        click.echo(
+            f"{row['wave']}  {row['state']}  {row['digest']}  approvals: {row['approvals'] or 'none'}  held by: {row['held'] or 'nobody'}"
+        )
+        steps = row["steps"]
+        assert isinstance(steps, dict)
+        for step, state in steps.items():
+            click.echo(f"  {step:<14} {state}")
+    return 0

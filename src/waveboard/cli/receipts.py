@@ -1,0 +1,82 @@
+"""`waveboard receipts`: list, verify, export."""
+
+import json
+
+import click
+
+from waveboard.cli import show
+from waveboard.cli.site import opened
+
+
+@click.group()
+def receipts() -> None:
+    """Show, verify and export receipts."""
+
+
+@receipts.command("show")
+@click.argument("seq", type=int, required=False)
+@click.pass_context
+def show_(ctx: click.Context, seq: int | None) -> int:
+    """List the receipts, or print the statement of one."""
+    from waveboard.model.errors import UsageError
+    from waveboard.receipts import envelope, statement
+
+    site = opened(ctx.obj)
+    rows = []
+    for number, digest, raw in site.store.receipts():
+        payload = envelope.from_bytes(raw).payload
+        if number == seq:
+            click.echo(json.dumps(json.loads(payload), indent=2, ensure_ascii=False))
+            return 0
+        found = statement.receipt_of(statement.from_bytes(payload))
+        rows.append((str(number), found.kind, found.run_key, found.actor.principal, digest[:19]))
+    if seq is not None:
+        raise UsageError(f"show receipt {seq}", f"there are {len(rows)}", "waveboard receipts show")
+    show.table(("SEQ", "KIND", "RUN KEY", "BY", "DIGEST"), rows)
+    return 0
+
+
+@receipts.command()
+@click.argument("directory", type=click.Path(), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def verify(ctx: click.Context, directory: str | None, as_json: bool) -> int:
+    """Verify an exported DIRECTORY, or the workspace's own receipts. Exit 8: something does not hold, and what."""
+    from waveboard.wiring import verify_receipts
+
+    proven = verify_receipts(directory, ctx.obj)
+    if as_json:
+        show.document(
+            {
+                "schema": "waveboard.receipts-verify/1",
+                "instance": proven.instance,
+                "keyid": proven.keyid,
+                "receipts": proven.head.seq,
+                "head": f"sha256:{proven.head.sha256}",
+                "approvals": proven.approvals,
+                "closeouts": proven.closeouts,
+                "evidence_named": proven.evidence_named,
+                "evidence_held": proven.evidence_held,
+            }
+        )
+    else:
+        click.echo(
+            f"good: {proven.head.seq} receipts, {proven.approvals} approvals, {proven.closeouts} closeouts; "
+            f"{proven.evidence_held} of {proven.evidence_named} named digests travel along"
+        )
+        click.echo(f"head: {proven.head.seq} sha256:{proven.head.sha256}\nkey:  {proven.keyid}")
+    return 0
+
+
+@receipts.command()
+@click.argument("directory", type=click.Path())
+@click.pass_context
+def export(ctx: click.Context, directory: str) -> int:
+    """Write everything a stranger needs to verify into DIRECTORY."""
+    from waveboard.wiring import export_receipts
+
+    count = export_receipts(opened(ctx.obj), directory)
+    click.echo(
+        f"{count} files in {directory}; verify them with `waveboard receipts verify {directory}` or tools/verify_receipts.py"
+    )
+    return 0

@@ -1,0 +1,31 @@
+"""Open the workspace the caller means, once a command."""
+
+from collections.abc import MutableMapping, Sequence
+
+from waveboard.app.receipting import issue, new_key
+from waveboard.app.site import Site
+from waveboard.cli import show
+from waveboard.model.history import CapRun
+
+
+def opened(context: MutableMapping[str, object]) -> Site:
+    """The Site of this command line; the workspace's path is kept in the context for what else needs it."""
+    from waveboard.wiring import locate, site_of
+
+    directory = locate(_named(context))
+    context["workspace"] = str(directory)
+    return site_of(directory, show.progress)
+
+
+def _named(context: MutableMapping[str, object]) -> str | None:
+    named = context.get("workspace")
+    return named if isinstance(named, str) else None
+
+
+def cap_receipt(context: MutableMapping[str, object], capability: str, args: Sequence[str], code: int) -> None:
+    """The receipt of one `cap run`, where there is a workspace to keep it. Prints the run key."""
+    site = opened(context)
+    key = new_key(site, capability)
+    issue(site, "capability", key, (), {"capability": capability, "args": list(args), "exit": code})
+    site.store.save_cap_run(CapRun(key, capability, site.clock.now(), code))
+    show.progress(f"run key {key}")

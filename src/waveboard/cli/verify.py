@@ -1,0 +1,128 @@
+"""`waveboard verify`, `gates`, `findings`: judging, and what was judged last."""
+
+import inspect
+import json
+from pathlib import Path
+
+import click
+
+from waveboard.cli import show
+from waveboard.cli.site import opened
+from waveboard.model.errors import UsageError
+
+FORMATS = ("text", "json", "junit", "sarif", "prometheus", "markdown")
+
+
+@click.command()
+@click.argument("pack")
+@click.option(
+    "--evidence",
+    "given",
+    multiple=True,
+    type=click.Path(exists=True),
+    help="Judge these bundles (files or directories); read no host.",
+)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever was found.")
+@click.pass_context
+def verify(ctx: click.Context, pack: str, given: tuple[str, ...], form: str, as_json: bool, exit_zero: bool) -> int:
+    """Judge PACK. Exit 0: clean; 2: findings; 3: a gate in enforce failed; 5: something could not be seen."""
+    from waveboard.app import read
+    from waveboard.app.check import check, pack_named
+    from waveboard.gates import outcome
+    from waveboard.wiring import read_bundle_file
+
+    site = opened(ctx.obj)
+    hosts = pack_named(site.contract, pack).hosts
+    if given:
+        bundles = [read_bundle_file(str(path)) for path in _files(given)]
+        reading = read.replayed(site, {b.host: b for b in bundles if b.host in hosts})
+    else:
+        reading = read.audit(site, hosts)
+    checked = check(site, pack, reading)
+    click.echo(rendered(checked.raw, "json" if as_json else form, checked), nl=False)
+    if form == "text" and not as_json:
+        click.echo(checked.run_key)
+    return 0 if exit_zero else outcome.exit_code(checked.report)
+
+
+def rendered(raw: bytes, form: str, checked: object) -> str:
+    """The report in one of FORMATS."""
+    from waveboard.app.check import Checked
+    from waveboard.gates import report_junit, report_markdown, report_prometheus, report_sarif, report_text
+
+    assert isinstance(checked, Checked)
+    if form == "json":
+        return raw.decode()
+    writers = {
+        "text": report_text.render,
+        "junit": report_junit.render,
+        "sarif": report_sarif.render,
+        "prometheus": report_prometheus.render,
+        "markdown": report_markdown.render,
+    }
+    return writers[form](checked.report)
+
+
+@click.command()
+@click.argument("gate_id", metavar="[ID]", required=False)
+def gates(gate_id: str | None) -> int:
+    """List the gates, or explain one: why it exists, its policy, its codes."""
+    from waveboard.gates import shelf
+
+    known = shelf.gates()
+    if gate_id is None:
+        show.table(("GATE", "SEVERITY", "TITLE"), [(g.id, g.severity.value, g.title) for g in known.values()])
+        return 0
+    if gate_id not in known:
+        raise UsageError(f"explain {gate_id}", "there is no such gate", f"gates: {', '.join(known)}")
+    gate = known[gate_id]
+    click.echo(f"{gate.id} {gate.title} ({gate.severity.value})\n\n{inspect.cleandoc(gate.doc)}\n\nCodes:")
+    for code, meaning in gate.codes.items():
+        click.echo(f"  {code}: {meaning}")
+    return 0
+
+
+@click.command()
+@click.option("--pack", default=None, help="Which pack's latest run; the newest run of any pack when absent.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def findings(ctx: click.Context, pack: str | None, as_json: bool) -> int:
+    """The latest run's findings with their STOR, gap and loop links."""
+    site = opened(ctx.obj)
+    names = (pack,) if pack else tuple(site.contract.packs)
+    runs = sorted((run for name in names for run in site.store.pack_runs(name, 1)), key=lambda r: r.at)
+    if not runs:
+        raise UsageError("list findings", "no pack was judged yet", "waveboard verify PACK")
+    report = json.loads(site.store.get_object(runs[-1].report))
+    if as_json:
+        show.document(report)
+        return 0
+    rows = [
+        (
+            f["gate"],
+            f["host"],
+            f["severity"],
+            f["code"],
+            f["subject"],
+            " ".join(f.get("stor", [])),
+            " ".join(f.get("gaps", [])),
+            f["fingerprint"],
+        )
+        for gate in report["gates"]
+        for f in gate["findings"]
+    ]
+    show.table(("GATE", "HOST", "SEVERITY", "CODE", "SUBJECT", "STOR", "GAPS", "FINGERPRINT"), rows)
+    click.echo(f"{len(rows)} findings of {runs[-1].run_key}")
+    return 2 if rows else 0
+
+
+def _files(given: tuple[str, ...]) -> list[Path]:
+    found: list[Path] = []
+    for name in given:
+        path = Path(name)
+        found += sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not found:
+        raise UsageError("judge the evidence", f"{', '.join(given)} holds no bundle", "waveboard audit -o DIR writes some")
+    return found

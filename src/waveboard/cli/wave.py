@@ -1,0 +1,72 @@
+"""`waveboard wave`: the workspace's waves as they are written."""
+
+import click
+
+from waveboard.cli import show
+from waveboard.cli.site import opened
+from waveboard.model.contract import WaveSpec
+
+
+@click.group()
+def wave() -> None:
+    """List and show the waves of the workspace."""
+
+
+@wave.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def list_(ctx: click.Context, as_json: bool) -> int:
+    """Every wave: goal, policy, links, and where its newest plan stands."""
+    from waveboard.app.standing import plans
+
+    site = opened(ctx.obj)
+    states = {str(row["wave"]): str(row["state"]) for row in reversed(plans(site))}
+    waves = site.contract.waves.values()
+    if as_json:
+        show.document(
+            {"schema": "waveboard.waves/1", "waves": [{**_row(w), "state": states.get(w.id, "not planned")} for w in waves]}
+        )
+        return 0
+    rows = [(w.id, w.goal, w.policy, ", ".join(w.mutate_hosts) or "none", states.get(w.id, "not planned")) for w in waves]
+    show.table(("WAVE", "GOAL", "MUTATION", "HOSTS", "STATE"), rows)
+    return 0
+
+
+@wave.command("show")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def show_(ctx: click.Context, name: str, as_json: bool) -> int:
+    """One wave in full."""
+    from waveboard.app.planning import wave_named
+
+    found = wave_named(opened(ctx.obj), name)
+    if as_json:
+        show.document({"schema": "waveboard.wave/1", **_row(found)})
+        return 0
+    for key, value in _row(found).items():
+        if isinstance(value, list):
+            click.echo(f"{key}:" + ("" if value else " none"))
+            for line in value:
+                click.echo(f"  {line}")
+        else:
+            click.echo(f"{key}: {value}")
+    return 0
+
+
+def _row(found: WaveSpec) -> dict[str, object]:
+    return {
+        "id": found.id,
+        "goal": found.goal,
+        "policy": found.policy,
+        "mutate": list(found.mutate_hosts),
+        "read_only": list(found.read_only_hosts),
+        "stor": list(found.stor),
+        "gaps": list(found.gaps),
+        "loops": list(found.loops),
+        "excludes": list(found.excludes),
+        "entry": list(found.entry),
+        "exit": list(found.exit),
+        "steps": [f"{s.kind} on {s.host}: {', '.join(f'{k}={v}' for k, v in s.params.items())}" for s in found.steps],
+        "draft": found.draft,
+    }

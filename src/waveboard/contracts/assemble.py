@@ -1,0 +1,165 @@
+"""An estate without errors -> the Contract nouns. Gathers per host what the files say of it; adds nothing they do not say.
+
+Which number is judged where files disagree: the guard's, for the hosts of its packs and sections; the placement policy's where
+no guard speaks. A tier outside the vocabulary is no tier; a VM id claimed by two VMs is none.
+"""
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+
+from waveboard.contracts.conditions import spoken
+from waveboard.contracts.estate import Estate
+from waveboard.contracts.files import UNJUDGED, absent, asked
+from waveboard.contracts.formats.guard import Guard
+from waveboard.contracts.formats.packs import Pack as PackFile
+from waveboard.contracts.formats.waves import Wave
+from waveboard.contracts.formats.workspace import Access, Reach
+from waveboard.contracts.policies import policies
+from waveboard.contracts.typed import Read
+from waveboard.model.contract import (
+    ApprovalPolicy,
+    Cluster,
+    Contract,
+    FindingsMap,
+    HostTarget,
+    LinkRule,
+    Pack,
+    StepSpec,
+    StorFinding,
+    WaveSpec,
+    Window,
+)
+from waveboard.model.errors import ContractError
+from waveboard.model.finding import Mode, Severity
+from waveboard.model.units import parse_instant
+
+
+def contract(estate: Estate, files: Mapping[str, bytes]) -> Contract:
+    """The whole contract. files: the bytes of everything read, by path."""
+    workspace = estate.workspace.value
+    sums = {path: f"sha256:{sha256(raw).hexdigest()}" for path, raw in sorted(files.items())}
+    approvals = workspace.approvals
+    return Contract(
+        name=workspace.name or "",
+        owner=workspace.owner or "",
+        digest=digest(sums),
+        files=sums,
+        targets=tuple(_targets(estate)),
+        policies=policies(estate),
+        findings=_findings(estate),
+        packs=dict(_packs(estate)),
+        waves={read.value.id: _wave(read) for read in estate.waves},
+        windows=tuple(_windows(estate)),
+        approvals=ApprovalPolicy(approvals.allowed_signers, approvals.quorum, approvals.four_eyes) if approvals else None,
+        store=workspace.store or "sqlite:///.waveboard/state.db",
+        absent=absent(workspace),
+        unjudged=tuple(one.key for one in asked(workspace) if one.key in UNJUDGED),
+    )
+
+
+def digest(sums: Mapping[str, str]) -> str:
+    """`sha256:…` over `path NUL sum LF` in path order: one changed byte of any file changes it."""
+    lines = "".join(f"{path}\0{value}\n" for path, value in sorted(sums.items()))
+    return f"sha256:{sha256(lines.encode()).hexdigest()}"
+
+
+def _targets(estate: Estate) -> Iterator[HostTarget]:
+    access = estate.workspace.value.access or Access()
+    for read in estate.hosts:
+        defaults = read.value.ssh.defaults
+        for at, target in enumerate(read.value.ssh.targets):
+            own = access.hosts.get(target.id, Reach())
+            yield HostTarget(
+                id=target.id,
+                address=own.address or target.host,
+                user=own.audit_user or access.audit_user or target.user or (defaults.user if defaults else None),
+                port=own.port or access.port or target.port or (defaults.port if defaults else None),
+                tags=tuple(target.tags or ()),
+                optional=bool(target.optional),
+                jump=target.probe_via,
+                known_hosts=own.known_hosts or access.known_hosts,
+                key_file=own.audit_key or access.audit_key,
+                mutate_user=own.mutate_user or access.mutate_user,
+                mutate_key_file=own.mutate_key or access.mutate_key,
+                place=read.at("ssh", "targets", at),
+            )
+
+
+def _findings(estate: Estate) -> FindingsMap:
+    stors, clusters, links = [], [], []
+    for read in estate.findings:
+        for at, stor in enumerate(read.value.stor_findings):
+            stors.append(
+                StorFinding(
+                    id=stor.id,
+                    title=stor.title or "",
+                    severity=Severity(stor.severity),
+                    wave=stor.wave_bucket or "",
+                    status=stor.status,
+                    cluster=stor.root_cause_cluster or "",
+                    gaps=tuple(stor.existing_gap_ids or ()),
+                    loops=tuple(stor.existing_loop_ids or ()),
+                    evidence_refs=tuple(stor.evidence_refs or ()),
+                    place=read.at("stor_findings", at),
+                )
+            )
+        for at, cluster in enumerate(read.value.root_cause_clusters or ()):
+            place = read.at("root_cause_clusters", at)
+            ids, gaps = tuple(cluster.stor_findings or ()), tuple(cluster.primary_gap_ids or ())
+            clusters.append(Cluster(cluster.id, cluster.title or "", ids, gaps, cluster.primary_loop_id, place))
+    for packs in estate.packs:
+        for link in packs.value.links:
+            links.append(LinkRule(link.stor, link.gate, tuple(link.codes), tuple(link.hosts)))
+    return FindingsMap(tuple(stors), tuple(clusters), tuple(links))
+
+
+def _packs(estate: Estate) -> Iterator[tuple[str, Pack]]:
+    guards = {read.document.file: read.value for read in estate.guard}
+    for read in estate.packs:
+        for name, pack in read.value.packs.items():
+            mode = Mode(pack.mode or _default_mode(pack, guards))
+            modes = {gate: Mode(word) for gate, word in pack.modes.items()}
+            gates, hosts, later = tuple(pack.gates), tuple(pack.hosts), tuple(pack.later)
+            yield name, Pack(name, gates, hosts, mode, modes, read.key("packs", name), later)
+
+
+def _default_mode(pack: PackFile, guards: Mapping[str, Guard]) -> str:
+    guard = guards.get(pack.guard or next(iter(guards), ""))
+    if guard is None or guard.mode is None:
+        raise ContractError("assemble the packs", "a pack without a mode passed the checks")
+    return guard.mode.default_policy
+
+
+def _wave(read: Read[Wave]) -> WaveSpec:
+    wave = read.value
+    steps = (
+        StepSpec(step.kind, step.host, dict(step.model_extra or {}), read.at("steps", at)) for at, step in enumerate(wave.steps)
+    )
+    return WaveSpec(
+        id=wave.id,
+        goal=wave.goal,
+        policy=wave.mutation_policy,
+        mutate_hosts=tuple(wave.scope.mutate),
+        read_only_hosts=tuple(wave.scope.read_only),
+        stor=tuple(wave.links.stor),
+        gaps=tuple(wave.links.gaps),
+        loops=tuple(wave.links.loops),
+        excludes=tuple(wave.excludes),
+        entry=tuple(said.text for said in spoken(read, "entry")),
+        exit=tuple(said.text for said in spoken(read, "exit")),
+        steps=tuple(steps),
+        window_required=wave.window.required if wave.window else wave.mutation_policy == "controlled-runtime",
+        max_downtime_s=wave.window.max_downtime_s if wave.window else None,
+        soak_s=wave.soak_s,
+        place=read.at("id"),
+        rules=tuple(wave.rules),
+        outputs=tuple(wave.outputs),
+        draft=wave.draft,
+    )
+
+
+def _windows(estate: Estate) -> Iterator[Window]:
+    for read in estate.windows:
+        for at, window in enumerate(read.value.windows):
+            first, last = parse_instant(window.not_before), parse_instant(window.not_after)
+            yield Window(window.id, window.kind, tuple(window.hosts), first, last, read.at("windows", at))

@@ -1,0 +1,71 @@
+"""`mint.storage.guard.policy.yaml`, or any file given as `guard`: the numbers of the drift gates, and what single hosts owe.
+
+A top-level key `<host>_contract` (host id with `-` and `.` as `_`) is that host's section. Every threshold is required: a gate
+has no number of its own.
+"""
+
+from typing import Any, Literal
+
+from waveboard.contracts.formats.shape import Container, Doc, Gigabytes, Ignored, Megabytes, Operator, Percent
+
+SECTION = "_contract"
+
+
+class Mode(Operator):
+    """default_policy is the mode of packs that name none."""
+
+    default_policy: Literal["report", "enforce"]
+    active_wave: Ignored = None
+    enforce_enabled: bool | None = None
+    no_runtime_mutation: Ignored = None
+
+
+class Thresholds(Operator):
+    """GB and MB are decimal: 10**9 and 10**6 bytes."""
+
+    root_usage_warn_pct: Percent
+    root_usage_fail_pct: Percent
+    docker_images_warn_gb: Gigabytes
+    docker_build_cache_warn_gb: Gigabytes
+    docker_local_volumes_warn_gb: Gigabytes
+    host_tmp_large_file_mb: Megabytes
+    container_rootfs_warn_mb: Megabytes
+
+
+class Redis(Operator):
+    """An empty prefix asks for nothing."""
+
+    require_appendonly: bool | None = None
+    require_named_volume_prefix: str | None = None
+    require_bind_mount_prefix: str | None = None
+
+
+class HostSection(Operator):
+    """`<host>_contract`."""
+
+    redis: Redis | None = None
+    required_containers: list[Container] | None = None
+    write_surface_patterns: list[str] | None = None
+
+
+class Promotion(Operator):
+    """Sentences: reported as rules that nothing reads."""
+
+    prerequisites: Any = None
+    rollback_trigger: Any = None
+
+
+class Guard(Operator):
+    """The whole file; the host sections are checked by HostSection."""
+
+    version: Doc = None
+    status: Doc = None
+    owner: Doc = None
+    updated: Doc = None
+    updated_at: Doc = None
+    last_verified: Doc = None
+    scope: Doc = None
+    notes: Doc = None
+    mode: Mode | None = None
+    thresholds: Thresholds
+    promotion_to_enforce: Promotion | None = None

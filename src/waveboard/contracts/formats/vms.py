@@ -1,0 +1,60 @@
+"""`vm.lifecycle.yaml` as the operator writes it: every VM there is or was. Null is an answer in many of its fields."""
+
+from waveboard.contracts.formats.shape import Doc, Gigabytes, HostId, Ignored, Operator, VmId
+
+STATUSES = ("planning", "provisioned", "registered", "active", "decommissioned", "abandoned")
+GONE = frozenset({"decommissioned", "abandoned"})
+
+
+class Resources(Operator):
+    """Sizes the VM was given."""
+
+    cpu_cores: Doc = None
+    memory_mb: Doc = None
+    boot_disk_gb: Gigabytes | None = None
+    data_disk_gb: Gigabytes | None = None
+
+
+class Vm(Operator):
+    """One VM or container guest."""
+
+    id: VmId
+    hostname: HostId
+    status: str
+    proxmox_host: Doc = None
+    role: Doc = None
+    owner: Doc = None
+    created_at: Doc = None
+    activated_at: Doc = None
+    decommissioned_at: Doc = None
+    profile: Doc = None
+    lan_ip: str | None = None
+    tailscale_ip: str | None = None
+    ssh_target: HostId | None = None
+    ssh_user: Doc = None
+    os: Doc = None
+    resources: Resources | None = None
+    storage_tier: str | None = None
+    stacks: Doc = None
+    services: Doc = None
+    planned_services: Doc = None
+    backup_target: Ignored = None
+    health_probe_policy: Ignored = None
+    decommission_policy: Ignored = None
+    description: Doc = None
+    vm_type: Doc = None
+    notes: Doc = None
+
+
+class Lifecycle(Operator):
+    """The whole file."""
+
+    version: Doc = None
+    updated: Doc = None
+    updated_at: Doc = None
+    owner: Doc = None
+    status: Doc = None
+    scope: Doc = None
+    notes: Doc = None
+    defaults: Ignored = None
+    vms: list[Vm]

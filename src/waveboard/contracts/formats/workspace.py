@@ -1,0 +1,67 @@
+"""`waveboard.yaml`: which files make the contracts, who may approve, how hosts are reached. Every key is optional but `hosts`."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from waveboard.contracts.formats.shape import Address, HostId, Own, Paths, Port, Text, UserName, WorkspacePath
+
+
+class Contracts(Own):
+    """Each a path, a glob, or a list of them, relative to the workspace."""
+
+    hosts: Paths
+    vms: Paths | None = None
+    placement: Paths | None = None
+    guard: Paths | None = None
+    findings: Paths | None = None
+    derived: Paths | None = None
+    profiles: Paths | None = None
+    backups: Paths | None = None
+    gaps: Paths | None = None
+    loops: Paths | None = None
+    gates: Paths | None = None
+    topology: Paths | None = None
+    capabilities: Paths | None = None
+
+
+class Approvals(Own):
+    """Who may approve. Nothing here has a default: a person decides each."""
+
+    allowed_signers: WorkspacePath
+    quorum: int = Field(ge=1, le=16)
+    four_eyes: bool
+
+
+class Reach(Own):
+    """How one host is reached where the host file does not say it, or says something else."""
+
+    address: Address | None = None
+    port: Port | None = None
+    audit_user: UserName | None = None
+    audit_key: Text | None = None
+    mutate_user: UserName | None = None
+    mutate_key: Text | None = None
+    known_hosts: WorkspacePath | None = None
+
+
+class Access(Reach):
+    """The same for all hosts, and what differs for single ones."""
+
+    hosts: dict[HostId, Reach] = Field(default_factory=dict)
+
+
+class Workspace(Own):
+    """The whole file."""
+
+    schema_: Literal["waveboard/1"] | None = Field(None, alias="schema")
+    name: Text | None = None
+    owner: Text | None = None
+    contracts: Contracts
+    services: Paths | None = None
+    packs: Paths | None = None
+    waves: Paths | None = None
+    windows: Paths | None = None
+    store: Text | None = None
+    approvals: Approvals | None = None
+    access: Access | None = None

@@ -1,0 +1,135 @@
+"""What the contracts ask of each host, gathered from placement, lifecycle, guard and services into one HostPolicy."""
+
+from typing import Any
+
+from waveboard.contracts.estate import Estate, Section
+from waveboard.contracts.formats.guard import Guard
+from waveboard.contracts.formats.placement import TIERS, VmStorage
+from waveboard.contracts.formats.stateful import Host
+from waveboard.contracts.typed import Read
+from waveboard.model.contract import HostPolicy, RedisRule, Service, Sourced, Thresholds
+from waveboard.model.units import GB, MB
+
+
+def policies(estate: Estate) -> dict[str, HostPolicy]:
+    """One policy for every target, and for every machine that only the storage contracts name."""
+    storage = {
+        estate.host_of(name): (read, name, value)
+        for read in estate.placement
+        for name, value in (read.value.vm_storage or {}).items()
+    }
+    hosts = {name: (read, value) for read in estate.services for name, value in read.value.hosts.items()}
+    names = sorted({*(estate.host_ids or ()), *storage, *hosts})
+    return {name: _policy(estate, name, storage.get(name), hosts.get(name)) for name in names}
+
+
+def _policy(
+    estate: Estate, host: str, storage: tuple[Read[Any], str, VmStorage] | None, services: tuple[Read[Any], Host] | None
+) -> HostPolicy:
+    section = estate.section_of(host)
+    entry, own = storage[2] if storage else VmStorage(), services[1] if services else Host()
+    return HostPolicy(
+        host=host,
+        vmid=_vmid(estate, host, entry),
+        tier=_sourced(storage, "target_storage_tier") if entry.target_storage_tier in TIERS else None,
+        data_mount=_sourced(storage, "data_mount"),
+        boundary=own.boundary or "disk",
+        allow_network_block=own.allow_network_block or False,
+        nfs_mounts=tuple((mount.path, mount.source) for mount in entry.nfs_mounts or ()),
+        services=_services(host, services),
+        required_containers=_required(section),
+        write_surface_patterns=tuple(section.value.write_surface_patterns or ()) if section else (),
+        redis=_redis(section),
+        thresholds=_thresholds(estate, host, storage),
+        container_probes=tuple(own.container_probes),
+        data_disk_serial=own.data_disk_serial,
+    )
+
+
+def _vmid(estate: Estate, host: str, entry: VmStorage) -> int | None:
+    """None where two living VMs claim the name, or where lifecycle and placement disagree."""
+    ids = {vm.id for _, _, vm in estate.living() if host in (vm.hostname, vm.ssh_target)}
+    if entry.vmid is not None:
+        ids.add(entry.vmid)
+    return ids.pop() if len(ids) == 1 else None
+
+
+def _sourced(storage: tuple[Read[Any], str, VmStorage] | None, key: str) -> Sourced[str] | None:
+    if storage is None or (value := getattr(storage[2], key)) is None:
+        return None
+    return Sourced(value, storage[0].at("vm_storage", storage[1], key))
+
+
+def _services(host: str, services: tuple[Read[Any], Host] | None) -> tuple[Service, ...]:
+    if services is None:
+        return ()
+    read, own = services
+    return tuple(
+        Service(one.container, one.engine, tuple(one.data_paths), one.data_dir, read.at("hosts", host, "services", at))
+        for at, one in enumerate(own.services)
+    )
+
+
+def _required(section: Section | None) -> tuple[Sourced[str], ...]:
+    names = section.value.required_containers or () if section else ()
+    if section is None:
+        return ()
+    return tuple(Sourced(name, section.guard.at(section.key, "required_containers", at)) for at, name in enumerate(names))
+
+
+def _redis(section: Section | None) -> RedisRule | None:
+    redis = section.value.redis if section else None
+    if redis is None or section is None:
+        return None
+
+    def asked(key: str) -> Any:
+        value = getattr(redis, key)
+        return Sourced(value, section.guard.at(section.key, "redis", key)) if value not in (None, "") else None
+
+    return RedisRule(asked("require_appendonly"), asked("require_named_volume_prefix"), asked("require_bind_mount_prefix"))
+
+
+def _guard(estate: Estate, host: str) -> Read[Guard] | None:
+    """The guard of the host's packs; without packs, the one whose section names it."""
+    files = {read.document.file: read for read in estate.guard}
+    for read in estate.packs:
+        for pack in read.value.packs.values():
+            if host in pack.hosts:
+                return files.get(pack.guard or next(iter(files), ""))
+    section = estate.section_of(host)
+    return section.guard if section else None
+
+
+def _thresholds(estate: Estate, host: str, storage: tuple[Read[Any], str, VmStorage] | None) -> Thresholds:
+    guard = _guard(estate, host)
+    if guard is None:
+        return _placement_thresholds(storage[0]) if storage else Thresholds()
+    numbers = guard.value.thresholds
+
+    def share(key: str) -> Sourced[float]:
+        return Sourced(float(getattr(numbers, key)), guard.at("thresholds", key))
+
+    def size(key: str, unit: int) -> Sourced[int]:
+        return Sourced(round(getattr(numbers, key) * unit), guard.at("thresholds", key))
+
+    return Thresholds(
+        root_warn_pct=share("root_usage_warn_pct"),
+        root_fail_pct=share("root_usage_fail_pct"),
+        images_warn_bytes=size("docker_images_warn_gb", GB),
+        build_cache_warn_bytes=size("docker_build_cache_warn_gb", GB),
+        volumes_warn_bytes=size("docker_local_volumes_warn_gb", GB),
+        tmp_large_file_bytes=size("host_tmp_large_file_mb", MB),
+        writable_layer_warn_bytes=size("container_rootfs_warn_mb", MB),
+    )
+
+
+def _placement_thresholds(read: Read[Any]) -> Thresholds:
+    numbers = read.value.thresholds
+    if numbers is None:
+        return Thresholds()
+
+    def share(key: str) -> Sourced[float] | None:
+        value = getattr(numbers, key)
+        return None if value is None else Sourced(float(value), read.at("thresholds", key))
+
+    return Thresholds(root_warn_pct=share("boot_usage_warn_pct"), root_fail_pct=share("boot_usage_critical_pct"))

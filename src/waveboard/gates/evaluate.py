@@ -1,0 +1,197 @@
+"""One pack over facts and contracts: every gate asked, every answer told. Decides no consequence; prints nothing.
+
+Rules:
+- Findings beat doubts for the verdict: a certain violation is a failure even when the rest could not be seen. The doubts stay in
+  `reasons`, and a report with reasons is never complete, so nothing is promoted or closed on it.
+- A gate that misses its own seeded violation, speaks at the look-alike, or clears a host that told nothing votes error.
+- A gate that breaks is in error; the other gates are not its victims.
+- The mode changes no finding and no verdict, only what outcome.py makes of them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+
+from waveboard.gates import shelf
+from waveboard.gates.gate import FLEET, Deviation, Doubt, Fleet, Gate, Observation, Skip
+from waveboard.model.contract import Contract, Pack
+from waveboard.model.facts import HostFacts, MissingFact, Unavailable
+from waveboard.model.finding import Finding, GateReport, PackReport, Severity, Verdict
+from waveboard.model.graph import HostPlacements
+from waveboard.model.units import instant_text
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one gate has said so far in one run. doubts, skipped: (host, text). judged: hosts it judged something of."""
+
+    findings: list[Finding]
+    doubts: list[tuple[str, str]]
+    skipped: list[tuple[str, str]]
+    judged: set[str]
+    broken: list[str]
+
+
+def run(
+    pack: Pack,
+    contract: Contract,
+    facts: Mapping[str, HostFacts | Unavailable],
+    places: Mapping[str, HostPlacements],
+    at: datetime,
+    gates: Mapping[str, Gate] | None = None,
+) -> PackReport:
+    """Ask every gate of the pack about every host of the pack. gates: the shelf, unless a test brings its own."""
+    known = shelf.gates() if gates is None else gates
+    placed = {host: _placed(fact, places.get(host)) for host, fact in facts.items()}
+    fleet = Fleet(pack, contract, placed, at)
+    asked = {gate_id: known[gate_id] for gate_id in pack.gates if gate_id in known}
+    tallies = ask(fleet, asked)
+    told = {gate_id: _report(gate, tallies[gate_id], pack) for gate_id, gate in asked.items()}
+    reports = tuple(told.get(gate_id) or _no_such_gate(gate_id, pack) for gate_id in pack.gates)
+    return PackReport(
+        pack=pack.id,
+        reports=reports,
+        contract=contract.digest,
+        evidence=tuple((host, fact.bundle) for host in pack.hosts if isinstance(fact := fleet.facts_of(host), HostFacts)),
+        at=instant_text(at),
+        waived=sum(1 for report in reports for finding in report.findings if finding.waiver),
+        counts=_counts(reports),
+        later=pack.later,
+    )
+
+
+def ask(fleet: Fleet, gates: Mapping[str, Gate]) -> dict[str, Tally]:
+    """What the gates say: host checks first, then fleet checks, then closing checks over everything said before."""
+    tallies = {gate_id: Tally([], [], [], set(), []) for gate_id in gates}
+    for gate_id, gate in gates.items():
+        for host in fleet.pack.hosts if gate.hosts else ():
+            _ask_host(gate, fleet, host, tallies[gate_id])
+    for gate_id, gate in gates.items():
+        _ask_fleet(gate, gate.fleet, fleet, tallies[gate_id])
+    for gate_id, gate in gates.items():
+        if gate.closing:
+            others = {name: tally for name, tally in tallies.items() if name != gate_id}
+            findings = tuple(finding for tally in others.values() for finding in tally.findings)
+            doubts = tuple((name, *doubt) for name, tally in others.items() for doubt in tally.doubts)
+            told = replace(fleet, findings=fleet.findings + findings, doubts=fleet.doubts + doubts)
+            _ask_fleet(gate, gate.closing, told, tallies[gate_id])
+    return tallies
+
+
+def _placed(fact: HostFacts | Unavailable, placements: HostPlacements | None) -> HostFacts | Unavailable:
+    if isinstance(fact, Unavailable) or placements is None:
+        return fact
+    return replace(fact, nouns={**fact.nouns, HostPlacements: placements})
+
+
+def _ask_host(gate: Gate, fleet: Fleet, host: str, tally: Tally) -> None:
+    facts, policy = fleet.facts_of(host), fleet.contract.policies.get(host)
+    if policy is None:
+        tally.doubts.append((host, "no contract says anything about this host"))
+        return
+    if isinstance(facts, Unavailable):
+        tally.doubts.append((host, facts.reason))
+        return
+    for check in gate.hosts:
+        _listen(gate, check(facts, policy), host, facts.bundle, tally)
+
+
+def _ask_fleet(gate: Gate, checks: Iterable[Callable[[Fleet], Iterator[Observation]]], fleet: Fleet, tally: Tally) -> None:
+    for check in checks:
+        _listen(gate, check(fleet), FLEET, "", tally)
+
+
+def _listen(gate: Gate, said: Iterator[Observation], host: str, bundle: str, tally: Tally) -> None:
+    """Take what one check says, however it ends. A broken check breaks its gate, with what it had said kept."""
+    skipped = False
+    try:
+        for one in said:
+            where = one.host or host
+            if isinstance(one, Skip):
+                tally.skipped.append((where, one.reason))
+                skipped = True
+            elif isinstance(one, Doubt):
+                tally.doubts.append((where, f"{one.subject}: {one.reason}"))
+            else:
+                tally.findings.append(_finding(gate, one, where, bundle))
+    except MissingFact as missing:
+        tally.doubts.append((host, f"{missing.noun.__name__}: {missing.reason}"))
+    except Exception as problem:  # the shelf is open: one broken gate must not cost the others their answer
+        tally.broken.append(f"{host}: the gate broke: {type(problem).__name__}: {problem}")
+    if not skipped:
+        tally.judged.add(host)
+
+
+def _finding(gate: Gate, seen: Deviation, host: str, bundle: str) -> Finding:
+    if seen.code not in gate.codes:
+        raise LookupError(f"{gate.id} does not document the code {seen.code}")
+    evidence = (bundle,) if bundle else ()
+    return Finding(gate.id, host, seen.code, seen.subject, seen.severity, seen.message, seen.fix, seen.measured, evidence)
+
+
+def _report(gate: Gate, tally: Tally, pack: Pack) -> GateReport:
+    blind = blindness(gate)
+    reasons = [blind] if blind else []
+    reasons += tally.broken + [f"{host}: {text}" for host, text in tally.doubts]
+    return GateReport(
+        gate=gate.id,
+        title=gate.title,
+        verdict=_verdict(tally, bool(blind)),
+        mode=pack.modes.get(gate.id, pack.mode),
+        severity=gate.severity,
+        findings=tuple(sorted(tally.findings, key=lambda f: (f.host, f.code, f.subject))),
+        reasons=tuple(dict.fromkeys(reasons)),
+        hosts=tuple(host for host in pack.hosts if host in tally.judged),
+        canary=not blind,
+        skipped=tuple(dict.fromkeys(f"{host}: {text}" for host, text in tally.skipped)),
+    )
+
+
+def _verdict(tally: Tally, blind: bool) -> Verdict:
+    if blind or tally.broken:
+        return Verdict.ERROR
+    if any(not finding.waiver for finding in tally.findings):
+        return Verdict.FAIL
+    if tally.doubts:
+        return Verdict.UNKNOWN
+    return Verdict.PASS if tally.judged else Verdict.NOT_APPLICABLE
+
+
+@cache
+def blindness(gate: Gate) -> str:
+    """Why this gate cannot be trusted in this process, "" when its canary sings: proven once a process, as the gate is pure."""
+    try:
+        canary = gate.canary()
+        seen = {finding.code for finding in ask(canary.seeded, {gate.id: gate})[gate.id].findings}
+        clean = ask(canary.lookalike, {gate.id: gate})[gate.id]
+        mute = {host: HostFacts(host, canary.seeded.at, fact.identity, fact.bundle) for host, fact in _told(canary.seeded)}
+        dark = ask(replace(canary.seeded, facts=mute), {gate.id: gate})[gate.id]
+    except Exception as problem:  # a canary that cannot even be built proves nothing
+        return f"canary: {type(problem).__name__}: {problem}"
+    if not canary.codes or canary.codes - seen:
+        return f"canary: it does not see its own seeded violation: {', '.join(sorted(canary.codes - seen)) or 'none is seeded'}"
+    if clean.findings or clean.doubts or clean.broken or not clean.judged:
+        said = [f.code for f in clean.findings] + [text for _, text in clean.doubts] + clean.broken
+        return f"canary: it does not clear the clean look-alike: {'; '.join(said) or 'it judged nothing'}"
+    if gate.hosts and _verdict(dark, blind=False) in (Verdict.PASS, Verdict.NOT_APPLICABLE):
+        return "canary: it clears a host that told it nothing"
+    return ""
+
+
+def _told(fleet: Fleet) -> Iterator[tuple[str, HostFacts]]:
+    return ((host, fact) for host, fact in fleet.facts.items() if isinstance(fact, HostFacts))
+
+
+def _no_such_gate(gate_id: str, pack: Pack) -> GateReport:
+    reason = f"{FLEET}: no gate of this id is on the shelf, so nothing was judged"
+    mode = pack.modes.get(gate_id, pack.mode)
+    return GateReport(gate_id, "", Verdict.ERROR, mode, Severity.HIGH, reasons=(reason,), canary=False)
+
+
+def _counts(reports: tuple[GateReport, ...]) -> dict[str, int]:
+    counts = {"gates": len(reports)}
+    counts |= {verdict.value: sum(1 for report in reports if report.verdict is verdict) for verdict in Verdict}
+    counts["findings"] = sum(len(report.findings) for report in reports)
+    counts["waived"] = sum(1 for report in reports for finding in report.findings if finding.waiver)
+    return counts

@@ -1,0 +1,72 @@
+"""Findings and STOR entries, linked both ways through the findings map. Judges nothing: whether a hole is a finding is D239's.
+
+A finding knows its entries, gaps and loops after `link`; `both_ways` shows the same from the entries' side.
+"""
+
+from dataclasses import dataclass, replace
+
+from waveboard.model.contract import FindingsMap, StorFinding
+from waveboard.model.finding import Finding, PackReport, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One STOR entry as this run sees it. observed: None when a gate linked to it could not see everything and saw nothing."""
+
+    stor: StorFinding
+    observed: bool | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Linkage:
+    """Entries in the map's order, and the findings that belong to none."""
+
+    entries: tuple[Entry, ...]
+    unlinked: tuple[Finding, ...]
+
+    @property
+    def complete(self) -> bool:
+        """True when every entry has a gap and a loop, and every finding an entry."""
+        return not self.unlinked and all(entry.stor.gaps and entry.stor.loops for entry in self.entries)
+
+
+def link(report: PackReport, findings: FindingsMap) -> PackReport:
+    """The same report, each finding with the STOR ids, gaps and loops of its entries."""
+    reports = tuple(
+        replace(one, findings=tuple(_linked(finding, findings) for finding in one.findings)) for one in report.reports
+    )
+    return replace(report, reports=reports)
+
+
+def both_ways(report: PackReport, findings: FindingsMap) -> Linkage:
+    """The map from its own side: what of each entry this run saw, and what nobody owns."""
+    by_entry: dict[str, list[Finding]] = {entry.id: [] for entry in findings.findings}
+    unlinked = []
+    for finding in report.findings:
+        entries = findings.entries_of(finding)
+        if not entries:
+            unlinked.append(finding)
+        for entry in entries:
+            by_entry[entry.id].append(finding)
+    blind = {one.gate for one in report.reports if one.reasons or one.verdict in (Verdict.UNKNOWN, Verdict.ERROR)}
+    asked = {one.gate for one in report.reports}
+    return Linkage(
+        tuple(_entry(entry, by_entry[entry.id], findings, asked, blind) for entry in findings.findings), tuple(unlinked)
+    )
+
+
+def _entry(entry: StorFinding, seen: list[Finding], findings: FindingsMap, asked: set[str], blind: set[str]) -> Entry:
+    gates = {rule.gate for rule in findings.links if rule.stor == entry.id}
+    unseen = not gates or gates - asked or gates & blind
+    return Entry(entry, True if seen else None if unseen else False, tuple(seen))
+
+
+def _linked(finding: Finding, findings: FindingsMap) -> Finding:
+    entries = findings.entries_of(finding)
+    return replace(
+        finding,
+        stor=tuple(entry.id for entry in entries),
+        gaps=tuple(dict.fromkeys(gap for entry in entries for gap in entry.gaps)),
+        loops=tuple(dict.fromkeys(loop for entry in entries for loop in entry.loops)),
+    )

@@ -1,0 +1,1 @@
+"""One file a change of schema. A released file is never edited."""

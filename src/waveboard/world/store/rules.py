@@ -1,0 +1,64 @@
+"""Who may append what, told in words. The same rules for every kind of store; keeps nothing itself."""
+
+from datetime import datetime
+
+from waveboard.model.change import Event
+from waveboard.model.errors import RefusedError
+from waveboard.model.units import instant_text
+
+CLOSED = ("rolled-back", "halted")
+ENDS = ("done", *CLOSED)
+
+
+def check_append(event: Event, last: tuple[int, str], issued: int) -> None:
+    """last: (seq, kind) of the plan's newest line, (0, "") before the first; issued: the plan's newest fence.
+
+    Raises: RefusedError.
+    """
+    seq, kind = last
+    cannot = f"journal `{event.kind}` of {event.plan}"
+    if event.seq != seq + 1:
+        raise RefusedError(
+            cannot, f"line {event.seq} is not the next one: the journal stands at {seq}", "read it again and decide anew"
+        )
+    if event.fence < issued and not (event.fence == 0 and event.kind == "undo-asked"):
+        raise RefusedError(
+            cannot, f"fence {event.fence} was replaced by {issued}: another worker took the wave over", "stop this worker"
+        )
+    if not seq and event.kind != "opened":
+        raise RefusedError(cannot, "the wave was never opened", "`waveboard apply` opens an approved plan")
+    if event.kind == "opened" and seq:
+        raise RefusedError(cannot, "it was opened before", "resume it with `waveboard apply`, or make a new plan")
+    if kind in CLOSED or (kind == "done" and event.kind != "undo-asked"):
+        raise RefusedError(cannot, f"the wave is {kind}, and that is final", "make a new plan")
+
+
+def nonce_used(nonce: str, plan: str, at: datetime) -> RefusedError:
+    """The error for an approval that was used before."""
+    return RefusedError(
+        "open the wave",
+        f"the approval with nonce {nonce} was used by {plan} at {instant_text(at)}",
+        "have the plan approved again",
+    )
+
+
+def held(host: str, plan: str, owner: str, since: datetime, until: datetime) -> RefusedError:
+    """The error for a host that somebody else may change now."""
+    return RefusedError(
+        f"lease {host}",
+        f"{owner} holds it for {plan} since {instant_text(since)}",
+        f"it is free when that worker finishes, or by itself at {instant_text(until)} once the worker is stopped",
+    )
+
+
+def taken_over(fence: int, host: str, owner: str) -> RefusedError:
+    """The error for a lease that is no longer its owner's."""
+    return RefusedError(
+        f"renew lease {fence}", f"{owner or 'nobody'} holds {host} now", "stop this worker; resume from the journal"
+    )
+
+
+def check_receipt(last: int, seq: int | None) -> None:
+    """Raises: RefusedError when the number signed into the envelope is not the chain's next."""
+    if seq is not None and seq != last + 1:
+        raise RefusedError(f"keep receipt {seq}", f"the chain stands at {last}", "sign it again for the new head")

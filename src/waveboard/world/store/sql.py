@@ -1,0 +1,175 @@
+"""The store on SQLite or PostgreSQL: one transaction a call, on disk when it returns. The rules are in the rooms beside it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from waveboard.model.change import Approval, Event, Lease
+from waveboard.model.errors import WaveboardError
+from waveboard.model.evidence import Bundle
+from waveboard.model.history import BundleRecord, CapRun, Hold, PackRun, PlanRecord, Snapshot
+from waveboard.world.crash import crash_point
+from waveboard.world.store import journal, kept, leases
+from waveboard.world.store.connect import connect
+from waveboard.world.store.migrate import bring_up
+
+
+def open_store(url: str, root: Path) -> "SqlStore":
+    """root: the workspace, for a relative SQLite path. Raises: UsageError, RefusedError."""
+    engine = connect(url, root)
+    with _told(f"open the store {engine.url.render_as_string(hide_password=True)}"):
+        bring_up(engine)
+    return SqlStore(engine)
+
+
+@contextmanager
+def _told(cannot: str) -> Iterator[None]:
+    """A database that fails (full, locked, corrupt, gone) is an error for a person, never a traceback."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.DatabaseError) as error:
+        if isinstance(error, sa.exc.IntegrityError | sa.exc.ProgrammingError):
+            raise
+        because = " ".join(str(error.orig).split())
+        fix = "nothing was started on that; put the database right (space, lock, backup), then run the same command again"
+        raise WaveboardError(cannot, because, fix) from error
+
+
+class SqlStore:
+    """The Store port over one engine; safe to share between threads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with _told("read the store"), self._engine.connect().execution_options(reading=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with _told("write to the store"), self._engine.begin() as connection:
+            yield connection
+
+    def put_object(self, raw: bytes) -> str:
+        with self._writing() as connection:
+            return kept.put_object(connection, raw)
+
+    def get_object(self, digest: str) -> bytes:
+        with self._reading() as connection:
+            return kept.get_object(connection, digest)
+
+    def save_bundle(self, bundle: Bundle, digest: str) -> None:
+        with self._writing() as connection:
+            kept.save_bundle(connection, bundle, digest)
+
+    def bundles(self, host: str, limit: int) -> tuple[BundleRecord, ...]:
+        with self._reading() as connection:
+            return kept.bundles(connection, host, limit)
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        with self._writing() as connection:
+            kept.save_snapshot(connection, snapshot)
+
+    def snapshots(self, limit: int) -> tuple[Snapshot, ...]:
+        with self._reading() as connection:
+            return kept.snapshots(connection, limit)
+
+    def save_cap_run(self, run: CapRun) -> None:
+        with self._writing() as connection:
+            kept.save_cap_run(connection, run)
+
+    def cap_runs(self, limit: int) -> tuple[CapRun, ...]:
+        with self._reading() as connection:
+            return kept.cap_runs(connection, limit)
+
+    def save_pack_run(self, run: PackRun) -> None:
+        with self._writing() as connection:
+            kept.save_pack_run(connection, run)
+
+    def pack_runs(self, pack: str, limit: int) -> tuple[PackRun, ...]:
+        with self._reading() as connection:
+            return kept.pack_runs(connection, pack, limit)
+
+    def save_plan(self, raw: bytes, wave: str, kind: str, at: datetime) -> str:
+        with self._writing() as connection:
+            return kept.save_plan(connection, raw, wave, kind, at)
+
+    def plans(self, wave: str = "") -> tuple[PlanRecord, ...]:
+        with self._reading() as connection:
+            return kept.plans(connection, wave)
+
+    def open_wave(self, event: Event, nonces: Sequence[str]) -> None:
+        crash_point("opened.before")
+        with self._writing() as connection:
+            journal.open_wave(connection, event, nonces)
+        crash_point("opened.after")
+
+    def append_event(self, event: Event) -> None:
+        crash_point(f"{event.kind}.before:{event.step}")
+        with self._writing() as connection:
+            journal.append(connection, event)
+        crash_point(f"{event.kind}.after:{event.step}")
+
+    def record(
+        self, plan: str, kind: str, step: str, attempt: int, at: datetime, fence: int, detail: Mapping[str, object]
+    ) -> Event:
+        crash_point(f"{kind}.before:{step}")
+        with self._writing() as connection:
+            event = journal.record(connection, plan, kind, step, attempt, at, fence, detail)
+        crash_point(f"{kind}.after:{step}")
+        return event
+
+    def events(self, plan: str) -> tuple[Event, ...]:
+        with self._reading() as connection:
+            return journal.told(connection, plan)
+
+    def open_plans(self) -> tuple[str, ...]:
+        with self._reading() as connection:
+            return journal.open_plans(connection)
+
+    def save_approval(self, approval: Approval) -> None:
+        with self._writing() as connection:
+            kept.save_approval(connection, approval)
+
+    def approvals(self, plan: str) -> tuple[Approval, ...]:
+        with self._reading() as connection:
+            return kept.approvals(connection, plan)
+
+    def consume_nonce(self, nonce: str, plan: str, at: datetime) -> bool:
+        with self._writing() as connection:
+            return journal.consume(connection, nonce, plan, at)
+
+    def acquire_lease(self, plan: str, hosts: Sequence[str], owner: str, at: datetime, ttl_s: int) -> Lease:
+        with self._writing() as connection:
+            return leases.acquire(connection, plan, hosts, owner, at, ttl_s)
+
+    def renew_lease(self, lease: Lease, at: datetime, ttl_s: int) -> Lease:
+        with self._writing() as connection:
+            return leases.renew(connection, lease, at, ttl_s)
+
+    def release_lease(self, lease: Lease) -> None:
+        with self._writing() as connection:
+            leases.release(connection, lease)
+
+    def holds(self, at: datetime) -> tuple[Hold, ...]:
+        with self._reading() as connection:
+            return leases.live(connection, at)
+
+    def append_receipt(self, envelope: bytes, digest: str, kind: str, run_key: str, at: datetime, seq: int | None = None) -> int:
+        with self._writing() as connection:
+            return journal.append_receipt(connection, envelope, digest, kind, run_key, at, seq)
+
+    def receipt_head(self) -> tuple[int, str]:
+        with self._reading() as connection:
+            return journal.head(connection)
+
+    def receipts(self) -> tuple[tuple[int, str, bytes], ...]:
+        with self._reading() as connection:
+            return journal.chain(connection)
+
+    def close(self) -> None:
+        self._engine.dispose()

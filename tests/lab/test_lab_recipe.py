@@ -1,0 +1,69 @@
+"""The parts of the lab that need no root: its settings, its image keys, its made-up uevent files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.errors import LabError
+from lab.estate import ESTATE, machine
+from lab.golden import containers, recipe
+from lab.settings import from_environment
+from lab.uevents import PAD, padded
+
+
+def test_instances_share_nothing_but_the_cache() -> None:
+    ours, theirs = from_environment({}), from_environment({"WAVEBOARD_LAB_NAME": "other"})
+    assert ours.state != theirs.state
+    assert not theirs.state.is_relative_to(ours.state)
+    assert ours.address(212) == "127.0.77.212"
+    assert theirs.address(212) != ours.address(212)
+    assert ours.cache == theirs.cache
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"WAVEBOARD_LAB_NAME": "../etc"},
+        {"WAVEBOARD_LAB_NAME": ""},
+        {"WAVEBOARD_LAB_NAME": "a" * 13},
+        {"WAVEBOARD_LAB_OCTET": "0"},
+        {"WAVEBOARD_LAB_OCTET": "255"},
+        {"WAVEBOARD_LAB_OCTET": "x"},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(environment: dict[str, str]) -> None:
+    with pytest.raises(LabError, match="cannot use the lab"):
+        from_environment(environment)
+
+
+def test_an_unknown_host_is_named_with_the_known_ones() -> None:
+    with pytest.raises(LabError, match="mint-data, mint-apps"):
+        machine("mint-dta")
+
+
+def test_disk_serials_fit_a_scsi_serial() -> None:
+    serials = [one.serial(role) for one in ESTATE for role in ("boot", "data")]
+    assert len(set(serials)) == 4
+    assert all(len(serial) <= 20 for serial in serials)
+
+
+def test_the_golden_key_follows_what_goes_into_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = machine("mint-data")
+    before = recipe.golden_key(one)
+    assert recipe.golden_key(one) == before
+    assert recipe.golden_key(replace(one, boot_bytes=one.boot_bytes + 4096)) != before
+    assert recipe.golden_key(machine("mint-apps")) != before
+    monkeypatch.setattr(containers, "SEAWEED", "another wheel")
+    assert recipe.golden_key(one) != before
+
+
+def test_a_uevent_file_survives_what_udev_writes_over_its_pad(tmp_path: Path) -> None:
+    file = tmp_path / "uevent"
+    file.write_bytes(padded(b"DEVNAME=sda\n"))
+    with file.open("r+b") as writing:
+        writing.write(b"change 2ad30ab7-1fdf-4a3b-b3c8-0b6d9b8a5b5c KEY=value\n")
+    assert file.read_bytes()[PAD:] == b"DEVNAME=sda\n"
+    assert file.stat().st_size == PAD + 12
