@@ -7,7 +7,7 @@ Standard library only, Python >= 3.9, one file on purpose: whoever owns a host c
 """
 
 # File descriptors and exact system calls on purpose, so no pathlib:
-# ruff: noqa: PTH, RUF012, SIM905
+# ruff: noqa: PTH100, PTH101, PTH102, PTH103, PTH104, PTH106, PTH108, PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH120, PTH123, PTH208, RUF012, SIM905
 from __future__ import annotations
 
 import base64
@@ -970,7 +970,7 @@ class Ctx:
         return f"{path}.wb-{self.wave}-{self.short}"
 
     def set_aside(self, old: str, new: str, why: str) -> None:
-        """Rename a directory and register it. Registered first: a crash between leaves an entry without a path, which is harmless."""
+        """Rename a directory and register it; the entry comes first, since one without a path is harmless after a crash."""
         if os.path.lexists(at(new)):
             raise Refused("precondition", f"set {old} aside", f"{new} exists already")
         status = os.lstat(at(old))
@@ -1360,7 +1360,18 @@ def copy_tree(ctx: Ctx, src: str, dst: str, *, live: bool, seconds: float) -> No
     if ran.code not in ((0, 24) if live else (0,)):
         code = "no-space" if "No space left" in ran.said else "tool-failed"
         raise Refused(code, f"copy {src} to {dst}", f"rsync ended with {ran.code}: {ran.said}")
+    if not live:
+        match_directory_times(src, dst)
     ctx.copied += ctx.latest  # type: ignore[attr-defined]
+
+
+def match_directory_times(src: str, dst: str) -> None:
+    """rsync 3.4 leaves a directory's own mtime behind where it both deleted and updated files in it; set them as in src."""
+    top, there = os.fsencode(at(src)), os.fsencode(at(dst))
+    for directory, _, _ in os.walk(top, topdown=False):
+        status, copy = os.lstat(directory), there + directory[len(top) :]
+        if os.lstat(copy).st_mtime_ns != status.st_mtime_ns:
+            os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
 
 
 Known = dict[bytes, tuple[int, int, int, int, str]]
@@ -1491,7 +1502,7 @@ def read_ahead(ctx: Ctx, src: str, dst: str) -> Proof:
 
 
 def prove_equal(ctx: Ctx, src: str, dst: str, name: str, proof: Proof | None = None) -> Json:
-    """Both manifests, taken now with writers stopped, are equal line by line. Raises: Refused(not-equal) with the first differences."""
+    """Both manifests, taken now with writers stopped, are equal line by line. Raises: Refused(not-equal) naming differences."""
     proof = proof or Proof()
     total, done, begun = tree_size(src).apparent * 2, [0], time.monotonic()
 
@@ -1886,11 +1897,16 @@ def ready_digest(name: str, engine: str, s3: S3Access | None = None, seconds: fl
     return answer[-1]
 
 
-SETTINGS = "SET TimeZone='UTC'; SET DateStyle='ISO, YMD'; SET IntervalStyle='postgres'; SET bytea_output='hex'; SET extra_float_digits=1;"
-TABLES = """SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'
-ORDER BY 1;"""
-SEQUENCES = "SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename) || ' ' || coalesce(last_value::text, '') FROM pg_sequences ORDER BY 1;"
+SETTINGS = """SET TimeZone='UTC'; SET DateStyle='ISO, YMD'; SET IntervalStyle='postgres';
+SET bytea_output='hex'; SET extra_float_digits=1;"""
+TABLES = """SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
+AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast' ORDER BY 1;"""
+SEQUENCES = """SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename) || ' ' || coalesce(last_value::text, '')
+FROM pg_sequences ORDER BY 1;"""
+CLUSTER = """SELECT system_identifier FROM pg_control_system();
+SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1;"""
 
 
 def psql(container: Json, database: str, script: str, seconds: float = 3600) -> list[str]:
@@ -1902,8 +1918,7 @@ def psql(container: Json, database: str, script: str, seconds: float = 3600) -> 
 
 def postgres_holds(container: Json) -> Json:
     """System identifier, and per database every table's count and order-free hash of rows, and the sequences."""
-    query = "SELECT system_identifier FROM pg_control_system(); SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1;"
-    system, *databases = psql(container, setting(container, "POSTGRES_DB") or "postgres", query, 60)
+    system, *databases = psql(container, setting(container, "POSTGRES_DB") or "postgres", CLUSTER, 60)
     held: Json = {"system_identifier": system, "databases": {}}
     rows = tables = 0
     for database in databases[:200]:
@@ -1916,7 +1931,7 @@ def postgres_holds(container: Json) -> Json:
         answers = psql(container, database, "\n".join(ask)) if ask else []
         if len(answers) != len(names):
             raise Refused("tool-failed", "read postgres", f"{len(answers)} answers for {len(names)} tables")
-        content = {name: answer.split("|")[1:] for name, answer in zip(names, answers)}
+        content = {name: answer.split("|")[1:] for name, answer in zip(names, answers)}  # noqa: B905 (3.9; equal lengths above)
         held["databases"][database] = {"tables": content, "sequences": psql(container, database, SEQUENCES, 60)}
         rows += sum(int(one[0]) for one in content.values())
         tables += len(content)
@@ -2699,14 +2714,11 @@ class DockerRootMove(Verb):
                 ):
                     unchanged += [one["Name"] for one in found["Mounts"] if one["Type"] == "volume"]
         running = [name_of(one) for one in containers() if one["State"]["Running"]]
-        return {
-            "running": [name for name in running if name not in ctx.args["stop_containers"]] or running,
-            "unchanged": unchanged,
-        }
+        return {"running": running, "unchanged": unchanged}
 
     def _carry(self, ctx: Ctx, new: str, old: str, unchanged: Sequence[str]) -> list[str]:
         """Bring volumes written since the switch back into the old tree; what they held there stays beside them."""
-        carried = []
+        carried: list[str] = []
         for name in sorted(os.listdir(at(new))) if os.path.isdir(at(new)) else []:
             source, target = f"{new}/{name}/_data", f"{old}/{name}/_data"
             if name in unchanged or not os.path.isdir(at(source)):
@@ -2976,7 +2988,7 @@ class ServiceRelocate(Verb):
         return look.digest != ctx.notes.get("manifest")
 
     def _data_back(self, ctx: Ctx, written: bool) -> bool:
-        """The old data at its place. Written since the switch: carried back into a fresh directory, the old one kept beside it."""
+        """The old data at its place. Written since the switch: carried back into a fresh directory, the old kept beside it."""
         args, src = ctx.args, ctx.args["source"].get("path")
         if src is None:
             if volume_path(args["source"]["name"]) is None:  # somebody pruned it; what it held is in dst

@@ -112,6 +112,16 @@ def install() -> None:
     instance.install()
 
 
+@lab.command()
+@_plain
+def demo() -> None:
+    """The main job on two real hosts, from drift to verified receipts; fails when a promise is broken."""
+    from lab.demo import demo as play
+
+    if code := play():
+        raise click.exceptions.Exit(code)
+
+
 def _print(running: instance.Lab) -> None:
     for one in running.hosts:
         click.echo(f"{one.name}  vm {one.vmid}  ssh -p {one.port} root@{one.address}")

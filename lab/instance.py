@@ -56,13 +56,17 @@ def up(hosts: Sequence[str] | None = None, *, wait: bool = True, settings: Setti
     with _turn(settings):
         packages.ensure(packages.NSPAWN, _log(settings, "apt.log"))
         images = goldens(settings, wanted)
-        if not is_up(settings):
+        running = _running(settings) if is_up(settings) else []
+        if not running:
             sweep(settings)  # what a killed lab may have left
         try:
             return _start(settings, wanted, images, wait)
         except BaseException:
-            say("the start failed: taking the lab down")
-            sweep(settings)
+            say("the start failed: taking down what it began")
+            if running:
+                _each([one for one in wanted if one.name not in running], lambda one: _drop(settings, one))
+            else:
+                sweep(settings)
             raise
 
 
@@ -74,7 +78,6 @@ def down(*, settings: Settings | None = None) -> None:
         with suppress(LabError):  # no keeper, or a sick one: the sweep needs none
             ask(settings, "quit")
         sweep(settings)
-        run(["rm", "-rf", "--one-file-system", settings.disks, settings.state / "lab.json"])
 
 
 def reset(hosts: Sequence[str] | None = None, *, wait: bool = True, settings: Settings | None = None) -> Lab:
@@ -150,10 +153,15 @@ def _start(settings: Settings, wanted: Sequence[Machine], images: dict[str, Path
     return _ready(settings, wanted, wait)
 
 
-def _clone_and_start(settings: Settings, one: Machine, image: Path) -> None:
+def _drop(settings: Settings, one: Machine) -> None:
+    """Stop the machine, when it runs, and remove its disks."""
     ask(settings, "stop", one.name)
     for old in settings.disks.glob(f"{one.name}-*"):
         old.unlink()
+
+
+def _clone_and_start(settings: Settings, one: Machine, image: Path) -> None:
+    _drop(settings, one)
     run(["cp", "--reflink=auto", "--sparse=always", image, settings.disks / f"{one.name}-boot.img"], seconds=300)
     with (settings.disks / f"{one.name}-data.img").open("wb") as blank:
         blank.truncate(one.data_bytes)
@@ -224,10 +232,17 @@ def _describe(lab: Lab) -> None:
         "name": settings.name,
         "tier": "nspawn",
         "hosts": hosts,
-        "keys": {"audit": str(at.audit), "hand": str(at.hand), "root": str(at.root), "approval": str(at.approval)},
+        "keys": {
+            "audit": str(at.audit),
+            "hand": str(at.hand),
+            "root": str(at.root),
+            "approval": str(at.approval),
+            "second": str(at.second),
+        },
         "known_hosts": str(settings.known_hosts),
         "allowed_signers": str(settings.state / "allowed_signers"),
         "principal": keys.PRINCIPAL,
+        "second": keys.SECOND,
         "namespace": keys.NAMESPACE,
     }
     (settings.state / "lab.json").write_text(json.dumps(whole, indent=1) + "\n")

@@ -9,7 +9,7 @@ from lab.command import run
 from lab.estate import ESTATE, Machine
 from lab.settings import SSH_PORT, Settings
 
-PRINCIPAL = "ronny@mint"
+PRINCIPAL, SECOND = "ronny@mint", "dana@mint"
 NAMESPACE = "waveboard-approval@v1"
 
 
@@ -21,13 +21,14 @@ class Keys:
     hand: Path
     root: Path
     approval: Path
+    second: Path  # the second person, for what cannot be undone
 
 
 def ensure(settings: Settings) -> Keys:
     """Make what is missing, and write known_hosts with the pinned host keys."""
     settings.keys.mkdir(parents=True, exist_ok=True)
     settings.keys.chmod(0o700)
-    for name in ("audit", "hand", "root", "approval"):
+    for name in ("audit", "hand", "root", "approval", "second"):
         _key(settings.keys / name, f"{name}@{settings.name}")
     lines = []
     for machine in ESTATE:
@@ -42,7 +43,7 @@ def ensure(settings: Settings) -> Keys:
 def of(settings: Settings) -> Keys:
     """Where the instance's keys are, made or not."""
     at = settings.keys
-    return Keys(at / "audit", at / "hand", at / "root", at / "approval")
+    return Keys(at / "audit", at / "hand", at / "root", at / "approval", at / "second")
 
 
 def host_key(settings: Settings, machine: Machine) -> Path:
@@ -50,9 +51,12 @@ def host_key(settings: Settings, machine: Machine) -> Path:
 
 
 def allowed_signers(keys: Keys) -> str:
-    """One line of OpenSSH's allowed_signers format: the operator may sign approvals and nothing else."""
-    kind, public = Path(f"{keys.approval}.pub").read_text().split()[:2]
-    return f'{PRINCIPAL} namespaces="{NAMESPACE}" {kind} {public}\n'
+    """OpenSSH's allowed_signers: two people may sign approvals and nothing else."""
+    lines = []
+    for person, key in ((PRINCIPAL, keys.approval), (SECOND, keys.second)):
+        kind, public = Path(f"{key}.pub").read_text().split()[:2]
+        lines.append(f'{person} namespaces="{NAMESPACE}" {kind} {public}\n')
+    return "".join(lines)
 
 
 def _key(path: Path, comment: str) -> Path:

@@ -16,7 +16,7 @@ from lab.settings import Settings
 
 
 def sweep(settings: Settings, seconds: float = 20) -> None:
-    """Kill, wait, unmount, remove groups. LabError naming what would not go within `seconds`."""
+    """Kill, wait, unmount, remove groups and disks; keys and logs stay. LabError naming what would not go within `seconds`."""
     until = time.monotonic() + seconds
     while True:
         for pid in processes(settings):
@@ -35,4 +35,4 @@ def sweep(settings: Settings, seconds: float = 20) -> None:
         if time.monotonic() > until:
             raise LabError(f"cannot clear the lab {settings.name}: because these stay: {'; '.join(left)}")
         time.sleep(0.02)
-    run(["rm", "-rf", "--one-file-system", settings.run])
+    run(["rm", "-rf", "--one-file-system", settings.run, settings.disks, settings.state / "lab.json"])

@@ -21,7 +21,7 @@ ENVELOPE = re.compile(
     rb'"signatures":\[\{"keyid":"([0-9a-f]{64})","sig":"([A-Za-z0-9+/]{86}==)"\}\]\}'
 )
 PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----\n(MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=)\n-----END PUBLIC KEY-----\n")
-ARMOR = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n((?:\S{70}\n)*\S{1,70}\n)-----END SSH SIGNATURE-----\n")
+ARMOR = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n(\S{70}\n)*\S{1,70}\n-----END SSH SIGNATURE-----\n")
 PARTS = {"message": "json", "signature": "sig", "allowed_signers": "allowed_signers"}
 NAMED = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 SOME, HEX, DIGEST = re.compile("(?s).+"), re.compile("[0-9a-f]{64}"), re.compile("sha256:[0-9a-f]{64}")
@@ -106,13 +106,11 @@ def approval(said, files, place, used):
     message, signature, signers = (files[name] for name in names.values())
     terms = decoded(message, MESSAGE, place)
     right = terms["hosts"] and terms["hosts"] == sorted(set(terms["hosts"])) and terms["not_before"] < terms["not_after"]
-    right = right and terms["downtime_s"] >= 0 and terms["max_uses"] == 1
-    right = right and all(terms[key] == body[key] for key in SAME) and terms["instance"] == said["instance"]
-    need(right, place, "it does not say what the signed message says")
-    need(said["actor"] == {"principal": terms["principal"], "kind": "human"}, place, "no person approved it")
-    armor = ARMOR.fullmatch(signature)
-    need(armor, place, "the signature's armor is not canonical")
-    unbase64(armor[1].replace(b"\n", b""), place)
+    right = right and terms["downtime_s"] >= 0 and terms["max_uses"] == 1 and terms["instance"] == said["instance"]
+    need(right and all(terms[key] == body[key] for key in SAME), place, "it does not say what the signed message says")
+    need(said["actor"]["kind"] == "human", place, "no person approved it")
+    need(ARMOR.fullmatch(signature), place, "the signature's armor is not canonical")
+    unbase64(b"".join(signature.split(b"\n")[1:-2]), place)
     return place, terms["principal"], message, signature, signers, re.sub("[-:TZ]", "", said["at"])
 
 
@@ -161,29 +159,29 @@ def check(files, key="", head=""):
     for name in sorted(files):
         held = name == f"evidence/{hashlib.sha256(files[name]).hexdigest()}" and name[9:] in named
         need(held or name in used, name, "no receipt names it, or its bytes are not those of its name")
-    signatures(files["receipts.pub"], [*signed, ("checkpoint.json", *rest)], judged)
+    signatures(files["receipts.pub"], [("checkpoint.json", *rest), *signed], judged)
     return f"{seq} receipts of {instance}, {len(judged)} approvals, key {keyid}, head {seq}:{last}"
 
 
-def run(*argv, stdin=b""):
-    done = subprocess.run(argv, input=stdin, capture_output=True, env={**os.environ, "TZ": "UTC"}, timeout=60, check=False)
+def run(argv, stdin=b"", **files):
+    """The lines a program printed, None when it failed. files: what it finds in its working directory."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, raw in files.items():
+            pathlib.Path(scratch, name).write_bytes(raw)
+        done = subprocess.run(argv, input=stdin, capture_output=True, cwd=scratch, env={**os.environ, "TZ": "UTC"}, timeout=60)
     return done.stdout.decode("utf-8", "replace").splitlines() if done.returncode == 0 else None
 
 
 def signatures(pem, signed, judged):
-    with tempfile.TemporaryDirectory() as scratch:
-        key, data, sig, signers = (pathlib.Path(scratch, name) for name in ("key", "data", "sig", "signers"))
-        key.write_bytes(pem)
-        for place, message, signature in signed:
-            _ = data.write_bytes(message), sig.write_bytes(signature)
-            argv = ("openssl", "pkeyutl", "-verify", "-pubin", "-inkey", key, "-rawin", "-in", data, "-sigfile", sig)
-            need(run(*argv) is not None, place, "the signature does not hold")
-        for place, who, message, signature, allowed, at in judged:
-            _ = sig.write_bytes(signature), signers.write_bytes(allowed)
-            files = ("-s", sig, "-f", signers, f"-Overify-time={at}")
-            need(run("ssh-keygen", "-Y", "find-principals", *files) == [who], place, "its key is not that of one such person")
-            good = run("ssh-keygen", "-Y", "verify", "-n", "waveboard-approval@v1", "-I", who, *files, stdin=message)
-            need(good is not None, place, "ssh-keygen refuses the approval")
+    for place, message, signature in signed:
+        argv = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "key", "-rawin", "-in", "data", "-sigfile", "sig"]
+        need(run(argv, key=pem, data=message, sig=signature) is not None, place, "the signature does not hold")
+    for place, who, message, signature, allowed, at in judged:
+        options, files = f"-s sig -f signers -Overify-time={at}".split(), {"sig": signature, "signers": allowed}
+        found = run(["ssh-keygen", "-Y", "find-principals", *options], **files)
+        need(found == [who], place, "its key is not in allowed_signers, or not that of this one person")
+        argv = ["ssh-keygen", "-Y", "verify", "-n", "waveboard-approval@v1", "-I", who, *options]
+        need(run(argv, message, **files) is not None, place, "ssh-keygen refuses the approval")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, MutableMapping
+from dataclasses import replace
 from functools import cache
 from getpass import getuser
 from pathlib import Path
@@ -51,7 +52,7 @@ def site_of(directory: Path, say: Callable[[str], None]) -> Site:
     from waveboard.world.hosts.ssh import SshReader
     from waveboard.world.store.sql import open_store
 
-    contract = usable(load_contracts(directory))
+    contract = _rooted(usable(load_contracts(directory)), directory)
     state, clock = state_dir(directory), SystemClock()
     key = ReceiptKey.open(state / "keys")
     archive = FileArchive(state / "receipts")
@@ -60,8 +61,8 @@ def site_of(directory: Path, say: Callable[[str], None]) -> Site:
         contract=contract,
         instance=instance_of(state, clock.token(16)),
         actor=actor(),
-        reader=SshReader(directory),
-        hand=SshHand(directory),
+        reader=SshReader(),
+        hand=SshHand(),
         store=open_store(contract.store, directory),
         archive=archive,
         engine=cache(lambda: _engine(contract.store, directory)),
@@ -83,6 +84,21 @@ def usable(loaded: Loaded) -> Contract:
             "use the contracts", f"{first.place}: {first.message} ({len(errors)} in all)", "waveboard contracts check"
         )
     return loaded.contract
+
+
+def _rooted(contract: Contract, directory: Path) -> Contract:
+    """The same contract with key and known_hosts paths made absolute: nothing depends on where the command was typed."""
+
+    def rooted(path: str | None) -> str | None:
+        return None if path is None else str(directory / Path(path).expanduser())
+
+    targets = tuple(
+        replace(
+            t, known_hosts=rooted(t.known_hosts), key_file=rooted(t.key_file), mutate_key_file=rooted(t.mutate_key_file)
+        )
+        for t in contract.targets
+    )
+    return replace(contract, targets=targets)
 
 
 def actor() -> Actor:

@@ -35,7 +35,9 @@ def server(folder: Path) -> Iterator[str]:
     data = folder / "data"
 
     def run(*argv: str) -> None:
-        subprocess.run([*prefix, *argv], check=True, timeout=LIMIT_S, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        subprocess.run(
+            [*prefix, *argv], check=True, timeout=LIMIT_S, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
 
     run(str(bin_dir / "initdb"), "-D", str(data), "-A", "trust", "-U", "wb", "--no-sync", "-E", "UTF8", "--locale=C")
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c max_connections=60"

@@ -137,7 +137,10 @@ def test_a_store_that_cannot_be_read_or_written_says_so(tmp_path: Path) -> None:
     with store._writing() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(WaveboardError, match="cannot write to the store: database or disk is full"), _again(store, connection):
+        with (
+            pytest.raises(WaveboardError, match="cannot write to the store: database or disk is full"),
+            _again(store, connection),
+        ):
             store.put_object(bytes(1_000_000))
     store.close()
     (tmp_path / ".waveboard/state.db").write_bytes(b"not a database, but long enough to be looked at" * 30)

@@ -159,9 +159,21 @@ def test_a_start_that_fails_half_way_leaves_nothing(own: Settings, monkeypatch: 
     assert_gone(own, before, set(), set())
 
 
+def test_a_host_that_cannot_join_takes_only_itself_down(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = lab.up(HOST, wait=False, settings=own).host("mint-data")
+    boot = first.boot_id()
+    real = instance.goldens
+    monkeypatch.setattr(instance, "goldens", lambda settings, wanted: broken_second_host(settings, list(wanted), real))
+    with pytest.raises(LabError, match="cannot boot mint-apps"):
+        lab.up(settings=own)
+    assert first.boot_id() == boot
+    assert [path.name for path in sorted(own.disks.iterdir())] == ["mint-data-boot.img", "mint-data-data.img"]
+
+
 def test_a_taken_address_is_said_and_leaves_nothing(own: Settings) -> None:
     before = on_machine(own)
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((own.address(213), 2222))
         taken.listen()
         with pytest.raises(LabError, match=r"cannot listen on 127\.0\.\d+\.213:2222"):

@@ -86,6 +86,10 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("lab.reset", "mutating", "auto", "back to the drifted state", ("lab", "reset")),
     Capability("lab.status", "read-only", "auto", "what the lab runs", ("lab", "status")),
     Capability("lab.ssh", "mutating", "auto", "a root shell on a lab host", ("lab", "ssh")),
+    Capability("lab.install", "mutating", "auto", "put the checkout's hand and reader on the lab's hosts", ("lab", "install")),
+    Capability("lab.reboot", "mutating", "auto", "reboot a lab host", ("lab", "reboot"), (Arg("HOST", "text", True, "a lab host"),)),
+    Capability("lab.power-cut", "mutating", "auto", "kill a lab host at once", ("lab", "power-cut"),
+               (Arg("HOST", "text", True, "a lab host"),)),
     Capability("lab.demo", "mutating", "auto", "the main job on the lab's hosts, start to finish", ("lab", "demo")),
 )
 # fmt: on

@@ -1,36 +1,15 @@
 """What the order of work asks of the world. `world` satisfies these by shape; wiring and mypy prove it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from waveboard.model.change import Action, Approval, Event, Lease
 from waveboard.model.contract import HostTarget
 from waveboard.model.errors import HostError
-from waveboard.model.evidence import Bundle
+from waveboard.model.evidence import Answer, Ask, Bundle
 from waveboard.model.history import BundleRecord, CapRun, Hold, PackRun, PlanRecord, RunEnd, RunRecord, Snapshot
 from waveboard.model.receipt import Signature
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What to feed to one host's `/bin/sh -s`: the constant program behind its parameter block (audit.program.with_params)."""
-
-    host: str
-    program: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a host said. host_key: fingerprint of the key that answered, None where no SSH was involved.
-
-    bundled: `raw` is a recorded bundle file (replay) instead of frames. audit.bundle.gather tells the two apart.
-    """
-
-    raw: bytes
-    host_key: str | None = None
-    bundled: bool = False
 
 
 class Reader(Protocol):

@@ -55,6 +55,8 @@ describe() { # one line: path canonical exists ancestor mount_id blocked non_emp
 	walk "$1"
 	d_id= d_full=
 	d_at=$w_canon; [ "$w_exists" = 1 ] || d_at=$w_ancestor
+	# what cannot be opened and is no mount point lies on the mount of the directory above it
+	until [ -r "$d_at" ] || [ "$d_at" = / ] || listed "$wb_mounted" "$d_at"; do d_at=${d_at%/*}; d_at=${d_at:-/}; done
 	if [ -z "$w_problem$w_blocked$wb_root" ] && { [ -d "$d_at" ] || [ -f "$d_at" ]; }; then
 		{ while read -r d_key d_value; do case $d_key in mnt_id:) d_id=$d_value; break ;; esac; done </proc/self/fdinfo/3
 		} 2>/dev/null 3<"$d_at"
@@ -158,7 +160,7 @@ function plain(s) { while (match(s, /\\0[0-7][0-7]|\\1[0-7][0-7]/)) { c = substr
   t = plain($5); if (t == "") next
   over[$2 SUBSEP $5] = 1; print "mounted " t
   if (fs == "autofs") { raw[$1] = $5; auto[$1] = t; next }
-  if (fs ~ /^(nfs|nfs4|cifs|smb3|smbfs|ceph|glusterfs|lustre|afs|9p|virtiofs|ocfs2|gfs2|vboxsf|fuse.*)$/) { print "net " t; next }
+  if (fs ~ /^(nfs|nfs4|cifs|smb3|smbfs|ceph|glusterfs|lustre|afs|9p|virtiofs|ocfs2|gfs2|vboxsf|fuse|fuseblk|fuse[.].*)$/) { print "net " t; next }
   if (fs ~ /^(proc|sysfs|devpts|devtmpfs|cgroup|cgroup2|mqueue|debugfs|tracefs|securityfs|pstore|bpf|configfs|fusectl|hugetlbfs|nsfs|rpc_pipefs|binfmt_misc|efivarfs|ramfs|autofs)$/) next
   if (fs == "overlay" && t != "/") next
   if (fs == "tmpfs" && t !~ /^\/(tmp|mnt|srv|data|var|opt)/) next
@@ -268,9 +270,9 @@ names() { # udev's names; on a live machine also the mount namespaces, in the sa
 	done
 	echo; finish 0
 }
-joined() { # NAME LIST: many small files in one frame: `|F name` then `|L line` for each of its lines
-	begin "$1"; set -f; IFS=$wb_nl; set -- $2; IFS=$wb_ifs; set +f
-	if [ $# -gt 0 ]; then awk -v cut="${#wb_root}" 'FNR == 1 { print "|F " substr(FILENAME, cut + 1) } { print "|L " $0 }' "$@" 2>/dev/null | head -c 1048576; fi
+joined() { # NAME LIST PATTERN: many small files in one frame: `|F name`, then `|L line` for its lines that match
+	begin "$1"; j_pattern=$3; set -f; IFS=$wb_nl; set -- $2; IFS=$wb_ifs; set +f
+	if [ $# -gt 0 ]; then awk -v cut="${#wb_root}" 'FNR == 1 { print "|F " substr(FILENAME, cut + 1) } /'"$j_pattern"'/ { print "|L " $0 }' "$@" 2>/dev/null | head -c 1048576; fi
 	echo; finish 0
 }
 files() { # GLOB...: sets w_files to the readable plain files among them; in a tree, no link is followed
@@ -289,12 +291,11 @@ boot_mounts() { # fstab, the mount units and what udev recorded
 		at "$u_dir" && set -- "$@" "$a_file"/*.mount "$a_file"/*.automount "$a_file"/*.wants/*mount "$a_file"/*.requires/*mount
 	done
 	files "$@"
-	joined units "$w_files"
-	[ -n "$wb_root" ] || return 0
+	joined units "$w_files" '^(What|Where|Type|Options|SourcePath) *='
 	set --
 	at /run/udev/data && set -- "$a_file"/b*
 	files "$@"
-	joined udev "$w_files"
+	joined udev "$w_files" '^(S:|E:ID_(SERIAL|SERIAL_SHORT|SCSI_SERIAL|WWN|FS_TYPE|FS_UUID|FS_LABEL)=)'
 }
 
 # -- sizes and paths ------------------------------------------------------------------------------------------------

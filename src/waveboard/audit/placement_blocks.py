@@ -30,6 +30,7 @@ class BlockGraph:
         self.devices = blocks.devices
         self.pools = blocks.pools
         self._links = links.links if links else {}
+        self.links_known = bool(self._links)
         self._loop = loop
         self._known: dict[str, Backing] = {}
         self._busy: set[str] = set()

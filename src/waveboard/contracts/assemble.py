@@ -120,7 +120,7 @@ def _packs(estate: Estate) -> Iterator[tuple[str, Pack]]:
             mode = Mode(pack.mode or _default_mode(pack, guards))
             modes = {gate: Mode(word) for gate, word in pack.modes.items()}
             gates, hosts, later = tuple(pack.gates), tuple(pack.hosts), tuple(pack.later)
-            yield name, Pack(name, gates, hosts, mode, modes, read.key("packs", name), later)
+            yield name, Pack(name, gates, hosts, mode, modes, read.key("packs", name), later, pack.evidence_max_age_s)
 
 
 def _default_mode(pack: PackFile, guards: Mapping[str, Guard]) -> str:

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from waveboard.contracts.conditions import spoken
 from waveboard.contracts.estate import Estate
-from waveboard.contracts.nodes import spot
+from waveboard.contracts.nodes import Lines, show
 from waveboard.model.condition import Comparison, parse_condition
 from waveboard.model.contract import Place
 
@@ -97,12 +97,13 @@ def loose(estate: Estate) -> Iterator[Claim]:
             for said in spoken(wave, side):
                 yield from _compared(said.text, said.place, said.path)
     for document in estate.documents:
+        lines = Lines(document.file, document.text)
         for loc, leaf in document.scalars():
             if isinstance(leaf.value, str):
-                start, path = leaf.span.start, ".".join(map(str, loc))
-                yield from _sentences(document.file, document.text, start, leaf.span.end, path)
+                start, path = leaf.span.start, show(loc)
+                yield from _sentences(lines, document.text, start, leaf.span.end, path)
     for file, text in sorted(estate.prose.items()):
-        yield from _sentences(file, text, 0, len(text), "")
+        yield from _sentences(Lines(file, text), text, 0, len(text), "")
 
 
 def _compared(text: str, place: Place, path: str) -> Iterator[Claim]:
@@ -122,11 +123,11 @@ def _compared(text: str, place: Place, path: str) -> Iterator[Claim]:
 _BREAK = re.compile(r"(?:[.;!?](?=\s)|\r?\n\s*\r?\n|\r?\n\s*[-*#|])")
 
 
-def _sentences(file: str, text: str, start: int, end: int, path: str) -> Iterator[Claim]:
+def _sentences(lines: Lines, text: str, start: int, end: int, path: str) -> Iterator[Claim]:
     edges = [start, *(m.end() for m in _BREAK.finditer(text, start, end)), end]
     for left, right in pairwise(edges):
         sentence = text[left:right]
         for quantity in QUANTITIES:
             if quantity.words.search(sentence):
                 for match in quantity.number.finditer(sentence):
-                    yield Claim(quantity, "", float(match["n"]), spot(file, text, left + match.start("n")), path)
+                    yield Claim(quantity, "", float(match["n"]), lines.place(left + match.start("n")), path)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from waveboard.contracts.formats.findings import Findings
 from waveboard.contracts.formats.guard import SECTION, Guard, HostSection
@@ -28,7 +29,7 @@ class Section:
     value: HostSection
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Estate:
     """broken: workspace keys of which a file is missing or unusable, so that their absence proves nothing.
 
@@ -55,21 +56,21 @@ class Estate:
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def host_ids(self) -> frozenset[str] | None:
         """Every reachable host's id; None when a host file is unusable."""
         if "hosts" in self.broken:
             return None
         return frozenset(target.id for read in self.hosts for target in read.value.ssh.targets)
 
-    @property
+    @cached_property
     def stor_ids(self) -> frozenset[str] | None:
         """Every STOR id; None when there is no usable findings map."""
         if "findings" in self.broken or not self.findings:
             return None
         return frozenset(stor.id for read in self.findings for stor in read.value.stor_findings)
 
-    @property
+    @cached_property
     def pack_ids(self) -> frozenset[str] | None:
         """Every pack's id; None when a pack file is unusable."""
         return None if "packs" in self.broken else frozenset(name for read in self.packs for name in read.value.packs)
@@ -81,13 +82,47 @@ class Estate:
                 if vm.status not in GONE:
                     yield read, index, vm
 
-    def host_of(self, hostname: str) -> str:
-        """The host id under which a VM's hostname is reached: its ssh_target where the lifecycle names one."""
-        return next((vm.ssh_target for _, _, vm in self.living() if vm.hostname == hostname and vm.ssh_target), hostname)
+    @cached_property
+    def reached_as(self) -> Mapping[str, str]:
+        """VM hostname -> id of the target it is reached as, where the lifecycle says so."""
+        return {vm.hostname: vm.ssh_target for _, _, vm in self.living() if vm.ssh_target}
+
+    @cached_property
+    def vm_ids(self) -> Mapping[str, frozenset[int]]:
+        """Host id or hostname -> every VM id that a living VM or the placement policy claims for it."""
+        found: dict[str, set[int]] = {}
+        for _, _, vm in self.living():
+            for name in {vm.hostname, vm.ssh_target or vm.hostname}:
+                found.setdefault(name, set()).add(vm.id)
+        for read in self.placement:
+            for name, storage in (read.value.vm_storage or {}).items():
+                if storage.vmid is not None:
+                    found.setdefault(self.reached_as.get(name, name), set()).add(storage.vmid)
+        return {name: frozenset(ids) for name, ids in found.items()}
+
+    @cached_property
+    def guard_of(self) -> Mapping[str, Read[Guard]]:
+        """Host id -> the guard whose numbers judge it: its pack's; without a pack, the one whose section names it."""
+        files = {read.document.file: read for read in self.guard}
+        found: dict[str, Read[Guard]] = {}
+        for read in self.packs:
+            for pack in read.value.packs.values():
+                guard = files.get(pack.guard or next(iter(files), ""))
+                for host in pack.hosts if guard else ():
+                    found.setdefault(host, guard)  # type: ignore[arg-type]
+        sections = {section.key: section.guard for section in reversed(self.sections)}
+        for host in self.host_ids or ():
+            if section_key(host) in sections:
+                found.setdefault(host, sections[section_key(host)])
+        return found
 
     def section_of(self, host: str) -> Section | None:
-        """The guard section of that host."""
-        return next((s for s in self.sections if s.key == section_key(host)), None)
+        """The section of that host in the guard that judges it."""
+        guard = self.guard_of.get(host)
+        mine = (
+            s for s in self.sections if s.key == section_key(host) and s.guard.document is (guard.document if guard else None)
+        )
+        return next(mine, None)
 
 
 def section_key(host: str) -> str:

@@ -14,7 +14,9 @@ from waveboard.contracts.typed import fit
 from waveboard.model.contract import Unreadable, Wanted
 
 WORKSPACE = "waveboard.yaml"
-REGISTERS = frozenset({"gaps", "loops", "gates", "topology", "capabilities", "backups", "profiles", "derived"})
+REGISTERS = frozenset(
+    {"hosts", "vms", "placement", "gaps", "loops", "gates", "topology", "capabilities", "backups", "profiles", "derived"}
+)
 UNJUDGED = frozenset({"profiles", "backups", "gaps", "loops", "topology", "capabilities"})
 _TOP = ("services", "packs", "waves", "windows")
 

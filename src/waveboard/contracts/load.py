@@ -40,7 +40,7 @@ FORMATS: Mapping[str, type[BaseModel]] = {
     "windows": Windows,
 }
 _LISTED = re.compile(r"^[ \t]*(?:-[ \t]+)?id:[ \t]*[\"']?([A-Z]+(?:-[A-Z0-9]+)+)", re.MULTILINE)
-_STATUS = re.compile(r"\A---\s*?\n(?:.*\n)*?status:[ \t]*[\"']?([a-z-]+)")
+_STATUS = re.compile(r"\A---[ \t]*\r?\n(?:(?!---).*\n)*?status:[ \t]*[\"']?([a-z-]+)")
 _LOOP_FILE = re.compile(r"(?:.*/)?(LOOP-[^/]+?)(?:\.scope)?\.md")
 
 

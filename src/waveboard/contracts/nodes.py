@@ -74,10 +74,6 @@ class Document:
         span = holder.keys.get(str(loc[-1])) if isinstance(holder, Table) else None
         return self._at(span) if span else self.place(loc)
 
-    def spot(self, offset: int) -> Place:
-        """The place of a character offset of the text."""
-        return spot(self.file, self.text, offset)
-
     def scalars(self) -> Iterator[tuple[Loc, Scalar]]:
         """Every leaf with its path, in file order."""
         stack: list[tuple[tuple[str | int, ...], Node]] = [((), self.root)]
@@ -109,11 +105,17 @@ def _nearest(root: Node, loc: Loc) -> Node:
     return found
 
 
-def spot(file: str, text: str, offset: int) -> Place:
-    """The place of a character offset. Line breaks are LF, CRLF and a lone CR, as libyaml counts them."""
-    starts = [0, *(m.end() for m in re.finditer(r"\r\n|\r|\n", text[:offset]))]
-    line = bisect_right(starts, offset)
-    return Place(file, line, offset - starts[line - 1] + 1)
+class Lines:
+    """Turns character offsets of one text into places. Line breaks are LF, CRLF and a lone CR, as libyaml counts them."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self._file = file
+        self._starts = [0, *(m.end() for m in re.finditer(r"\r\n|\r|\n", text))]
+
+    def place(self, offset: int) -> Place:
+        """The place of that character."""
+        line = bisect_right(self._starts, offset)
+        return Place(self._file, line, offset - self._starts[line - 1] + 1)
 
 
 def plain(node: Node) -> object:

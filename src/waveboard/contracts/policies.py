@@ -3,7 +3,6 @@
 from typing import Any
 
 from waveboard.contracts.estate import Estate, Section
-from waveboard.contracts.formats.guard import Guard
 from waveboard.contracts.formats.placement import TIERS, VmStorage
 from waveboard.contracts.formats.stateful import Host
 from waveboard.contracts.typed import Read
@@ -14,7 +13,7 @@ from waveboard.model.units import GB, MB
 def policies(estate: Estate) -> dict[str, HostPolicy]:
     """One policy for every target, and for every machine that only the storage contracts name."""
     storage = {
-        estate.host_of(name): (read, name, value)
+        estate.reached_as.get(name, name): (read, name, value)
         for read in estate.placement
         for name, value in (read.value.vm_storage or {}).items()
     }
@@ -30,7 +29,7 @@ def _policy(
     entry, own = storage[2] if storage else VmStorage(), services[1] if services else Host()
     return HostPolicy(
         host=host,
-        vmid=_vmid(estate, host, entry),
+        vmid=next(iter(ids)) if len(ids := estate.vm_ids.get(host, frozenset())) == 1 else None,
         tier=_sourced(storage, "target_storage_tier") if entry.target_storage_tier in TIERS else None,
         data_mount=_sourced(storage, "data_mount"),
         boundary=own.boundary or "disk",
@@ -44,14 +43,6 @@ def _policy(
         container_probes=tuple(own.container_probes),
         data_disk_serial=own.data_disk_serial,
     )
-
-
-def _vmid(estate: Estate, host: str, entry: VmStorage) -> int | None:
-    """None where two living VMs claim the name, or where lifecycle and placement disagree."""
-    ids = {vm.id for _, _, vm in estate.living() if host in (vm.hostname, vm.ssh_target)}
-    if entry.vmid is not None:
-        ids.add(entry.vmid)
-    return ids.pop() if len(ids) == 1 else None
 
 
 def _sourced(storage: tuple[Read[Any], str, VmStorage] | None, key: str) -> Sourced[str] | None:
@@ -89,25 +80,17 @@ def _redis(section: Section | None) -> RedisRule | None:
     return RedisRule(asked("require_appendonly"), asked("require_named_volume_prefix"), asked("require_bind_mount_prefix"))
 
 
-def _guard(estate: Estate, host: str) -> Read[Guard] | None:
-    """The guard of the host's packs; without packs, the one whose section names it."""
-    files = {read.document.file: read for read in estate.guard}
-    for read in estate.packs:
-        for pack in read.value.packs.values():
-            if host in pack.hosts:
-                return files.get(pack.guard or next(iter(files), ""))
-    section = estate.section_of(host)
-    return section.guard if section else None
-
-
 def _thresholds(estate: Estate, host: str, storage: tuple[Read[Any], str, VmStorage] | None) -> Thresholds:
-    guard = _guard(estate, host)
+    guard = estate.guard_of.get(host)
     if guard is None:
         return _placement_thresholds(storage[0]) if storage else Thresholds()
     numbers = guard.value.thresholds
 
     def share(key: str) -> Sourced[float]:
         return Sourced(float(getattr(numbers, key)), guard.at("thresholds", key))
+
+    def optional(key: str) -> Sourced[float] | None:
+        return None if getattr(numbers, key) is None else share(key)
 
     def size(key: str, unit: int) -> Sourced[int]:
         return Sourced(round(getattr(numbers, key) * unit), guard.at("thresholds", key))
@@ -120,6 +103,8 @@ def _thresholds(estate: Estate, host: str, storage: tuple[Read[Any], str, VmStor
         volumes_warn_bytes=size("docker_local_volumes_warn_gb", GB),
         tmp_large_file_bytes=size("host_tmp_large_file_mb", MB),
         writable_layer_warn_bytes=size("container_rootfs_warn_mb", MB),
+        data_warn_pct=optional("data_usage_warn_pct"),
+        data_fail_pct=optional("data_usage_fail_pct"),
     )
 
 

@@ -12,7 +12,7 @@ from typing import cast
 import yaml
 from yaml.error import Mark
 
-from waveboard.contracts.nodes import Document, Node, Scalar, Series, Span, Table, spot
+from waveboard.contracts.nodes import Document, Lines, Node, Scalar, Series, Span, Table
 from waveboard.contracts.scalars import NotANumber, resolve
 from waveboard.model.contract import Complaint, Place
 
@@ -31,7 +31,7 @@ class Limits:
 
 
 CONTRACT = Limits(2**20, 20, 50_000)
-REGISTER = Limits(4 * 2**20, 20, 400_000)  # the operator's gap register has 1,463 entries in 1.1 MB
+REGISTER = Limits(4 * 2**20, 20, 400_000)  # files that list an estate; the operator's gap register has 1,463 entries in 1.1 MB
 
 
 def decode(file: str, raw: bytes, limits: Limits) -> tuple[str, list[Complaint]]:
@@ -44,10 +44,10 @@ def decode(file: str, raw: bytes, limits: Limits) -> tuple[str, list[Complaint]]
     except UnicodeDecodeError as problem:
         before = raw[: problem.start].decode("utf-8", "replace")
         said = f"byte {raw[problem.start]:#04x} is not UTF-8"
-        return "", [_error(spot(file, before, len(before)), "not-utf8", said, "save the file as UTF-8")]
+        return "", [_error(Lines(file, before).place(len(before)), "not-utf8", said, "save the file as UTF-8")]
     text = text.removeprefix("\ufeff")
     if hidden := _HIDDEN.search(text):
-        return "", [_hidden(spot(file, text, hidden.start()), hidden.group())]
+        return "", [_hidden(Lines(file, text).place(hidden.start()), hidden.group())]
     return text, []
 
 

@@ -11,7 +11,7 @@ Rules:
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 
 from waveboard.gates import shelf
 from waveboard.gates.gate import FLEET, Deviation, Doubt, Fleet, Gate, Observation, Skip
@@ -94,19 +94,19 @@ def _ask_host(gate: Gate, fleet: Fleet, host: str, tally: Tally) -> None:
         tally.doubts.append((host, facts.reason))
         return
     for check in gate.hosts:
-        _listen(gate, check(facts, policy), host, facts.bundle, tally)
+        _listen(gate, partial(check, facts, policy), host, facts.bundle, tally)
 
 
 def _ask_fleet(gate: Gate, checks: Iterable[Callable[[Fleet], Iterator[Observation]]], fleet: Fleet, tally: Tally) -> None:
     for check in checks:
-        _listen(gate, check(fleet), FLEET, "", tally)
+        _listen(gate, partial(check, fleet), FLEET, "", tally)
 
 
-def _listen(gate: Gate, said: Iterator[Observation], host: str, bundle: str, tally: Tally) -> None:
+def _listen(gate: Gate, check: Callable[[], Iterator[Observation]], host: str, bundle: str, tally: Tally) -> None:
     """Take what one check says, however it ends. A broken check breaks its gate, with what it had said kept."""
     skipped = False
     try:
-        for one in said:
+        for one in check():
             where = one.host or host
             if isinstance(one, Skip):
                 tally.skipped.append((where, one.reason))
@@ -163,18 +163,19 @@ def blindness(gate: Gate) -> str:
     """Why this gate cannot be trusted in this process, "" when its canary sings: proven once a process, as the gate is pure."""
     try:
         canary = gate.canary()
-        seen = {finding.code for finding in ask(canary.seeded, {gate.id: gate})[gate.id].findings}
+        lit = ask(canary.seeded, {gate.id: gate})[gate.id]
         clean = ask(canary.lookalike, {gate.id: gate})[gate.id]
         mute = {host: HostFacts(host, canary.seeded.at, fact.identity, fact.bundle) for host, fact in _told(canary.seeded)}
         dark = ask(replace(canary.seeded, facts=mute), {gate.id: gate})[gate.id]
     except Exception as problem:  # a canary that cannot even be built proves nothing
         return f"canary: {type(problem).__name__}: {problem}"
+    seen = {finding.code for finding in lit.findings}
     if not canary.codes or canary.codes - seen:
         return f"canary: it does not see its own seeded violation: {', '.join(sorted(canary.codes - seen)) or 'none is seeded'}"
     if clean.findings or clean.doubts or clean.broken or not clean.judged:
         said = [f.code for f in clean.findings] + [text for _, text in clean.doubts] + clean.broken
         return f"canary: it does not clear the clean look-alike: {'; '.join(said) or 'it judged nothing'}"
-    if gate.hosts and _verdict(dark, blind=False) in (Verdict.PASS, Verdict.NOT_APPLICABLE):
+    if gate.hosts and lit.judged - {FLEET} - {host for host, _ in dark.doubts}:
         return "canary: it clears a host that told it nothing"
     return ""
 

@@ -103,11 +103,15 @@ def docker(
     )
 
 
-def usage(used_pct: int, target: str = "/", inodes_pct: int = 1) -> Usage:
-    """One filesystem of 100 GB filled to that share."""
+def usage(used_pct: int, inodes_pct: int = 1) -> Usage:
+    """A root filesystem filled to that share, and nothing else."""
+    return Usage({"/": filesystem("/", used_pct, inodes_pct)})
+
+
+def filesystem(target: str, used_pct: int, inodes_pct: int = 1) -> FilesystemUsage:
+    """A filesystem of 100 GB filled to that share."""
     used = used_pct * 10**9
-    one = FilesystemUsage(target, "/dev/sda1", 100 * 10**9, used, 100 * 10**9 - used, 100, inodes_pct)
-    return Usage({target: one})
+    return FilesystemUsage(target, "/dev/sda1", 100 * 10**9, used, 100 * 10**9 - used, 100, inodes_pct)
 
 
 def volume(name: str, size_bytes: int | None = 0) -> Volume:

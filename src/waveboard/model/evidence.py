@@ -56,3 +56,23 @@ class Bundle:
     identity: Identity
     probes: Mapping[str, Evidence] = field(default_factory=dict)
     failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What to feed to one host's `/bin/sh -s`: the constant program behind its parameter block (audit.program.with_params)."""
+
+    host: str
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a host said. host_key: fingerprint of the key that answered, None where no SSH was involved.
+
+    bundled: `raw` is a recorded bundle file (replay), not frames. audit.bundle.gather reads frames, from_json bundle files.
+    """
+
+    raw: bytes
+    host_key: str | None = None
+    bundled: bool = False

@@ -182,8 +182,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class PathFact:
-    """One path as the target itself resolves it. mount_id: the kernel's own (fdinfo) for the path, or for `ancestor` when the path
-    does not exist; None when it could not be asked."""
+    """One path as the target itself resolves it. mount_id: the kernel's own (fdinfo) for the path, or for `ancestor` when the
+    path does not exist; None when it could not be asked."""
 
     path: str
     canonical: str | None

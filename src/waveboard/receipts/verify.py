@@ -71,14 +71,12 @@ def _receipts(files: Mapping[str, bytes], public: bytes) -> list[Link]:
     names = sorted((n for n in files if n.startswith(bundle.RECEIPTS)), key=lambda n: (len(n), n))
     if not names:
         raise _bad(bundle.RECEIPTS, "there is no receipt")
-    links: list[Link] = []
+    for place, name in enumerate(names, 1):
+        should = file_name(Head(place, sha256(files[name]).hexdigest()))
+        if name != bundle.RECEIPTS + should:
+            raise _bad(name, f"as number {place} its name would be {should}: it was altered, or one before it added or removed")
     chain = follow((files[name] for name in names), public)
-    for name in names:
-        link = _naming(name, lambda: next(chain))
-        if name != bundle.RECEIPTS + file_name(link.head):
-            raise _bad(name, f"its name should be {file_name(link.head)}")
-        links.append(link)
-    return links
+    return [_naming(name, lambda: next(chain)) for name in names]
 
 
 def _approvals(files: Mapping[str, bytes], links: list[Link], principal_of: PrincipalOf) -> int:
@@ -104,6 +102,7 @@ def _approval(link: Link, place: str, parts: list[bytes], principal_of: Principa
     """The receipt says what the message says, a person signed it, and the signature holds."""
     receipt, (message, signature, signers) = link.receipt, parts
     try:
+        approval.parse(message, signature.decode())
         terms = approval.read(message)
         said = {name: terms[name] for name in ("plan", "wave", "principal", "nonce")}
         if set(receipt.body) != {*said, *bundle.PARTS} or any(receipt.body[name] != said[name] for name in said):
@@ -111,7 +110,7 @@ def _approval(link: Link, place: str, parts: list[bytes], principal_of: Principa
         if terms["instance"] != receipt.instance:
             raise _bad(place, "the signed message is of another instance")
         who = str(terms["principal"])
-        if receipt.actor.kind is not ActorKind.HUMAN or receipt.actor.principal != who or not approval.PRINCIPAL.fullmatch(who):
+        if receipt.actor.kind is not ActorKind.HUMAN or not approval.PRINCIPAL.fullmatch(who):
             raise _bad(place, "no person approved it")
         signer = principal_of(message, signature.decode(), signers.decode(), receipt.at)
     except UnicodeDecodeError:

@@ -4,7 +4,7 @@ One DBOS step is one turn: decide on the journal as it stands, perform, checkpoi
 is harmless: it decides anew and looks before it repeats. DBOS is imported here and nowhere else, and only when a wave is driven.
 
 What is done about its known edges:
-- executor id = the run's name, and one process a run (RunLock): at launch DBOS takes back this run's unfinished drive, no other's;
+- executor id = the run's name, one process a run (RunLock): at launch DBOS takes back this run's unfinished drive, no other's;
 - the application version is pinned; an unfinished drive of another version is cancelled and the journal driven by a new one;
 - values are plain JSON; rows that claim to be pickles are refused, not loaded;
 - no conductor, no telemetry, no network; a cloud environment is refused.
@@ -48,7 +48,8 @@ class _Here:
     turns: int = 0
     last: Action | None = None
     failure: Exception | None = None
-    idle: threading.Event = field(default_factory=threading.Event)
+    working: bool = False
+    pause: threading.Event = field(default_factory=threading.Event)  # set when the workflow function has returned
 
 
 _here: dict[str, _Here] = {}
@@ -59,7 +60,8 @@ class DbosEngine:
 
     def __init__(self, url: str, root: Path) -> None:
         address = located(url, root)
-        self._launched = ""
+        self._here: _Here | None = None
+        self._known: Any = None
         self._engine = _connect(address)
         self._lock: RunLock = (
             FileLock(Path(str(address.database)).parent / "locks")
@@ -88,21 +90,23 @@ class DbosEngine:
         self._launch(run, work)
         if last.status in RUNNING and last.app_version == VERSION:
             return str(last.workflow_id)
-        return self._drive(run, last.input["args"][1], limit, len(drives) + 1)
+        spec = last.input["args"][1] if isinstance(last.input, dict) else {}
+        return self._drive(run, spec, limit, len(drives) + 1)
 
     def wait(self, handle: str, timeout_s: float | None = None) -> RunEnd:
         run = handle.rpartition(".")[0]
         here = _here.get(run)
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            idle = here is None or here.idle.wait(LOOK_S)
             found = self._client().list_workflows(workflow_ids=[handle])
-            if idle and found and found[0].status not in RUNNING:
+            if not found:
+                raise never_started(run)
+            if found[0].status not in RUNNING and not (here and here.working):
                 return _end(run, found[0], here)
             if until is not None and time.monotonic() > until:
                 raise TimeoutError(f"{run} still runs after {timeout_s} s")
-            if idle:
-                time.sleep(LOOK_S)
+            if here is None or here.pause.wait(LOOK_S):
+                time.sleep(LOOK_S / 10 if here else LOOK_S)  # its last checkpoint is being written
 
     def cancel(self, run: str) -> bool:
         drives = self._drives(run)
@@ -115,25 +119,28 @@ class DbosEngine:
         return tuple(self._record(drive) for drive in self._drives(run))
 
     def close(self) -> None:
-        if self._launched:
+        if self._here is not None and _here.get(self._here.run) is self._here:
             _dbos().destroy()
-            _here.pop(self._launched, None)
-            self._launched = ""
+            del _here[self._here.run]
+        self._here = None
         self._lock.let_go()
         self._engine.dispose()
 
     def _take(self, run: str) -> None:
         """One run a process, one process a run. A finished run makes room for the next."""
-        busy = [other for other, here in _here.items() if not here.idle.is_set()]
+        busy = [other for other, here in _here.items() if here.working]
         if busy:
             raise RefusedError(f"drive {run}", f"this process drives {busy[0]}", "wait for it, or use another process")
         self.close()
         self._lock.take(run)
 
     def _launch(self, run: str, work: Driven) -> None:
-        _here[run] = _Here(run, work)
-        self._launched = run
+        if _here:  # another engine object of this process has finished its run
+            _dbos().destroy()
+            _here.clear()
+        self._here = _here[run] = _Here(run, work)
         dbos = _dbos()
+        _wave()
         dbos(config=_config(self._engine, run))
         dbos.launch()
 
@@ -154,15 +161,18 @@ class DbosEngine:
         return sorted(found, key=lambda drive: str(drive.workflow_id))
 
     def _client(self) -> Any:
-        _dbos()
-        from dbos import DBOSClient
+        if self._known is None:
+            _dbos()
+            from dbos import DBOSClient
 
-        return DBOSClient(system_database_engine=self._engine, serializer=_json())
+            self._known = DBOSClient(system_database_engine=self._engine, serializer=_json())
+        return self._known
 
     def _record(self, drive: Any) -> RunRecord:
         state = STATES.get(drive.status, "error")
-        if state == "ended" and "stopped" in drive.output:
-            state = "suspended"
+        if state == "ended":
+            told = drive.output if isinstance(drive.output, dict) else {}
+            state = "suspended" if "stopped" in told else "ended" if "action" in told else "error"
         started = datetime.fromtimestamp(drive.created_at / 1000, UTC)
         return RunRecord(drive.workflow_id, state, started, len(self._client().list_workflow_steps(drive.workflow_id)))
 
@@ -229,6 +239,8 @@ def _wave() -> Any:
 
     @dbos.workflow(name="wave", max_recovery_attempts=RECOVERIES)  # type: ignore[untyped-decorator]
     def wave(run: str, spec: dict[str, object], limit: int) -> dict[str, object]:
+        here = _here[run]
+        here.working = True
         try:
             for number in range(limit):
                 told: dict[str, object] = one_turn(run, number)
@@ -236,7 +248,8 @@ def _wave() -> Any:
                     return {**told, "turns": number + 1}
             return {"stopped": _error(too_many(run, limit)), "turns": limit}
         finally:
-            _here[run].idle.set()
+            here.working = False
+            here.pause.set()
 
     return wave
 
@@ -266,7 +279,7 @@ def _end(run: str, drive: Any, here: _Here | None) -> RunEnd:
         return RunEnd(run, "cancelled", here.last if here else None, here.turns if here else 0)
     if here is not None and here.failure is not None:
         raise here.failure
-    if drive.status != "SUCCESS":
+    if drive.status != "SUCCESS" or not isinstance(drive.output, dict):
         raise WaveboardError(f"drive {run}", f"the engine says {drive.status}: {drive.error}", "resume it")
     told: Mapping[str, Any] = drive.output
     if "stopped" in told:

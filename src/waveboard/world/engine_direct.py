@@ -1,6 +1,7 @@
 """The engine without a database: turns in the caller's own thread. For tests and for a wave that lives as long as its process."""
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -51,10 +52,13 @@ class DirectEngine:
         run = handle.rpartition(".")[0]
         drive = next(drive for drive in self._drives[run] if drive.record.handle == handle)
         action: Action | None = None
+        until = None if timeout_s is None else time.monotonic() + timeout_s
         while drive.record.turns < drive.limit:
             if drive.cancelled.is_set():
                 self._close(drive, "cancelled")
                 return RunEnd(run, "cancelled", action, drive.record.turns)
+            if until is not None and time.monotonic() > until:
+                raise TimeoutError(f"{run} still runs after {timeout_s} s")
             try:
                 action = turn(drive.work)
             except WaveboardError:

@@ -15,7 +15,9 @@ def unescape(text: str) -> str:
 
 
 def table(text: str, of: str) -> tuple[Mount, ...]:
-    """Every line of a mountinfo text. Raises: EvidenceError when one does not fit, or there are none."""
+    """Every line of a mountinfo text. Raises: EvidenceError when one does not fit."""
+    if not text:
+        return ()
     lines = text.split("\n")
     if lines[-1] != "" or len(lines) > MOUNTS_MAX:
         raise EvidenceError("read the mount table", f"{of}: cut or far too long")

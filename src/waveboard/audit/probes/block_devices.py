@@ -6,6 +6,7 @@ The device behind a loop file is the one row that needs root; without it only th
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from waveboard.audit.probe import Probe, Sections, refused, text
 from waveboard.audit.probes import _documents
@@ -22,10 +23,12 @@ def parse(sections: Sections) -> BlockDevices | Unavailable:
     """Raises: EvidenceError for a device without a name, number or size."""
     if (why := refused(sections["block"])) is not None:
         return why
-    behind = _behind_loops(sections)
+    behind, serials = _behind_loops(sections), _serials(sections.get("udev"))
     names: dict[str, BlockDevice] = {}
     for fields in _records(text(sections["block"])):
         device = _device(fields, behind)
+        if device.serial is None and device.devno in serials and device.parent is None:
+            device = replace(device, serial=serials[device.devno])
         names[device.name] = device
     pools = [*_sysfs_pools(sections.get("pools")), *_zpools(sections.get("zpool"))]
     return BlockDevices(names, tuple(pools)) if names else Unavailable("block: no device was seen")
@@ -72,6 +75,22 @@ def _device(fields: Mapping[str, list[str]], behind: Mapping[str, str]) -> Block
         transport=first("transport"),
         degraded=int(first("md_degraded") or 0) if (first("md_degraded") or "0").isdecimal() else 0,
     )
+
+
+def _serials(evidence: Evidence | None) -> dict[str, str]:
+    """Serial by device number as udev recorded it: what the hypervisor was given, before spellings that hold the model."""
+    found: dict[str, dict[str, str]] = {}
+    current: dict[str, str] = {}
+    for line in text(evidence).splitlines() if evidence is not None and refused(evidence) is None else ():
+        if line.startswith("F "):
+            current = found.setdefault(line.rsplit("/", 1)[-1].removeprefix("b"), {})
+        elif line.startswith("L E:ID_"):
+            key, _, value = line[4:].partition("=")
+            current[key] = value
+    order = ("ID_SCSI_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL")
+    return {
+        devno: next(told[key] for key in order if key in told) for devno, told in found.items() if any(k in told for k in order)
+    }
 
 
 def _behind_loops(sections: Sections) -> dict[str, str]:
@@ -127,4 +146,4 @@ def _zpools(evidence: Evidence | None) -> Iterator[DevicePool]:
             members.append(match[1].rsplit("/", 1)[-1])
 
 
-PROBE = Probe(BlockDevices, ("block",), parse, ("pools", "losetup", "zpool", "docker"))
+PROBE = Probe(BlockDevices, ("block",), parse, ("pools", "losetup", "zpool", "udev", "docker"))

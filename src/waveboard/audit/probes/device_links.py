@@ -17,8 +17,8 @@ def parse(sections: Sections) -> DeviceLinks | Unavailable:
     for line in text(evidence).splitlines():
         if match := _LINK.search(line):
             links[match[1]] = match[2].rsplit("/", 1)[-1]
-    if "udev" in sections and "block" in sections:
-        links = {**_recorded(text(sections["udev"]), text(sections["block"])), **links}
+    if not links and "udev" in sections and "block" in sections:
+        links = _recorded(text(sections["udev"]), text(sections["block"]))
     return DeviceLinks(links)
 
 

@@ -14,7 +14,7 @@ def parse(sections: Sections) -> Mounts | Unavailable:
     dockerd, first = None, None
     if not isinstance(documents, Unavailable):
         if bodies := documents.each("host.dockerd_mountinfo"):
-            dockerd = _mountinfo.table(_documents.string(bodies[0], "dockerd's mount table"), "dockerd")
+            dockerd = _mountinfo.table(_documents.string(bodies[0], "dockerd's mount table"), "dockerd") or None
         if bodies := documents.each("host.mountinfo1"):
             first = _mountinfo.table(_documents.string(bodies[0], "pid 1's mount table"), "mountinfo1")
     one = sections.get("mountinfo1")

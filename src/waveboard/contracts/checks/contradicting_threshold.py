@@ -5,17 +5,20 @@ packs. A sentence or a wave condition contradicts when its number is none of tho
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from waveboard.contracts.check import Check, warning
 from waveboard.contracts.claims import QUANTITIES, Claim, keyed, loose
 from waveboard.contracts.estate import Estate
 from waveboard.model.contract import Complaint
 
+_MOST = 500  # sentences looked at
+_SHOWN = 12  # places listed in one complaint
 _FIX = "settle on one number, let the guard policy hold it, and name it instead of repeating it"
 
 
 def run(estate: Estate) -> Iterator[Complaint]:
-    said, written = tuple(keyed(estate)), tuple(loose(estate))
+    said, written = tuple(keyed(estate)), tuple(islice(loose(estate), _MOST))
     for quantity in QUANTITIES:
         keys = [c for c in said if c.quantity is quantity]
         free = [c for c in written if c.quantity is quantity]
@@ -35,7 +38,7 @@ def run(estate: Estate) -> Iterator[Complaint]:
 def _told(claim: Claim, judged: Claim, everywhere: list[Claim]) -> Complaint:
     unit = claim.quantity.unit
     level = f" ({claim.level})" if claim.level else ""
-    places = "; ".join(dict.fromkeys(f"{c.value:g} {unit} at {c.place}" for c in everywhere))
+    places = "; ".join(dict.fromkeys(f"{c.value:g} {unit} at {c.place}" for c in everywhere[:_SHOWN]))
     said = f"{claim.quantity.name}{level}: {claim.value:g} {unit} here; {judged.value:g} {unit} at {judged.place} is judged"
     said = f"{said}; all: {places}"
     return warning(claim.place, claim.path, "contradicting-threshold", said, _FIX)

@@ -6,6 +6,7 @@ from typing import Any
 
 from waveboard.contracts.check import Check, error, warning
 from waveboard.contracts.estate import Estate, section_key
+from waveboard.contracts.nodes import show
 from waveboard.contracts.typed import Read
 from waveboard.model.contract import Complaint, Place
 
@@ -82,7 +83,7 @@ def _linked(
     where: str,
 ) -> Iterator[Complaint]:
     for index, name in enumerate(names):
-        place, path = read.at(*loc, index), f"{'.'.join(map(str, loc))}[{index}]"
+        place, path = read.at(*loc, index), show((*loc, index))
         if not shape.fullmatch(name):
             yield warning(place, path, _CODE, f"`{name}` is not written like {like}", "correct the id")
         elif listed is not None and name not in listed:
@@ -100,6 +101,11 @@ def _packs(estate: Estate) -> Iterator[Complaint]:
                     yield error(
                         read.at(*loc, "gates", index), f"packs.{name}.gates[{index}]", _CODE, f"there is no gate `{gate}`", fix
                     )
+            for index, gate in enumerate(pack.later):
+                if gate in estate.known.gates:
+                    said = f"`{gate}` exists, and the pack does not ask it"
+                    place, path = read.at(*loc, "later", index), f"packs.{name}.later[{index}]"
+                    yield warning(place, path, "built-gate", said, "move it to `gates:`")
             for gate in pack.modes:
                 if gate not in pack.gates:
                     said = f"`{gate}` has a mode but is not in the pack"
@@ -162,7 +168,7 @@ def _elsewhere(estate: Estate) -> Iterator[Complaint]:
 
 def _hosts(estate: Estate, read: Read[Any], loc: tuple[str | int, ...], hosts: Iterable[str]) -> Iterator[Complaint]:
     for index, host in enumerate(hosts):
-        yield from _host(estate, read.at(*loc, index), f"{'.'.join(map(str, loc))}[{index}]", host)
+        yield from _host(estate, read.at(*loc, index), show((*loc, index)), host)
 
 
 def _host(estate: Estate, place: Place, path: str, host: str) -> Iterator[Complaint]:
@@ -170,4 +176,4 @@ def _host(estate: Estate, place: Place, path: str, host: str) -> Iterator[Compla
         yield error(place, path, _CODE, f"there is no host `{host}`", "name the id of a target of the hosts contract")
 
 
-CHECK = Check((_CODE,), run)
+CHECK = Check((_CODE, "built-gate"), run)

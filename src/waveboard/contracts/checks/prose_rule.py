@@ -6,7 +6,7 @@ from typing import Any
 
 from waveboard.contracts.check import Check, warning
 from waveboard.contracts.estate import Estate
-from waveboard.contracts.nodes import Scalar, Series
+from waveboard.contracts.nodes import Scalar, Series, show
 from waveboard.contracts.typed import Read
 from waveboard.model.contract import Complaint
 
@@ -37,9 +37,11 @@ def _sentences(read: Read[Any], loc: tuple[str | int, ...], why: str) -> Iterato
     for at in places:
         leaf = read.document.node(at)
         if isinstance(leaf, Scalar) and isinstance(leaf.value, str) and " " in leaf.value.strip():
-            said = f"nothing reads this rule: {why}"
+            words = leaf.value.strip()
+            quoted = words if len(words) <= 60 else f"{words[:57]}…"
+            said = f"nothing reads this rule (`{quoted}`): {why}"
             fix = "turn it into a key that is read (docs/contracts.md), or into a loop that somebody owns"
-            yield warning(read.at(*at), ".".join(map(str, at)), _CODE, said, fix)
+            yield warning(read.at(*at), show(at), _CODE, said, fix)
 
 
 CHECK = Check((_CODE,), run)

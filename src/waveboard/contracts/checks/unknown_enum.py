@@ -6,6 +6,7 @@ from typing import Any
 from waveboard.contracts.check import Check, warning
 from waveboard.contracts.estate import Estate
 from waveboard.contracts.formats import findings, placement, vms
+from waveboard.contracts.nodes import show
 from waveboard.contracts.typed import Read
 from waveboard.model.contract import Complaint
 
@@ -27,7 +28,7 @@ def run(estate: Estate) -> Iterator[Complaint]:
 
 def _word(read: Read[Any], loc: tuple[str | int, ...], word: str | None, known: Collection[str]) -> Iterator[Complaint]:
     if word is not None and word not in known:
-        path = ".".join(map(str, loc))
+        path = show(loc)
         said = f"`{word}` is none of the words for this: {', '.join(known)}"
         yield warning(read.at(*loc), path, "unknown-enum", said, "use one of them")
 

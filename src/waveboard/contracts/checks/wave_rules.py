@@ -1,4 +1,6 @@
-"""What makes one wave impossible to carry out as written: scope, steps and conditions. A draft wave is told, never refused."""
+"""What makes one wave impossible to carry out as written: scope, steps and conditions. A draft wave is
+told, never refused, and may name kinds of step that do not exist yet.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -49,6 +51,8 @@ def _steps(read: Read[Wave], estate: Estate) -> Iterator[Complaint]:
             said = f"`{step.host}` is not in scope.mutate"
             yield error(read.at(*loc, "host"), f"{path}.host", "out-of-scope", said, "add it to the scope, or leave the step out")
         shape = estate.known.steps.get(step.kind)
+        if shape is None and read.value.draft:
+            continue
         if shape is None:
             fix = f"the kinds are: {', '.join(sorted(estate.known.steps)) or 'none'}; or mark the wave `draft: true`"
             yield error(read.at(*loc, "kind"), f"{path}.kind", "unknown-step", f"there is no kind of step `{step.kind}`", fix)

@@ -1,7 +1,7 @@
 """`mint.storage.guard.policy.yaml`, or any file given as `guard`: the numbers of the drift gates, and what single hosts owe.
 
 A top-level key `<host>_contract` (host id with `-` and `.` as `_`) is that host's section. Every threshold is required: a gate
-has no number of its own.
+has no number of its own. Only those of the filesystem at `data_mount` may be absent; then nothing judges it.
 """
 
 from typing import Any, Literal
@@ -21,7 +21,7 @@ class Mode(Operator):
 
 
 class Thresholds(Operator):
-    """GB and MB are decimal: 10**9 and 10**6 bytes."""
+    """GB and MB are decimal: 10**9 and 10**6 bytes. The data filesystem's shares are waveboard's own addition and optional."""
 
     root_usage_warn_pct: Percent
     root_usage_fail_pct: Percent
@@ -30,6 +30,8 @@ class Thresholds(Operator):
     docker_local_volumes_warn_gb: Gigabytes
     host_tmp_large_file_mb: Megabytes
     container_rootfs_warn_mb: Megabytes
+    data_usage_warn_pct: Percent | None = None
+    data_usage_fail_pct: Percent | None = None
 
 
 class Redis(Operator):

@@ -1,10 +1,10 @@
 """`packs.yaml`: which gates are asked of which hosts, and which of their findings belong to which STOR id."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from waveboard.contracts.formats.shape import HostId, Id, Own, WorkspacePath
+from waveboard.contracts.formats.shape import HostId, Id, Once, Own, WorkspacePath
 
 PackMode = Literal["report", "enforce"]
 
@@ -12,15 +12,17 @@ PackMode = Literal["report", "enforce"]
 class Pack(Own):
     """Ordered gates. guard: which guard file gives the numbers, needed only where there are several.
 
+    evidence_max_age_s: how old a host's evidence may be when it is judged; D239 is unknown where nothing says.
     later: gates the pack asks for and waveboard does not have yet; they are shown as such and never counted as pass.
     """
 
     mode: PackMode | None = None
-    hosts: list[HostId] = Field(min_length=1)
-    gates: list[Id] = Field(min_length=1)
+    hosts: Annotated[list[HostId], Once] = Field(min_length=1)
+    gates: Annotated[list[Id], Once] = Field(min_length=1)
     modes: dict[Id, PackMode] = Field(default_factory=dict)
-    later: list[Id] = Field(default_factory=list)
+    later: Annotated[list[Id], Once] = Field(default_factory=list)
     guard: WorkspacePath | None = None
+    evidence_max_age_s: int | None = Field(None, ge=1, le=31_536_000)
 
 
 class Link(Own):

@@ -58,6 +58,14 @@ def _inside(value: str) -> str:
     return value.removeprefix("./")
 
 
+def _once(value: list[str]) -> list[str]:
+    twice = sorted({item for item in value if value.count(item) > 1}) if len(value) < 2000 else []
+    if twice:
+        raise ValueError(f"listed twice: {', '.join(twice)}")
+    return value
+
+
+Once = AfterValidator(_once)  # for lists in which a second mention would count double
 Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 HostId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$")]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from waveboard.contracts.formats.shape import HostId, Id, Own, Text
+from waveboard.contracts.formats.shape import HostId, Id, Once, Own, Text
 
 Condition = Annotated[
     Any,
@@ -22,8 +22,8 @@ Condition = Annotated[
 class Scope(Own):
     """Hosts the wave may change, and hosts it may only read."""
 
-    mutate: list[HostId] = Field(default_factory=list)
-    read_only: list[HostId] = Field(default_factory=list)
+    mutate: Annotated[list[HostId], Once] = Field(default_factory=list)
+    read_only: Annotated[list[HostId], Once] = Field(default_factory=list)
 
 
 class Links(Own):

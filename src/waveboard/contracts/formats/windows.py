@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from waveboard.contracts.formats.shape import HostId, Id, Own, Text
 from waveboard.model.units import parse_instant
@@ -28,6 +28,12 @@ class Window(Own):
     not_before: Instant
     not_after: Instant
     reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Window":
+        if parse_instant(self.not_before) >= parse_instant(self.not_after):
+            raise ValueError("the window ends before it begins")
+        return self
 
 
 class Windows(Own):

@@ -66,7 +66,7 @@ def pending_root(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
         return
     docker = facts[Docker]
     if docker.daemon_json is None:
-        yield Skip("daemon.json could not be read, so a data-root waiting for docker's next start was not looked for")
+        yield Skip("daemon.json is absent or could not be read, so no data-root waiting for docker's next start was looked for")
         return
     try:
         asked = json.loads(docker.daemon_json or "{}")
@@ -140,26 +140,27 @@ def _pending(message: str) -> Deviation:
 
 
 def _canary() -> Canary:
-    """Seeded: boot disk, containerd's store left behind, stale tree, pending change, an unlisted entry.
+    """Seeded: boot disk, containerd's store left behind, stale tree, pending change, an unlisted entry, a host without a tier.
 
     Look-alike: the data disk is called vda, as on the real machine, and the tree at the stock place is empty.
     """
     policy = HostPolicy(seeds.HOST, tier=Sourced("tank-vms", Place("canary")))
     links = (LinkRule("STOR-1", "D235", ("boot-backed",)),)
     entry = StorFinding("STOR-1", "t", Severity.HIGH, "W", "open", "c", ("GAP-1",), ("LOOP-1",))
-    boot, good = (seeds.placement("/d", kind, disks=(disk,)) for kind, disk in _ROOTS)
+    boot, mixed = seeds.placement("/d", PlacementClass.BOOT), seeds.placement("/c", PlacementClass.MIXED)
+    good = seeds.placement("/d", PlacementClass.DATA, disks=("vda",))
     status = {"driver-type": SNAPSHOTTER}
 
     def paths(full: bool) -> Paths:
         return Paths({STOCK_ROOT: PathFact(STOCK_ROOT, STOCK_ROOT, exists=True, ancestor=STOCK_ROOT, non_empty=full)})
 
-    seeded = seeds.fleet(
-        policy,
+    bad = seeds.facts(
         seeds.docker(root_dir="/d", driver_status=status, containerd_root="/c", daemon_json='{"data-root": "/e"}'),
-        seeds.places(boot, {"/c": boot}),
+        seeds.places(boot, {"/c": mixed}),
         paths(full=True),
-        findings=FindingsMap((entry,), (Cluster("c", "t", (), (), None),), links),
     )
+    loose = FindingsMap((entry,), (Cluster("c", "t", (), (), None),), links)
+    seeded = seeds.many({seeds.HOST: (policy, bad), "bare": (HostPolicy("bare"), seeds.facts(host="bare"))}, loose)
     lookalike = seeds.fleet(
         policy,
         seeds.docker(root_dir="/d", driver_status=status, containerd_root="/c", daemon_json='{"data-root": "/d/"}'),
@@ -167,10 +168,9 @@ def _canary() -> Canary:
         paths(full=False),
         findings=FindingsMap((entry,), (Cluster("c", "t", ("STOR-1",), (), None),), links),
     )
-    return Canary(seeded, frozenset({"boot-backed", "docker-root-pending", "stale-docker-tree", "cluster-incomplete"}), lookalike)
+    codes = {"boot-backed", "mixed-disks", "docker-root-pending", "stale-docker-tree", "tier-undeclared", "cluster-incomplete"}
+    return Canary(seeded, frozenset(codes), lookalike)
 
-
-_ROOTS = ((PlacementClass.BOOT, "sda"), (PlacementClass.DATA, "vda"))
 
 GATE = Gate(
     *identify(__name__),

@@ -29,6 +29,7 @@ from waveboard.model.graph import HostPlacements, PlacementClass
 
 DATABASES = frozenset({"postgres", "redis"})
 INTERFACES = ("/run", "/var/run", "/dev", "/proc", "/sys")  # a bind of these gives a container the host, not a place for data
+ON_ROOT = frozenset({"boot-only", "local-ext4"})
 DEVICE_NAME = re.compile(r"/dev/(sd|vd|xvd|hd|nvme|mmcblk)[a-z0-9]+")  # names that the kernel hands out anew at every boot
 
 
@@ -78,6 +79,9 @@ def mount_survives(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation
     """The declared data mount is mounted, and will be after a reboot."""
     if policy.data_mount is None:
         yield Skip("no contract names a data_mount")
+        return
+    if policy.tier is not None and policy.tier.value in ON_ROOT:
+        yield Skip(f"data_mount of tier {policy.tier.value} is a directory, not a mount of its own")
         return
     target = policy.data_mount.value.rstrip("/")
     subject = f"mount:{target}"

@@ -39,15 +39,17 @@ def root_bytes(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
 
 
 def root_inodes(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
-    """Used share of the inodes of `/`; filesystems without a fixed table (btrfs, zfs) have none to run out of."""
+    """Used share of the inodes of `/`. A filesystem without a fixed table (btrfs, zfs) counts none and cannot run out of them."""
     limits = policy.thresholds.root_warn_pct, policy.thresholds.root_fail_pct
     if limits == (None, None):
         yield Skip("no contract gives root_usage_warn_pct or root_usage_fail_pct")
         return
     filesystem = facts[Usage].filesystems.get("/")
-    if filesystem is None or filesystem.inodes is None or filesystem.inodes_used is None:
-        yield Doubt("root-inodes", "the inode usage of / is not among the facts")
-    elif filesystem.inodes:
+    if filesystem is None:
+        yield Doubt("root", "the usage of / is not among the facts")
+    elif not filesystem.inodes or filesystem.inodes_used is None:
+        yield Skip("the filesystem of / counts no inodes")
+    else:
         yield from _share("root-inodes", "root", "the inode table of /", _inodes_pct(filesystem), limits, "inodes")
 
 
@@ -157,12 +159,20 @@ def _inodes_pct(filesystem: FilesystemUsage) -> float:
 def _canary() -> Canary:
     """Seeded: everything at its threshold exactly. Look-alike: everything just below it."""
     given = partial(Sourced, place=Place("canary"))
-    thresholds = Thresholds(given(60.0), given(80.0), given(15 * GB), given(10 * GB), given(30 * GB))
-    policy = HostPolicy(seeds.HOST, thresholds=thresholds)
+    thresholds = Thresholds(
+        given(60.0),
+        given(80.0),
+        given(15 * GB),
+        given(10 * GB),
+        given(30 * GB),
+        data_warn_pct=given(60.0),
+        data_fail_pct=given(90.0),
+    )
+    policy = HostPolicy(seeds.HOST, data_mount=given("/mnt/data"), thresholds=thresholds)
     seeded, lookalike = (
         seeds.fleet(
             policy,
-            seeds.usage(60 - less, inodes_pct=60 - less),
+            Usage({target: seeds.filesystem(target, 60 - less, inodes_pct=60 - less) for target in ("/", "/mnt/data")}),
             seeds.docker(
                 layers_bytes=15 * GB - less,
                 build_cache_bytes=10 * GB - less,
@@ -171,7 +181,7 @@ def _canary() -> Canary:
         )
         for less in (0, 1)
     )
-    return Canary(seeded, frozenset(GATE.codes) - {"data-usage"}, lookalike)
+    return Canary(seeded, frozenset(GATE.codes), lookalike)
 
 
 GATE = Gate(

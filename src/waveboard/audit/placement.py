@@ -1,0 +1,113 @@
+"""From facts to the one answer: is this data on the boot disk? Pure: the same facts, the same answer, byte for byte.
+
+It reads what was collected and never guesses a disk: what cannot be proven is UNKNOWN with the reason. docs/storage-graph.md has
+the order of the steps and the whole list of layouts.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from waveboard.audit.placement_blocks import BlockGraph
+from waveboard.audit.placement_boot import boot_set
+from waveboard.audit.placement_containers import Fleet
+from waveboard.audit.placement_filesystems import Filesystems
+from waveboard.audit.placement_flags import Marks
+from waveboard.audit.placement_mounts import MountTree
+from waveboard.audit.placement_site import Ground, unknown, where
+from waveboard.model.facts import (
+    Addresses,
+    BlockDevices,
+    DeviceLinks,
+    Docker,
+    Fstab,
+    HostFacts,
+    Mounts,
+    PathFact,
+    Paths,
+    Unavailable,
+)
+from waveboard.model.graph import HostPlacements, Placement
+
+
+class Resolver:
+    """Answers for one host. Everything is indexed when the first question comes."""
+
+    def __init__(self, facts: HostFacts) -> None:
+        self.facts = facts
+        self._ground: Ground | str | None = None
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+
+    @property
+    def boot_set(self) -> frozenset[str]:
+        """Kernel names of the disks that hold /, /boot and the EFI partition, as far as they are known."""
+        ground = self.ground()
+        return frozenset() if isinstance(ground, str) else ground.boot.disks
+
+    def where(self, path: str) -> Placement:
+        """The placement of a host path."""
+        ground = self.ground()
+        if isinstance(ground, str):
+            return unknown(path, ground)
+        return where(ground, path)
+
+    def where_container(self, name: str, path: str) -> Placement:
+        """The worst placement of a path inside a container and of every mount below it. name: the container's, or its id."""
+        ground, docker = self.ground(), self.facts.get(Docker)
+        reason = ground if isinstance(ground, str) else docker.reason if isinstance(docker, Unavailable) else ""
+        if isinstance(ground, str) or isinstance(docker, Unavailable):
+            return replace(unknown(path, f"docker's answers are missing: {reason}"), container=name)
+        return Fleet(ground, docker).where(name, path)
+
+    def host_placements(self, data_paths: Mapping[str, Iterable[str]], host_paths: Iterable[str]) -> HostPlacements:
+        """Everything the gates may ask: docker's roots, these host paths, and for every container its mounts and data paths.
+
+        data_paths: container name -> paths inside it that hold persistent data.
+        """
+        ground, docker = self.ground(), self.facts.get(Docker)
+        paths = {path: self.where(path) for path in host_paths}
+        if isinstance(ground, str) or isinstance(docker, Unavailable):
+            boot = () if isinstance(ground, str) else tuple(sorted(ground.boot.disks))
+            return HostPlacements(boot, None, paths, {})
+        fleet = Fleet(ground, docker)
+        if docker.containerd_root:
+            paths.setdefault(docker.containerd_root, self.where(docker.containerd_root))
+        containers = {
+            container.name: {path: fleet.place(container, path) for path in fleet.asked(container, data_paths.get(container.name, ()))}
+            for container in docker.containers
+        }
+        return HostPlacements(tuple(sorted(ground.boot.disks)), fleet.docker_root(), paths, containers)
+
+    # -- the ground --------------------------------------------------------------------------------------------------
+
+    def ground(self) -> Ground | str:
+        """The indexed tables, or why there are none."""
+        if self._ground is None:
+            mounts = self.facts.get(Mounts)
+            self._ground = mounts.reason if isinstance(mounts, Unavailable) else _index(self.facts, mounts)
+        return self._ground
+
+
+def _index(facts: HostFacts, mounts: Mounts) -> Ground:
+    blocks, links = facts.get(BlockDevices), facts.get(DeviceLinks)
+    paths, fstab, own = facts.get(Paths), facts.get(Fstab), facts.get(Addresses)
+    links = None if isinstance(links, Unavailable) else links
+    fstab = None if isinstance(fstab, Unavailable) else fstab
+    asked: Mapping[str, PathFact] = {} if isinstance(paths, Unavailable) else paths.by_path
+    addresses = None if isinstance(own, Unavailable) else own.own
+    tree = MountTree(mounts.table)
+    graph: BlockGraph | str
+    if isinstance(blocks, Unavailable):
+        graph = blocks.reason
+    else:
+        graph = BlockGraph(blocks, links, lambda device: files.loop(device))
+    files = Filesystems(tree, graph, addresses, asked)
+    docker_tree, docker_files = tree, files
+    if mounts.dockerd is not None:
+        docker_tree = MountTree(mounts.dockerd)
+        docker_files = Filesystems(docker_tree, graph, addresses, {})
+    boot = boot_set(files, tree, fstab)
+    marks = Marks(tree, fstab, None if isinstance(graph, str) else graph, links, boot)
+    devices = {} if isinstance(blocks, Unavailable) else blocks.devices
+    recorded = not isinstance(paths, Unavailable) and paths.recorded
+    return Ground(tree, files, docker_tree, docker_files, devices, boot, marks, asked, recorded)

@@ -1,0 +1,97 @@
+"""The boot set, and the class of a set of leaves against it. The only place where boot, mixed and data are told apart."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from waveboard.audit.placement_backing import NONE, Backing, join, not_known
+from waveboard.audit.placement_filesystems import Filesystems
+from waveboard.audit.placement_mounts import MountTree
+from waveboard.model.facts import BlockDevice, Fstab, FstabEntry
+from waveboard.model.graph import PlacementClass
+
+ESP = ("/boot/efi", "/efi")
+BESIDE_ROOT = ("/boot", *ESP)
+
+
+@dataclass(frozen=True, slots=True)
+class BootSet:
+    """Every disk the host cannot start without. unknown: why it may be more. root: filesystems `/` itself is on."""
+
+    disks: frozenset[str]
+    unknown: tuple[str, ...]
+    root: frozenset[str]
+
+
+def boot_set(files: Filesystems, tree: MountTree, fstab: Fstab | None) -> BootSet:
+    """leaves(/) with all its layers, leaves(/boot), leaves(the EFI partition); what fstab names for the last two counts unmounted."""
+    root = tree.walk("/")
+    if root is None:
+        return BootSet(NONE, ("the mount table does not tell what / is on",), NONE)
+    parts = [files.whole(root)]
+    declared = {entry.target: entry for entry in fstab.entries} if fstab else {}
+    for target in BESIDE_ROOT:
+        mount = tree.walk(target)
+        if mount is None or mount.target != target:
+            parts += _unmounted(files, declared.get(target))
+        elif mount.fstype == "autofs":
+            parts += _pending(files, declared.get(target), fstab is not None, target)
+        else:
+            parts.append(files.whole(mount))
+    whole = join(parts)
+    return BootSet(whole.leaves, whole.unknown, files.of(root).filesystems)
+
+
+def _unmounted(files: Filesystems, entry: FstabEntry | None) -> Iterable[Backing]:
+    """A /boot that fstab names and nothing has mounted is still on its disk."""
+    if entry is None or "bind" in entry.options:
+        return ()
+    found = files.device(entry.spec)
+    if found is not None:
+        return (found,)
+    named = entry.spec.startswith(("UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=", "ID=", "/dev/disk/", "/dev/mapper/"))
+    if not named or (not isinstance(files.blocks, str) and files.blocks.links_known):
+        return ()  # no device of this host is called so: none of its disks holds it
+    return (not_known(entry.target, f"fstab names {entry.spec} for {entry.target}, and which device that is was not recorded"),)
+
+
+def _pending(files: Filesystems, entry: FstabEntry | None, fstab_read: bool, target: str) -> Iterable[Backing]:
+    """An automount nobody triggered: fstab's device. Without an fstab line systemd made it, on root's own disk by its rule."""
+    if entry is None or entry.spec.startswith("/dev/gpt-auto"):
+        return () if fstab_read else (not_known(target, f"{target} is an automount and fstab could not be read"),)
+    return _unmounted(files, entry)
+
+
+def judge(found: Backing, boot: BootSet, devices: Mapping[str, BlockDevice]) -> tuple[PlacementClass, bool | None, tuple[str, ...]]:
+    """(class, boot, reasons why not more is known)."""
+    leaves = found.leaves
+    if leaves & boot.disks:
+        if found.unknown:
+            return PlacementClass.UNKNOWN, True, found.unknown
+        if found.ram:
+            return PlacementClass.VOLATILE, True, ()
+        alone = leaves <= boot.disks and not found.net
+        return (PlacementClass.BOOT if alone else PlacementClass.MIXED), True, ()
+    if found.unknown:
+        return PlacementClass.UNKNOWN, None, found.unknown
+    if not leaves:
+        certain = None if found.doubts else False
+        return (PlacementClass.VOLATILE if found.ram else PlacementClass.NET), certain, found.doubts
+    if boot.unknown:
+        return PlacementClass.UNKNOWN, None, tuple(f"the boot disk is not known: {why}" for why in boot.unknown)
+    if twin := _twin(leaves, boot.disks, devices):
+        return PlacementClass.UNKNOWN, None, (twin,)
+    certain = None if found.doubts else False
+    if found.ram:
+        return PlacementClass.VOLATILE, certain, found.doubts
+    return (PlacementClass.NETDISK if found.netdisks or found.net else PlacementClass.DATA), certain, found.doubts
+
+
+def _twin(leaves: frozenset[str], boot: frozenset[str], devices: Mapping[str, BlockDevice]) -> str:
+    """Two names that may be one disk: the same WWID and size, and no multipath that says so."""
+    for name in sorted(leaves):
+        device = devices.get(name)
+        for other in sorted(boot) if device and device.wwid else ():
+            found = devices.get(other)
+            if device and found and found.wwid == device.wwid and found.size_bytes == device.size_bytes:
+                return f"{name} and the boot disk {other} show the same WWID: they may be one disk seen twice"
+    return ""

@@ -1,0 +1,251 @@
+"""What a mount rests on, filesystem by filesystem. Asks the block graph for disks and the mount tree for further paths; judges nothing.
+
+`stat`'s st_dev is never used: on btrfs, overlay, ZFS and NFS it is an anonymous number that names no device.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_net, under
+from waveboard.audit.placement_blocks import BlockGraph
+from waveboard.audit.placement_mounts import MountTree, tidy
+from waveboard.audit.placement_shares import (
+    FUSE_NETWORK,
+    HOST_SHARE,
+    KERNEL,
+    MEMORY,
+    NETWORK,
+    STACKED,
+    is_own,
+    layers,
+    option,
+    server,
+)
+from waveboard.model.facts import BlockDevice, Mount, PathFact
+from waveboard.model.graph import Node
+
+_LOGS = ("logdev", "rtdev", "journal_path", "jdev")
+
+
+class Filesystems:
+    """Backings of the mounts of one host. tree: the table in which further paths (upperdir, loop files) are looked up.
+
+    blocks: the device graph, or why there is none. own: the host's addresses, None when they could not be read.
+    """
+
+    def __init__(
+        self,
+        tree: MountTree,
+        blocks: BlockGraph | str,
+        own: frozenset[str] | None,
+        paths: Mapping[str, PathFact],
+    ) -> None:
+        self.tree, self.blocks, self._own, self._paths = tree, blocks, own, paths
+        self._known: dict[tuple[int, bool], tuple[Mount, Backing]] = {}  # the mount is kept so that its id stays its own
+        self._busy: set[int] = set()
+        self._kinds = self._handlers()
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+
+    def of(self, mount: Mount) -> Backing:
+        """What the mount rests on; an overlay on its upper directory alone."""
+        return self._guarded(mount, False)
+
+    def whole(self, mount: Mount) -> Backing:
+        """The same, an overlay on all its layers: what the mount cannot do without."""
+        return self._guarded(mount, mount.fstype == "overlay")
+
+    def at(self, path: str) -> Backing:
+        """What a further path rests on. By its spelling when the target was not asked about it."""
+        if not path.startswith("/"):
+            return not_known(path, f"{path!r} is a path relative to nobody knows what")
+        fact = self._paths.get(path)
+        if fact and fact.exists and fact.canonical and not fact.blocked and not fact.problem:
+            mount = self.tree.by_id(fact.mount_id) if fact.mount_id is not None else None
+            mount = mount or self.tree.walk(fact.canonical)
+            return self.of(mount) if mount else not_known(path, f"no mount of the table holds {path}")
+        mount = self.tree.walk(tidy(path))
+        if mount is None:
+            return not_known(path, f"no mount of the table holds {path}")
+        return replace(self.of(mount), lexical=True)
+
+    def device(self, spec: str) -> Backing | None:
+        """What a device named by a path or an fstab spec rests on. None: no such device is listed."""
+        name = None if isinstance(self.blocks, str) else self.blocks.named(spec)
+        return self._block(name) if name else None
+
+    def loop(self, device: BlockDevice) -> Backing:
+        """What the file behind a loop device rests on: by its device number, which outlives the name, else by its path."""
+        file, devno = device.loop_file, device.loop_devno
+        if file is None:
+            return not_known(device.name, f"{device.name} has no file behind it that could be read")
+        if devno is not None:
+            if not devno.startswith("0:"):
+                return self._numbered(devno, f"the file behind {device.name}")
+            mount = self.tree.of_devno(devno)
+            if mount is not None:
+                return self.of(mount)
+        if file.endswith(" (deleted)"):
+            return not_known(device.name, f"the file behind {device.name} was deleted and its filesystem is not known")
+        mount = self.tree.walk(tidy(file)) if file.startswith("/") else None
+        if mount is None:
+            return not_known(device.name, f"the file behind {device.name}, {file}, is on no mount of the table")
+        if self.tree.hides(tidy(file), mount) or (devno is not None and not mount.devno.startswith("0:")):
+            return not_known(device.name, f"{file} behind {device.name} may be on a hidden mount")
+        return self.of(mount)
+
+    # -- one mount ---------------------------------------------------------------------------------------------------
+
+    def _guarded(self, mount: Mount, whole: bool) -> Backing:
+        key = (id(mount), whole)
+        known = self._known.get(key)
+        if known is not None:
+            return known[1]
+        if id(mount) in self._busy:
+            return not_known(mount.target, f"{mount.target} rests on itself as far as this mount table tells")
+        self._busy.add(id(mount))
+        try:
+            detail = f"{mount.source} {mount.root}" if mount.root != "/" else mount.source
+            found = under(Node("mount", mount.target, detail), self._every_layer(mount) if whole else self._of(mount))
+        finally:
+            self._busy.discard(id(mount))
+        if not self._busy:
+            self._known[key] = (mount, found)
+        return found
+
+    def _of(self, mount: Mount) -> Backing:
+        handler = self._kinds.get(mount.fstype)
+        if handler is not None:
+            return handler(mount)
+        if mount.fstype.startswith("fuse."):
+            return not_known(mount.fstype, f"{mount.fstype} is a program of its own: where it keeps {mount.target} cannot be seen")
+        return self._local(mount)
+
+    def _handlers(self) -> dict[str, Callable[[Mount], Backing]]:
+        table: dict[str, Callable[[Mount], Backing]] = {
+            "overlay": self._upper,
+            "autofs": lambda m: not_known("autofs", f"{m.target} is an automount that nothing has triggered"),
+            "btrfs": self._pooled,
+            "bcachefs": self._pooled,
+            "zfs": self._dataset,
+            "fuse.mergerfs": self._branches,
+        }
+        table |= dict.fromkeys(NETWORK | FUSE_NETWORK, self._served)
+        table |= dict.fromkeys(HOST_SHARE, lambda m: on_net(m.source, f"{m.fstype}, a directory of the machine below this one"))
+        table |= dict.fromkeys(MEMORY, lambda m: in_ram(m.fstype, "memory"))
+        table |= dict.fromkeys(KERNEL, lambda m: not_known(m.fstype, f"{m.fstype} is the kernel's own and keeps no files"))
+        table |= dict.fromkeys(STACKED, lambda m: replace(self.at(m.source), lexical=True))
+        return table
+
+    def _local(self, mount: Mount) -> Backing:
+        if not mount.devno.startswith("0:"):
+            found = self._numbered(mount.devno, mount.target, mount.fstype)
+        elif mount.source.startswith("/") and not mount.source.startswith("/dev/") and mount.fstype == "erofs":
+            return self.at(mount.source)
+        else:
+            backing = self.device(mount.source)
+            if backing is None:
+                return not_known(mount.source, f"{mount.fstype} at {mount.target} names no device this host lists")
+            node = Node("filesystem", mount.devno, mount.fstype)
+            found = under(node, replace(backing, filesystems=frozenset((mount.devno,))))
+        logs = [log for name in _LOGS if (log := option(mount.super_options, name))]
+        if not logs:
+            return found
+        kept = [self.device(log) or not_known(log, f"the log or realtime device {log} is not listed") for log in logs]
+        return replace(join([found, *kept]), filesystems=found.filesystems)
+
+    def _numbered(self, devno: str, what: str, fstype: str = "") -> Backing:
+        if isinstance(self.blocks, str):
+            return not_known(devno, f"block devices could not be read: {self.blocks}")
+        device = self.blocks.of_devno(devno)
+        if device is None:
+            return not_known(devno, f"{what} is on device {devno}, which the kernel does not list")
+        below = self._block(device.name)
+        inner = below.filesystems or frozenset((devno,))  # a loop file lies in the filesystem of its file
+        return under(Node("filesystem", devno, fstype), replace(below, filesystems=inner))
+
+    def _block(self, name: str) -> Backing:
+        assert not isinstance(self.blocks, str)
+        return self.blocks.leaves(name)
+
+    def _pooled(self, mount: Mount) -> Backing:
+        """btrfs, bcachefs: every member of the pool, whichever of them the mount source names."""
+        if isinstance(self.blocks, str):
+            return not_known(mount.source, f"block devices could not be read: {self.blocks}")
+        named = [self.blocks.named(part) for part in (mount.source.split(":") if mount.fstype == "bcachefs" else [mount.source])]
+        pools = [pool for pool in self.blocks.pools if pool.fstype == mount.fstype]
+        pool = next((found for name in named if name and (found := self.blocks.pool_of(mount.fstype, name))), None)
+        if pool is None and len(pools) == 1 and not any(named):
+            pool = pools[0]  # the kernel lists every mounted one, and it lists one
+        if pool is not None:
+            members = self.blocks.members(pool)
+        elif mount.fstype == "bcachefs" and named and all(named):
+            members = join([self.blocks.leaves(name) for name in named if name])
+        elif (only := self._only_disk()) is not None and any(named):
+            members = only
+        else:
+            return self._not_pooled(mount, [name for name in named if name])
+        subvolume = option(mount.super_options, "subvol")
+        found = replace(members, filesystems=frozenset((pool.id if pool else mount.devno,)))
+        if subvolume and subvolume != "/":
+            found = under(Node("subvolume", subvolume), found)
+        return under(Node("filesystem", mount.devno, mount.fstype), found)
+
+    def _not_pooled(self, mount: Mount, named: list[str]) -> Backing:
+        why = not_known(mount.fstype, f"which devices the {mount.fstype} at {mount.target} spans was not recorded")
+        return join([*(self._block(name) for name in named), why])
+
+    def _only_disk(self) -> Backing | None:
+        """The one disk of a host with a single one: whatever the members are, they are on it."""
+        assert not isinstance(self.blocks, str)
+        found = [
+            self.blocks.leaves(name)
+            for name, device in self.blocks.devices.items()
+            if device.size_bytes and device.loop_file is None and not name.startswith(("sr", "fd", "loop", "ram", "zram"))
+        ]
+        whole = join(found) if found else None
+        return whole if whole and not whole.unknown and not whole.ram and len(whole.leaves) == 1 else None
+
+    def _dataset(self, mount: Mount) -> Backing:
+        name = mount.source.partition("/")[0]
+        pools = () if isinstance(self.blocks, str) else self.blocks.pools
+        pool = next((pool for pool in pools if pool.fstype == "zfs" and pool.id == name), None)
+        if pool is None or isinstance(self.blocks, str):
+            return not_known(mount.source, f"the devices of the ZFS pool {name} are not known (no zpool answer)")
+        found = replace(self.blocks.members(pool), filesystems=frozenset((mount.source,)))
+        return under(Node("filesystem", mount.source, "zfs"), found)
+
+    # -- what rests on further paths or on a network -----------------------------------------------------------------
+
+    def _upper(self, mount: Mount) -> Backing:
+        upper, lowers = layers(mount.super_options)
+        if upper is not None:
+            return under(Node("overlay", upper, "upper directory"), self.at(upper))
+        if not lowers:
+            return not_known(mount.target, f"the overlay at {mount.target} names no layers")
+        return under(Node("overlay", lowers[0], "read-only layers"), join([self.at(lower) for lower in lowers]))
+
+    def _every_layer(self, mount: Mount) -> Backing:
+        upper, lowers = layers(mount.super_options)
+        named = [path for path in (upper, *lowers) if path is not None]
+        if not named:
+            return not_known(mount.target, f"the overlay at {mount.target} names no layers")
+        return under(Node("overlay", named[0], "all layers"), join([self.at(path) for path in dict.fromkeys(named)]))
+
+    def _branches(self, mount: Mount) -> Backing:
+        branches = [branch.partition("=")[0] for branch in mount.source.split(":")]
+        if not all(branch.startswith("/") and "*" not in branch for branch in branches):
+            return not_known("mergerfs", f"the branches of the mergerfs at {mount.target} are not told in full")
+        return replace(join([self.at(branch) for branch in branches]), lexical=True)
+
+    def _served(self, mount: Mount) -> Backing:
+        """A network filesystem; one that this very host serves rests on the exported path."""
+        address, path = server(mount.source, mount.super_options)
+        own = is_own(address, self._own) if mount.fstype != "ceph" else False
+        if own:
+            if mount.fstype not in ("nfs", "nfs4") or not path.startswith("/") or path == "/":
+                return not_known(mount.source, f"{mount.source} is served by this very host, from where cannot be told")
+            node = Node("net", mount.source, f"{mount.fstype} from this very host")
+            return under(node, replace(self.at(path), lexical=True))
+        doubt = "" if own is False else f"whether {mount.source} is served by this very host cannot be told"
+        return on_net(mount.source, f"{mount.fstype} {address or ''}".strip(), doubt)
