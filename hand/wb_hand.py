@@ -1139,8 +1139,8 @@ def _start(
         raise Refused(
             "already-started", cannot, f"attempt {attempt} was begun before", "ask status and holds, then use the next attempt"
         )
-    if attempt != record.attempts[phase] + 1 or attempt > most:
-        raise Refused("bad-request", cannot, f"attempt {attempt} is not the next one, or more than {most}")
+    if attempt > most:  # a gap is fine: the controller counts requests, and one that never arrived did nothing here
+        raise Refused("bad-request", cannot, f"attempt {attempt} is more than {most}")
     ctx = Ctx(plan, step, phase, attempt, request["fence"])
     with locked("run.lock", 2):
         detail = VERBS[step["verb"]].prepare(ctx) if phase == "do" else {"backup": ctx.notes}
@@ -1222,6 +1222,7 @@ def op_aside(request: Json) -> Json:
 
 def run_step(digest: str, name: str, phase: str, attempt: int, fence: int) -> int:
     """The unit's whole life: perform the verb, write the outcome. Reached by --run only, never through sudo."""
+    os.umask(0o022)  # directories and drop-ins on the host are as a person would make them; our own state names its modes
     with locked("run.lock", 30):
         plan = stored_plan(digest)
         ctx = Ctx(plan, plan.step(name), phase, attempt, fence)
@@ -2758,6 +2759,17 @@ class DockerRootMove(Verb):
 # ---------------------------------------------------------------------------------------------- one service's data
 
 
+def edited(raw: bytes, edits: Sequence[Json], path: str) -> bytes:
+    """The file's bytes with whole lines replaced; every line named must read exactly as planned."""
+    lines = raw.decode("utf-8", "surrogateescape").split("\n")
+    for edit in sorted(edits, key=lambda one: -one["line"]):
+        number, new = edit["line"], edit["new"]
+        if number > len(lines) or lines[number - 1] != edit["old"] or any("\n" in line for line in new):
+            raise Refused("changed", f"edit {path}", f"line {number} does not read as planned", "plan again")
+        lines[number - 1 : number] = new
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
 class ServiceRelocate(Verb):
     """One compose service's data in a directory of the data disk, mounted by bind."""
 
@@ -2768,7 +2780,10 @@ class ServiceRelocate(Verb):
         "service": word(NAME),
         "compose_file": is_path,
         "compose_before_sha256": word(DIGEST),
-        "compose_after": content(1 << 18),
+        "compose_edited_by": or_null(word(STEP)),
+        "compose_edits": list_of(
+            shape({"line": integer(1, 1 << 20), "old": content(1 << 12), "new": list_of(content(1 << 12), 64)}), 64
+        ),
         "source": lambda value: (
             shape({"kind": one_of("volume"), "name": word(NAME)})(value)
             or shape({"kind": one_of("bind"), "path": is_path})(value)
@@ -2812,9 +2827,24 @@ class ServiceRelocate(Verb):
             raise Refused("precondition", f"find volume {args['source']['name']}", "docker has none of that name")
         return found
 
+    def text_after(self, ctx: Ctx) -> bytes | None:
+        """The compose file as this step leaves it: its kept copy with the planned line edits; None before a copy was kept."""
+        before = ctx.kept("compose")
+        return None if before is None else edited(before, ctx.args["compose_edits"], ctx.args["compose_file"])
+
+    def demanded(self, ctx: Ctx) -> str:
+        """Digest the file must have before the switch: the plan's, or what the earlier step of this plan left."""
+        by = ctx.args["compose_edited_by"]
+        if by is None:
+            return str(ctx.args["compose_before_sha256"])
+        left = self.text_after(Ctx(ctx.plan, ctx.plan.step(by), "do", 1, ctx.fence))
+        if left is None:
+            raise Refused("out-of-order", f"edit {ctx.args['compose_file']}", f"step {by} has not edited it")
+        return sha_of(left)
+
     def switched(self, ctx: Ctx) -> bool:
-        wanted: str = ctx.args["compose_after"]
-        return read_or_none(ctx.args["compose_file"]) == wanted.encode()
+        after = self.text_after(ctx)
+        return after is not None and read_or_none(ctx.args["compose_file"]) == after
 
     def compose(self, args: Json, *argv: str, files: Sequence[str] = (), seconds: float = 300) -> Ran:
         file = args["compose_file"]
@@ -2833,15 +2863,16 @@ class ServiceRelocate(Verb):
         args, now = ctx.args, read_bytes(ctx.args["compose_file"])
         plain_path(args["compose_file"])
         if not self.switched(ctx):
-            if sha_of(now) != args["compose_before_sha256"]:
+            if sha_of(now) != self.demanded(ctx):
                 raise Refused(
                     "changed",
                     f"relocate {args['container']}",
                     f"{args['compose_file']} is not what the plan was made from",
                     "plan again",
                 )
+            edited(now, args["compose_edits"], args["compose_file"])
             ctx.keep("compose", now)
-        return {"compose": args["compose_before_sha256"], "source": args["source"]}
+        return {"compose": sha_of(now), "source": args["source"]}
 
     def do(self, ctx: Ctx) -> Json:
         args, facts = ctx.args, {}
@@ -2899,7 +2930,11 @@ class ServiceRelocate(Verb):
             raise Refused("not-equal", f"prove {dst}", "its engine files are not those of the source")
         ctx.note(manifest=proven["manifest"])
         ctx.phase("switch", **proven)
-        swap(args["compose_file"], args["compose_before_sha256"], args["compose_after"].encode())
+        before, after = ctx.kept("compose"), self.text_after(ctx)
+        if before is None or after is None:
+            raise Refused("precondition", f"switch {args['container']}", "the compose file was never backed up")
+        swap(args["compose_file"], sha_of(before), after)
+        ctx.note(compose=sha_of(after))
         return {**proven, "marker": marker}
 
     def _preflight(self, ctx: Ctx) -> Json:
@@ -2923,7 +2958,7 @@ class ServiceRelocate(Verb):
         if not self.uses(args, "source"):
             raise Refused("precondition", cannot, f"at {args['data_path']} it mounts {mounted_at(container, args['data_path'])}")
         trial = f"{ctx.plan.directory}/{ctx.step['id']}.compose.yml"
-        write_atomic(trial, args["compose_after"].encode())
+        write_atomic(trial, self.text_after(ctx) or b"")
         before, after = self.rendered(args, args["compose_file"]), self.rendered(args, trial)
         for one in (before, after):
             one["services"][args["service"]].pop("volumes", None)
@@ -2957,7 +2992,7 @@ class ServiceRelocate(Verb):
         carried = self._data_back(ctx, written)
         ctx.phase("restore")
         if self.switched(ctx):
-            swap(args["compose_file"], sha_of(args["compose_after"].encode()), before)
+            swap(args["compose_file"], sha_of(read_bytes(args["compose_file"])), before)
         ctx.phase("start")
         self._start_old(ctx)
         ctx.phase("verify")

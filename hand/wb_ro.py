@@ -174,6 +174,20 @@ def dockerd_table() -> str:
     return text(contents(f"/proc/{pid}/mountinfo", BODY_MAX))
 
 
+def mounts(table: str) -> Iterator[tuple[str, str, str]]:
+    """Target, type and super options of every mountinfo line; targets as the kernel escapes them."""
+    for line in table.splitlines():
+        row = line.split(" ")
+        dash = row.index("-", 6)
+        yield row[4], row[dash + 1], row[-1]
+
+
+def risky_targets(table: str) -> set[str]:
+    """Mount points that may hang or must not be triggered, with their escapes undone."""
+    escaped = (target for target, fstype, _ in mounts(table) if RISKY_FS.fullmatch(fstype))
+    return {re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), target) for target in escaped}
+
+
 class Walk:
     """A bounded walk by descriptors: no symlink is followed, no filesystem that may hang is entered."""
 
@@ -218,6 +232,8 @@ class Walk:
     def links(self, fd: int, path: str, depth: int, found: dict[str, str]) -> None:
         for entry in self.entries(fd):
             at = f"{path.rstrip('/')}/{named(entry.name)}"
+            if at in self.risky:
+                continue
             if entry.is_symlink():
                 if len(found) >= LINKS_MAX:
                     self.complete = False
@@ -234,6 +250,8 @@ class Walk:
         total = 0
         for entry in self.entries(fd):
             at = f"{path}/{named(entry.name)}"
+            if at in self.risky:
+                continue
             seen = entry.stat(follow_symlinks=False)
             if stat.S_ISREG(seen.st_mode):
                 total += seen.st_blocks * 512
@@ -252,8 +270,10 @@ class Walk:
 
 def host_tmp() -> dict[str, Any]:
     """Files of 1 MB and more, as find -xdev -maxdepth 2 would see them."""
-    walk = Walk()
+    walk = Walk(risky_targets(text(contents("/proc/1/mountinfo", BODY_MAX))))
     files: list[list[Any]] = []
+    if "/tmp" in walk.risky:
+        raise ValueError("/tmp is on a network filesystem")
     fd = os.open("/tmp", DIR_FLAGS)
     try:
         walk.sizes(fd, "/tmp", os.fstat(fd).st_dev, 2, [], files)
@@ -263,6 +283,10 @@ def host_tmp() -> dict[str, Any]:
 
 
 # -- docker ------------------------------------------------------------------------------------------------------------
+
+
+class Gone(Exception):
+    """The engine knows no such thing (any more)."""
 
 
 def get(path: str, limit_s: float) -> Any:
@@ -284,6 +308,8 @@ def get(path: str, limit_s: float) -> Any:
             parts.append(part)
             size += len(part)
     head, _, body = b"".join(parts).partition(b"\r\n\r\n")
+    if re.match(rb"HTTP/1\.[01] 404 ", head):
+        raise Gone(path)
     if not re.match(rb"HTTP/1\.[01] 200 ", head):
         raise ValueError(f"the engine answered {head[:40]!r}")
     return json.loads(body)
@@ -361,17 +387,17 @@ def inside(one: dict[str, Any]) -> None:
     if pid:
         table = attempt("container.mountinfo", lambda: {**who, "text": text(contents(f"/proc/{pid}/mountinfo", BODY_MAX))})
         if table:
-            rows = [row.split(" ") for row in table["text"].splitlines()]
-            risky = [row[4] for row in rows if RISKY_FS.fullmatch(row[row.index("-", 6) + 1])]
-            attempt("container.links", lambda: {**who, **container_links(pid, one, risky)})
+            attempt("container.links", lambda: {**who, **container_links(pid, one, risky_targets(table["text"]))})
             if upper is None:
-                options = next((row[-1] for row in rows if row[4] == "/" and row[row.index("-", 6) + 1] == "overlay"), "")
+                options = next(
+                    (options for target, fstype, options in mounts(table["text"]) if (target, fstype) == ("/", "overlay")), ""
+                )
                 upper = next((part[9:] for part in options.split(",") if part.startswith("upperdir=")), None)
     if upper:
         attempt("container.tmp", lambda: {**who, **container_tmp(upper)})
 
 
-def container_links(pid: int, one: dict[str, Any], risky: list[str]) -> dict[str, Any]:
+def container_links(pid: int, one: dict[str, Any], risky: set[str]) -> dict[str, Any]:
     walk = Walk(risky)
     found: dict[str, str] = {}
     root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -471,8 +497,13 @@ def docker() -> None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         refuse("docker.container", f"{type(error).__name__}: {error}")
         return
-    found = (attempt("docker.container", functools.partial(inspect, one)) for one in ids)
-    containers = [one for one in found if one]
+    containers = []
+    for one in ids:
+        try:
+            containers.append(inspect(one))
+        except (OSError, ValueError, TypeError) as error:
+            refuse("docker.container", f"{type(error).__name__}: {error}")
+    containers = [one for one in containers if one]
     attempt("docker.volumes", lambda: {"Volumes": [volume(item) for item in get("/volumes", 5).get("Volumes") or ()]})
     attempt(
         "docker.images",
@@ -492,7 +523,13 @@ def docker() -> None:
 
 
 def inspect(identifier: str) -> dict[str, Any]:
-    return container(get(f"/containers/{identifier}/json", 5))
+    """Told at once; a container that went away since the list was made is not missed."""
+    try:
+        body = get(f"/containers/{identifier}/json", 5)
+    except Gone:
+        return {}
+    found: dict[str, Any] = attempt("docker.container", lambda: container(body)) or {}
+    return found
 
 
 def compose_files(one: dict[str, Any]) -> list[str]:

@@ -87,6 +87,7 @@ def reset(hosts: Sequence[str] | None = None, *, wait: bool = True, settings: Se
         running = _running(settings)
         wanted = [machine(name) for name in hosts] if hosts else [machine(name) for name in running]
         images = goldens(settings, wanted)
+        keys.ensure(settings)
         _each(wanted, lambda one: _clone_and_start(settings, one, images[one.name]))
         return _ready(settings, wanted, wait)
 

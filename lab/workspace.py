@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.instance import Lab
 from lab.settings import REPOSITORY
 
@@ -23,6 +25,7 @@ def make(lab: Lab, directory: Path, *, fresh: bool = True) -> Path:
     shutil.copy(lab.settings.known_hosts, trust / "known_hosts")
     shutil.copy(lab.settings.state / "allowed_signers", trust / "allowed_signers")
     _access(lab, directory / "waveboard.yaml")
+    _targets(lab, directory / "ssh.targets.yaml")
     _windows(lab, directory / "windows.yaml")
     state = directory / ".waveboard"
     state.mkdir(mode=0o700, exist_ok=True)
@@ -48,6 +51,18 @@ def _access(lab: Lab, path: Path) -> None:
         "hosts": {one.name: {"address": one.address, "port": one.port} for one in lab.hosts},
     }
     path.write_text("\n".join(kept).rstrip() + "\naccess: " + json.dumps(access) + "\n")
+
+
+def _targets(lab: Lab, path: Path) -> None:
+    """Only the lab's hosts stay reachable: the example's other addresses belong to nobody here, and nothing may knock on them."""
+    names = {one.name for one in lab.hosts}
+    text = path.read_text()
+    head, mark, rest = text.partition("  targets:\n")
+    entries = re.split(r"(?m)^(?=    - id:)", rest)
+    kept = [entry for entry in entries[1:] if (found := re.match(r"    - id:\s*(\S+)", entry)) and found[1] in names]
+    if not mark or len(kept) != len(names):
+        raise LabError(f"cannot write {path}: because the example's targets are not where they were")
+    path.write_text(head + mark + "".join(kept))
 
 
 def _windows(lab: Lab, path: Path) -> None:

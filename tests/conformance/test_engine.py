@@ -127,6 +127,9 @@ def test_one_engine_drives_one_run_after_another(engine: Engine) -> None:
 
 def test_two_engines_do_not_drive_one_run(address: str, tmp_path: Path) -> None:
     first, second, go = DbosEngine(address, tmp_path), DbosEngine(address, tmp_path), threading.Event()
+    first.claim("w")
+    with pytest.raises(RefusedError, match="drives it now"):
+        second.claim("w")
     handle = first.start("w", {}, Script(lambda: bool(go.wait(30)) or None, FINISH), 9)
     for attempt in (lambda: second.start("w", {}, Script(FINISH), 9), lambda: second.resume("w", Script(FINISH), 9)):
         with pytest.raises(RefusedError, match="cannot drive w"):

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from waveboard.model.errors import RefusedError, UsageError
+from waveboard.model.errors import RefusedError, UsageError, WaveboardError
 from waveboard.world.store.connect import connect, journal_pragmas, located
 from waveboard.world.store.migrate import HEAD, KNOWN, bring_up, config, version
 from waveboard.world.store.sql import open_store
@@ -134,15 +134,12 @@ def test_an_address_that_is_no_store_is_refused(tmp_path: Path, url: str) -> Non
 
 def test_a_store_that_cannot_be_read_or_written_says_so(tmp_path: Path) -> None:
     store = open_store(LOCAL, tmp_path)
-    with store._writing() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-        with (
-            pytest.raises(WaveboardError, match="cannot write to the store: database or disk is full"),
-            _again(store, connection),
-        ):
-            store.put_object(bytes(1_000_000))
+    with store._engine.connect() as connection:  # the pool hands this very connection out again
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
+    with pytest.raises(WaveboardError, match="cannot write to the store: database or disk is full") as told:
+        store.put_object(bytes(1_000_000))
+    assert "nothing was started" in told.value.fix
     store.close()
     (tmp_path / ".waveboard/state.db").write_bytes(b"not a database, but long enough to be looked at" * 30)
-    with pytest.raises(WaveboardError, match="cannot open the store .*state.db: file is not a database"):
+    with pytest.raises(WaveboardError, match=r"cannot open the store .*state.db: file is not a database"):
         open_store(LOCAL, tmp_path)

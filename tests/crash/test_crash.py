@@ -1,4 +1,4 @@
-"""Crash anywhere, lose any answer, let two workers fight: a wave still ends in one of three truths. Invariants: DESIGN, I1..I27."""
+"""Crash anywhere, lose any answer, let two workers fight: a wave still ends in one of three truths (invariants I1..I27)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -86,7 +86,9 @@ SCENARIOS = {
 }
 
 
-def crashing(will: dict[str, str], undo_will: dict[str, str], crashes: Sequence[int], guarded: bool, choose: Choose = decide) -> str | None:
+def crashing(
+    will: dict[str, str], undo_will: dict[str, str], crashes: Sequence[int], guarded: bool, choose: Choose = decide
+) -> str | None:
     """Run three steps, end the worker at the n-th place of each drive, then resume. None when the first n is past the end."""
     plan, store = plan_of("a", "b", "c"), MemoryStore()
     fleet = Fleet(SimHost("vm-a", guarded, will=will, undo_will=undo_will))
@@ -141,7 +143,7 @@ def advance(turns: Iterator[str], places: int) -> bool:
 @pytest.mark.parametrize("guarded", [True, False], ids=["guarded host", "host that does whatever it is told"])
 @pytest.mark.parametrize("name", ["the second fails", "all well"])
 def test_two_workers_one_hung_and_one_that_took_over(name: str, guarded: bool) -> None:
-    """The first hangs at every place, the second takes over and hangs at every place, the first comes back, then the second ends it."""
+    """The first hangs anywhere, the second takes over and is held up anywhere, the first comes back, the second ends it."""
     will, undo_will, ends = SCENARIOS[name]
     for hung in range(PLACES):
         for late in range(12):

@@ -126,6 +126,11 @@ def test_an_image_store_is_told_at_medium_at_most() -> None:
     assert [one.severity for one in judge(question, policy("tank-vms")) if isinstance(one, Deviation)] == [Severity.MEDIUM]
 
 
+def test_an_unknown_future_of_the_mount_is_a_doubt() -> None:
+    assert ask(P.DATA, policy("tank-vms"), "PERSISTENCE_UNKNOWN") == [DOUBT]
+    assert ask(P.BOOT, policy("tank-vms"), "PERSISTENCE_UNKNOWN") == [DOUBT, "boot-backed"]
+
+
 def test_the_cause_is_told_once() -> None:
     assert ask(P.BOOT, policy("tank-vms"), "FSTAB_NOT_MOUNTED") == ["not-mounted"]
     assert ask(P.BOOT, policy("tank-vms"), "LATE_MOUNT") == ["late-mount"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
@@ -16,6 +17,18 @@ from typing import Any
 
 COMPOSE = "/opt/stacks/mint-data/docker-compose.yml"
 CONTAINERS = ("mint-modules-minio", "mint-modules-redis", "mint-modules-postgres")
+
+
+def line_edits(before: str, after: str) -> list[dict[str, Any]]:
+    """Whole-line edits that turn one text into the other."""
+    old, new = before.split("\n"), after.split("\n")
+    found: list[dict[str, Any]] = []
+    for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "insert":
+            found.append({"line": i1, "old": old[i1 - 1], "new": [old[i1 - 1], *new[j1:j2]]})
+        elif tag != "equal":
+            found += [{"line": i + 1, "old": old[i], "new": new[j1:j2] if i == i1 else []} for i in range(i1, i2)]
+    return found
 
 
 def sha(text: str) -> str:
@@ -40,12 +53,23 @@ def plan(steps: list[dict[str, Any]], *, instance: str, machine_id: str, kind: s
     pin = {"host": "mint-data", "machine_id": machine_id, "host_key": "SHA256:x", "evidence": sha("e"), "facts": sha("f")}
     made = {"schema": "waveboard.plan/1", "instance": instance, "wave": "W8B", "kind": kind, "title": "W8B", "steps": steps}
     made |= {"created_at": instant(0), "proposer": "agent-7", "contract": sha("c"), "gates": sha("g"), "hosts": [pin]}
-    made |= {"read_only_hosts": ["mint-apps"], "not_before": instant(-5), "not_after": instant(90), "quorum": 1, "four_eyes": True}
+    made |= {
+        "read_only_hosts": ["mint-apps"],
+        "not_before": instant(-5),
+        "not_after": instant(90),
+        "quorum": 1,
+        "four_eyes": True,
+    }
     return made | more
 
 
 def message(made: Mapping[str, Any], text: str, principal: str, **more: Any) -> dict[str, Any]:
-    said: dict[str, Any] = {"schema": "waveboard.approval/1", "instance": made["instance"], "plan": sha(text), "wave": made["wave"]}
+    said: dict[str, Any] = {
+        "schema": "waveboard.approval/1",
+        "instance": made["instance"],
+        "plan": sha(text),
+        "wave": made["wave"],
+    }
     said |= {"hosts": sorted(pin["host"] for pin in made["hosts"]), "principal": principal, "nonce": secrets.token_hex(16)}
     said |= {"not_before": made["not_before"], "not_after": made["not_after"], "max_uses": 1}
     said |= {"deletes": [path for one in made["steps"] for path in one["deletes"]]}
@@ -120,7 +144,9 @@ def w8b_steps(root_run: Any) -> list[dict[str, Any]]:
         "    container_name: mint-modules-redis\n",
         "    container_name: mint-modules-redis\n    volumes:\n      - /mnt/data/mint-data/redis:/data\n",
     )
-    for_postgres = for_redis.replace("- pgdata:/var/lib/postgresql/data", "- /mnt/data/mint-data/postgres:/var/lib/postgresql/data")
+    for_postgres = for_redis.replace(
+        "- pgdata:/var/lib/postgresql/data", "- /mnt/data/mint-data/postgres:/var/lib/postgresql/data"
+    )
     expected = [{"id": one["Id"], "name": one["Name"].lstrip("/"), "running": one["State"]["Running"]} for one in inspected]
     root_move = {
         "src": "/var/lib/docker",
@@ -139,12 +165,24 @@ def w8b_steps(root_run: Any) -> list[dict[str, Any]]:
         "expected": {"containers": expected, "volumes": volumes},
     }
     mount_args = {"uuid": filesystem, "target": "/mnt/data", "fstype": "ext4"}
-    mount_args |= {"options": "defaults,noatime,nofail,x-systemd.device-timeout=30s", "docker_dropin": True, "containerd_dropin": False}
-    disk = {"serial": "mint-data-data", "by_id": None, "size_bytes": size, "fstype": "ext4", "label": "mint-data", "uuid": filesystem}
+    mount_args |= {
+        "options": "defaults,noatime,nofail,x-systemd.device-timeout=30s",
+        "docker_dropin": True,
+        "containerd_dropin": False,
+    }
+    disk = {
+        "serial": "mint-data-data",
+        "by_id": None,
+        "size_bytes": size,
+        "fstype": "ext4",
+        "label": "mint-data",
+        "uuid": filesystem,
+    }
 
     def relocate(service: str, engine: str, source: Mapping[str, str], before: str, after: str, path: str, s3: Any = None) -> Any:
-        made = {"container": f"mint-modules-{service}", "engine": engine, "project": "mint-data", "service": service}
-        made |= {"compose_file": COMPOSE, "compose_before_sha256": sha(before), "compose_after": after, "source": source}
+        made: dict[str, Any] = {"container": f"mint-modules-{service}", "engine": engine, "project": "mint-data", "service": service}
+        made |= {"compose_file": COMPOSE, "compose_before_sha256": sha(before), "compose_edited_by": None}
+        made |= {"compose_edits": line_edits(before, after), "source": source}
         made |= {"dst": f"/mnt/data/mint-data/{service}", "dst_mount": mount, "data_path": path, "writers": "stopped", "s3": s3}
         return step(f"s-{service}", "service_relocate", made)
 

@@ -24,7 +24,8 @@ def key_of(seed: int) -> Ed25519PrivateKey:
 RECEIPT_KEY, RONNY, SAM = key_of(1), key_of(2), key_of(3)
 PUBLIC = RECEIPT_KEY.public_key().public_bytes_raw()
 ALLOWED = "".join(
-    f'{who} namespaces="{sshsig.NAMESPACE}" {sshsig.public_line(key.public_key())}\n' for who, key in (("ronny", RONNY), ("sam", SAM))
+    f'{who} namespaces="{sshsig.NAMESPACE}" {sshsig.public_line(key.public_key())}\n'
+    for who, key in (("ronny", RONNY), ("sam", SAM))
 )
 PLAN = Plan(
     instance=INSTANCE, wave="W8B", kind="wave", created_at=AT, proposer="dispatcher", contract="sha256:" + "c" * 64,

@@ -133,4 +133,6 @@ def test_what_cannot_be_undone_needs_a_second_person_under_four_eyes() -> None:
     assert approval.needed(replace(RETIRE, quorum=3)) == 3
     made = estate.approve(RETIRE)
     assert "1 of 2" in short(Signed(made, "ronny"), plan=RETIRE)
-    assert short(Signed(made, "ronny"), Signed(estate.approve(RETIRE, who="sam", key=SAM, nonce="f" * 32), "sam"), plan=RETIRE) == ""
+    assert (
+        short(Signed(made, "ronny"), Signed(estate.approve(RETIRE, who="sam", key=SAM, nonce="f" * 32), "sam"), plan=RETIRE) == ""
+    )

@@ -36,7 +36,9 @@ def test_refuses_every_other_spelling(raw: bytes) -> None:
         canonical.decode(raw)
 
 
-@pytest.mark.parametrize("value", [1.0, 2**53, {1: 2}, b"x", {"a": object()}, "\ud800", {"\uffff": 1}, {"a": {"b": float("nan")}}])
+@pytest.mark.parametrize(
+    "value", [1.0, 2**53, {1: 2}, b"x", {"a": object()}, "\ud800", {"\uffff": 1}, {"a": {"b": float("nan")}}]
+)
 def test_has_no_form_for_what_others_would_spell_differently(value: object) -> None:
     with pytest.raises(ValueError):
         canonical.encode(value)

@@ -24,7 +24,8 @@ def test_a_receipt_reads_back_as_it_was_written() -> None:
     "change",
     [
         {"kind": "Audit"}, {"kind": "a/b"}, {"run_key": "CAP-1"}, {"instance": ""}, {"instance": "a b"}, {"subjects": ()},
-        {"subjects": (Subject("a", "0" * 63),)}, {"subjects": (Subject("", "0" * 64),)}, {"body": {"a": 1.5}}, {"body": {"a": 2**60}},
+        {"subjects": (Subject("a", "0" * 63),)}, {"subjects": (Subject("", "0" * 64),)}, {"body": {"a": 1.5}},
+        {"body": {"a": 2**60}},
         {"subjects": (Subject("a", "0" * 64), Subject("a", "1" * 64))}, {"actor": Actor("", ActorKind.MACHINE)},
     ],
 )  # fmt: skip

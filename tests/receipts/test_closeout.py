@@ -42,7 +42,9 @@ def test_evidence_verdict_and_attestation_are_never_empty(name: str) -> None:
         closeout.body(changed(name, entries=()))
 
 
-@pytest.mark.parametrize("fields", [{"wave": ""}, {"plan": "W8B"}, {"outcome": "fine"}, {"items": {**GOOD.items, "more": GOOD.items["verify"]}}])
+@pytest.mark.parametrize(
+    "fields", [{"wave": ""}, {"plan": "W8B"}, {"outcome": "fine"}, {"items": {**GOOD.items, "more": GOOD.items["verify"]}}]
+)
 def test_a_closeout_of_another_form_is_refused(fields: dict) -> None:
     with pytest.raises(ReceiptError):
         closeout.body(replace(GOOD, **fields))
@@ -50,8 +52,13 @@ def test_a_closeout_of_another_form_is_refused(fields: dict) -> None:
 
 def test_what_no_earlier_receipt_recorded_is_named() -> None:
     assert "plan: no earlier receipt" in closeout.unbound(GOOD, KNOWN - {estate.DIGEST[7:]}, KEYS)[0]
-    assert "verify: no earlier receipt names sha256:000" in closeout.unbound(changed("verify", evidence=("sha256:" + "0" * 64,)), KNOWN, KEYS)[0]
-    invented = CloseoutItem(({"pack": "mint", "run_key": "CAP-20260101-000000__x__R1", "result": "pass"},), GOOD.items["verify"].evidence)
+    assert (
+        "verify: no earlier receipt names sha256:000"
+        in closeout.unbound(changed("verify", evidence=("sha256:" + "0" * 64,)), KNOWN, KEYS)[0]
+    )
+    invented = CloseoutItem(
+        ({"pack": "mint", "run_key": "CAP-20260101-000000__x__R1", "result": "pass"},), GOOD.items["verify"].evidence
+    )
     assert "has the run key CAP-2026" in closeout.unbound(replace(GOOD, items={**GOOD.items, "verify": invented}), KNOWN, KEYS)[0]
 
 

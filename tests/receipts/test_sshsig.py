@@ -68,7 +68,8 @@ def test_armor_that_ssh_keygen_accepts_and_we_do_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda blob: blob + b"\0", lambda blob: blob[:-1], lambda blob: b"X" + blob[1:], lambda blob: blob[:6] + b"\0\0\0\2" + blob[10:],
+        lambda blob: blob + b"\0", lambda blob: blob[:-1], lambda blob: b"X" + blob[1:],
+        lambda blob: blob[:6] + b"\0\0\0\2" + blob[10:],
         lambda blob: blob.replace(b"\0\0\0\6sha512", b"\0\0\0\4sha1"), lambda blob: blob[:10], lambda blob: b"",
         lambda blob: blob.replace(b"\0\0\0\0\0\0\0\6sha512", b"\0\0\0\1x\0\0\0\6sha512"),
         lambda blob: blob.replace(b"waveboard", b"wavebo\xff\xffd"),

@@ -70,7 +70,17 @@ def test_every_missing_truncated_grown_or_emptied_file_is_detected(name: str) ->
         both_object({**WHOLE, name: raw})
 
 
-@pytest.mark.parametrize("name", ["receipts/000007-0123456789abcdef.json", "notes.txt", "receipts/x", "approvals/" + "f" * 32 + ".sig", "evidence/" + "0" * 64, "evidence/a/b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "receipts/000007-0123456789abcdef.json",
+        "notes.txt",
+        "receipts/x",
+        "approvals/" + "f" * 32 + ".sig",
+        "evidence/" + "0" * 64,
+        "evidence/a/b",
+    ],
+)
 def test_every_file_too_many_is_detected(name: str) -> None:
     both_object({**WHOLE, name: WHOLE[RECEIPTS[-1]]})
 
@@ -112,7 +122,9 @@ def test_a_forged_checkpoint_needs_the_key() -> None:
     head = estate.linked(estate.drafts())[-1].head
     row = [WHOLE[name] for name in RECEIPTS[:5]]
     for sign in (estate.signer_of(estate.SAM), lambda m: Signature(keyid(estate.PUBLIC), estate.SAM.sign(m))):
-        both_object({**renamed(row), bundle.CHECKPOINT: chain.checkpoint(head, estate.INSTANCE, estate.AT, sign)}, "checkpoint.json")
+        both_object(
+            {**renamed(row), bundle.CHECKPOINT: chain.checkpoint(head, estate.INSTANCE, estate.AT, sign)}, "checkpoint.json"
+        )
 
 
 def test_pins_catch_another_key_and_an_older_truth() -> None:

@@ -1,8 +1,8 @@
 """An in-memory fleet with the hand's semantics (docs/hand.md): journal, fence, units that outlive a cut, half-done work.
 
-It is a Hand (call) whose hosts can be dumped and loaded again. Effects are one cell a step: none, half, full. Time passes by ticks, one a
-call, so that a unit needs several looks to end. `guarded=False` takes away the host's own protection against doing twice: then
-only the controller's decisions stand between a step and its repetition.
+It is a Hand (call) whose hosts can be dumped and loaded again. Effects are one cell a step: none, half, full. Time passes by
+ticks, one a call, so that a unit needs several looks to end. `guarded=False` takes away the host's own protection against
+doing twice: then only the controller's decisions stand between a step and its repetition.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A reference runner over the real store, the real fold and the simulated fleet: the protocol of app's apply, without its receipts.
+"""A reference runner over the real store, the real fold and the simulated fleet: what app's apply does, without receipts.
 
 `acting` yields the name of every place where a crash or another worker may come in between.
 """

@@ -72,16 +72,17 @@ class Store(Protocol):
         ...
 
     def open_wave(self, event: Event, nonces: Sequence[str]) -> None:
-        """Consume every nonce and append `opened` in one transaction (I4): all of it happens or nothing.
+        """Consume every nonce and append `opened` in one transaction (I1, I4): all of it happens or nothing.
 
-        Raises: RefusedError naming the plan that used a nonce and when, or the plan already opened.
+        Raises: RefusedError naming another plan under way, the plan that used a nonce and when, or the plan already opened.
         """
         ...
 
     def append_event(self, event: Event) -> None:
         """Append exactly this seq: what was decided on a journal that has grown since is refused.
 
-        Raises: RefusedError when seq is not the next one, or a newer fence has been issued for the plan.
+        Raises: RefusedError when seq is not the next one, a newer fence has been issued for the plan, or a person has asked to
+        take the wave back and this line goes forward.
         """
         ...
 
@@ -165,6 +166,14 @@ class Work(Protocol):
 
 class Engine(Protocol):
     """Drives one wave at a time, turn by turn, and goes on after a crash. Knows nothing of plans."""
+
+    def claim(self, run: str) -> None:
+        """Make this process the run's only driver until close or another claim. Before the lease: a second terminal must be sent
+        away before it takes the lease over from the first. start and resume claim by themselves.
+
+        Raises: RefusedError naming the process that drives it, or the run that this process drives.
+        """
+        ...
 
     def start(self, run: str, spec: Mapping[str, object], work: Work, limit: int) -> str:
         """A handle. run: stable name of the plan ([a-z0-9-]); spec: JSON-ready, for history; limit: most turns in one drive.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from waveboard.app.ports import Answer, Ask, Clock, Reader
+from waveboard.app.ports import Clock, Reader
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
@@ -13,7 +13,7 @@ from waveboard.audit import program
 from waveboard.audit.placement import Resolver
 from waveboard.model.contract import Contract, HostPolicy, HostTarget
 from waveboard.model.errors import EvidenceError, HostError
-from waveboard.model.evidence import Bundle
+from waveboard.model.evidence import Answer, Ask, Bundle
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.graph import HostPlacements
 from waveboard.model.history import Snapshot

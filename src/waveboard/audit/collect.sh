@@ -54,11 +54,11 @@ walk() {
 describe() { # one line: path canonical exists ancestor mount_id blocked non_empty problem, tab separated
 	walk "$1"
 	d_id= d_full=
-	d_at=$w_canon; [ "$w_exists" = 1 ] || d_at=$w_ancestor
-	# what cannot be opened and is no mount point lies on the mount of the directory above it
-	until [ -r "$d_at" ] || [ "$d_at" = / ] || listed "$wb_mounted" "$d_at"; do d_at=${d_at%/*}; d_at=${d_at:-/}; done
-	if [ -z "$w_problem$w_blocked$wb_root" ] && { [ -d "$d_at" ] || [ -f "$d_at" ]; }; then
-		{ while read -r d_key d_value; do case $d_key in mnt_id:) d_id=$d_value; break ;; esac; done </proc/self/fdinfo/3
+	if [ -z "$w_problem$w_blocked$wb_root" ]; then
+		d_at=$w_canon; [ "$w_exists" = 1 ] || d_at=$w_ancestor
+		# what cannot be opened and is no mount point lies on the mount of the directory above it
+		until [ -r "$d_at" ] || [ "$d_at" = / ] || listed "$wb_mounted" "$d_at"; do d_at=${d_at%/*}; d_at=${d_at:-/}; done
+		{ [ -d "$d_at" ] || [ -f "$d_at" ]; } && { while read -r d_key d_value; do case $d_key in mnt_id:) d_id=$d_value; break ;; esac; done </proc/self/fdinfo/3
 		} 2>/dev/null 3<"$d_at"
 	fi
 	if [ -z "$w_problem" ] && [ "$w_exists" = 1 ] && [ -d "$wb_root$w_canon" ] && [ -r "$wb_root$w_canon" ]; then

@@ -6,6 +6,7 @@ the order of the steps and the whole list of layouts.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from waveboard.audit.placement_blocks import BlockGraph
 from waveboard.audit.placement_boot import boot_set
@@ -27,6 +28,8 @@ from waveboard.model.facts import (
     Unavailable,
 )
 from waveboard.model.graph import HostPlacements, Placement
+
+T = TypeVar("T")
 
 
 class Resolver:
@@ -73,8 +76,8 @@ class Resolver:
         if docker.containerd_root:
             paths.setdefault(docker.containerd_root, self.where(docker.containerd_root))
         containers = {
-            container.name: {path: fleet.place(container, path) for path in fleet.asked(container, data_paths.get(container.name, ()))}
-            for container in docker.containers
+            one.name: {path: fleet.place(one, path) for path in fleet.asked(one, data_paths.get(one.name, ()))}
+            for one in docker.containers
         }
         return HostPlacements(tuple(sorted(ground.boot.disks)), fleet.docker_root(), paths, containers)
 
@@ -89,18 +92,12 @@ class Resolver:
 
 
 def _index(facts: HostFacts, mounts: Mounts) -> Ground:
-    blocks, links = facts.get(BlockDevices), facts.get(DeviceLinks)
-    paths, fstab, own = facts.get(Paths), facts.get(Fstab), facts.get(Addresses)
-    links = None if isinstance(links, Unavailable) else links
-    fstab = None if isinstance(fstab, Unavailable) else fstab
+    blocks, paths, own = facts.get(BlockDevices), facts.get(Paths), facts.get(Addresses)
+    links, fstab = _or_none(facts.get(DeviceLinks)), _or_none(facts.get(Fstab))
     asked: Mapping[str, PathFact] = {} if isinstance(paths, Unavailable) else paths.by_path
     addresses = None if isinstance(own, Unavailable) else own.own
     tree = MountTree(mounts.table)
-    graph: BlockGraph | str
-    if isinstance(blocks, Unavailable):
-        graph = blocks.reason
-    else:
-        graph = BlockGraph(blocks, links, lambda device: files.loop(device))
+    graph = blocks.reason if isinstance(blocks, Unavailable) else BlockGraph(blocks, links, lambda device: files.loop(device))
     files = Filesystems(tree, graph, addresses, asked)
     docker_tree, docker_files = tree, files
     if mounts.dockerd is not None:
@@ -111,3 +108,7 @@ def _index(facts: HostFacts, mounts: Mounts) -> Ground:
     devices = {} if isinstance(blocks, Unavailable) else blocks.devices
     recorded = not isinstance(paths, Unavailable) and paths.recorded
     return Ground(tree, files, docker_tree, docker_files, devices, boot, marks, asked, recorded)
+
+
+def _or_none(fact: T | Unavailable) -> T | None:
+    return None if isinstance(fact, Unavailable) else fact

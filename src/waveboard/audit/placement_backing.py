@@ -1,4 +1,4 @@
-"""What a mount or a device rests on: a set of leaves, never one. Joins only; where leaves come from is for blocks and filesystems."""
+"""What a mount or a device rests on: a set of leaves, never one. Joins them; does not find them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -50,7 +50,7 @@ class BlockGraph:
         return self._by_devno.get(devno)
 
     def named(self, source: str) -> str | None:
-        """Kernel name of what a mount source or an fstab spec means: path, udev link, UUID=, LABEL=. None: nothing here is called so."""
+        """Kernel name of what a mount source or fstab spec means (path, udev link, UUID=, LABEL=). None: nothing is called so."""
         key, _, value = source.partition("=")
         if key in ("UUID", "LABEL", "PARTUUID", "PARTLABEL", "ID"):
             by = key.lower()

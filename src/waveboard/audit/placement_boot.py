@@ -23,7 +23,7 @@ class BootSet:
 
 
 def boot_set(files: Filesystems, tree: MountTree, fstab: Fstab | None) -> BootSet:
-    """leaves(/) with all its layers, leaves(/boot), leaves(the EFI partition); what fstab names for the last two counts unmounted."""
+    """leaves(/) with all its layers, leaves(/boot), leaves(EFI partition); what fstab names for those two counts unmounted."""
     root = tree.walk("/")
     if root is None:
         return BootSet(NONE, ("the mount table does not tell what / is on",), NONE)
@@ -61,7 +61,10 @@ def _pending(files: Filesystems, entry: FstabEntry | None, fstab_read: bool, tar
     return _unmounted(files, entry)
 
 
-def judge(found: Backing, boot: BootSet, devices: Mapping[str, BlockDevice]) -> tuple[PlacementClass, bool | None, tuple[str, ...]]:
+Judgement = tuple[PlacementClass, bool | None, tuple[str, ...]]
+
+
+def judge(found: Backing, boot: BootSet, devices: Mapping[str, BlockDevice]) -> Judgement:
     """(class, boot, reasons why not more is known)."""
     leaves = found.leaves
     if leaves & boot.disks:

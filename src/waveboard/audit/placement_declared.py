@@ -34,7 +34,9 @@ def declared(ground: Ground, container: Container, mount: ContainerMount, path: 
         return _none(container, path, f"a mount of type {mount.type} does not tell where its data is")
     volume = volumes.get(mount.name)
     if mount.driver not in ("", "local") or (volume is not None and volume.driver != "local"):
-        return _none(container, path, f"the volume {mount.name} belongs to the plugin {mount.driver or (volume and volume.driver)}")
+        return _none(
+            container, path, f"the volume {mount.name} belongs to the plugin {mount.driver or (volume and volume.driver)}"
+        )
     if volume is None:
         return _none(container, path, f"docker did not tell what the volume {mount.name} is")
     return by_volume(ground, container, path, volume, rest)
@@ -49,10 +51,12 @@ def by_volume(ground: Ground, container: Container, path: str, volume: Volume, r
         return _host(ground, container, path, volume.mountpoint + rest, node)
     if kind in MEMORY:
         return _tmpfs(ground, container, path, volume.mountpoint)
-    if kind in NETWORK or "bind" not in options and "rbind" not in options:
+    if kind in NETWORK or ("bind" not in options and "rbind" not in options):
         seen = _as_mount(ground, volume, kind, device, options)
         if seen is None:
-            return _none(container, path, f"the volume {volume.name} mounts {device or 'nothing'} in a way that cannot be followed")
+            return _none(
+                container, path, f"the volume {volume.name} mounts {device or 'nothing'} in a way that cannot be followed"
+            )
         return _mounted(ground, container, path, seen, node)
     if not device.startswith("/"):
         return _none(container, path, f"the volume {volume.name} binds {device!r}, which is no absolute path")

@@ -1,4 +1,4 @@
-"""What a mount rests on, filesystem by filesystem. Asks the block graph for disks and the mount tree for further paths; judges nothing.
+"""What a mount rests on, filesystem by filesystem. Asks blocks for disks and the tree for further paths; judges nothing.
 
 `stat`'s st_dev is never used: on btrfs, overlay, ZFS and NFS it is an anonymous number that names no device.
 """
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_net, under
 from waveboard.audit.placement_blocks import BlockGraph
-from waveboard.audit.placement_mounts import MountTree, tidy
+from waveboard.audit.placement_mounts import MountTree, asked_above, tidy
 from waveboard.audit.placement_shares import (
     FUSE_NETWORK,
     HOST_SHARE,
@@ -64,7 +64,7 @@ class Filesystems:
             mount = self.tree.by_id(fact.mount_id) if fact.mount_id is not None else None
             mount = mount or self.tree.walk(fact.canonical)
             return self.of(mount) if mount else not_known(path, f"no mount of the table holds {path}")
-        mount = self.tree.walk(tidy(path))
+        mount = self.tree.walk(asked_above(tidy(path), self._paths))
         if mount is None:
             return not_known(path, f"no mount of the table holds {path}")
         return replace(self.of(mount), lexical=True)
@@ -118,7 +118,9 @@ class Filesystems:
         if handler is not None:
             return handler(mount)
         if mount.fstype.startswith("fuse."):
-            return not_known(mount.fstype, f"{mount.fstype} is a program of its own: where it keeps {mount.target} cannot be seen")
+            return not_known(
+                mount.fstype, f"{mount.fstype} is a program of its own: where it keeps {mount.target} cannot be seen"
+            )
         return self._local(mount)
 
     def _handlers(self) -> dict[str, Callable[[Mount], Backing]]:
@@ -174,7 +176,7 @@ class Filesystems:
             return not_known(mount.source, f"block devices could not be read: {self.blocks}")
         named = [self.blocks.named(part) for part in (mount.source.split(":") if mount.fstype == "bcachefs" else [mount.source])]
         pools = [pool for pool in self.blocks.pools if pool.fstype == mount.fstype]
-        pool = next((found for name in named if name and (found := self.blocks.pool_of(mount.fstype, name))), None)
+        pool = next((owner for name in named if name and (owner := self.blocks.pool_of(mount.fstype, name))), None)
         if pool is None and len(pools) == 1 and not any(named):
             pool = pools[0]  # the kernel lists every mounted one, and it lists one
         if pool is not None:
@@ -209,11 +211,11 @@ class Filesystems:
     def _dataset(self, mount: Mount) -> Backing:
         name = mount.source.partition("/")[0]
         pools = () if isinstance(self.blocks, str) else self.blocks.pools
-        pool = next((pool for pool in pools if pool.fstype == "zfs" and pool.id == name), None)
+        pool = next((found for found in pools if found.fstype == "zfs" and found.id == name), None)
         if pool is None or isinstance(self.blocks, str):
             return not_known(mount.source, f"the devices of the ZFS pool {name} are not known (no zpool answer)")
-        found = replace(self.blocks.members(pool), filesystems=frozenset((mount.source,)))
-        return under(Node("filesystem", mount.source, "zfs"), found)
+        whole = replace(self.blocks.members(pool), filesystems=frozenset((mount.source,)))
+        return under(Node("filesystem", mount.source, "zfs"), whole)
 
     # -- what rests on further paths or on a network -----------------------------------------------------------------
 

@@ -108,10 +108,12 @@ class Marks:
             return False
         mine = self._blocks.leaves(name).leaves
         pool = self._blocks.pool_of(mount.fstype, name)
+        members = pool.members if pool else ()
         return any(
-            name in claimants and any(self._stranger(other, mine, pool.members if pool else ()) for other in claimants if other != name)
+            other != name and self._stranger(other, mine, members)
             for link, claimants in self._claims.items()
-            if "/by-uuid/" in link or "/by-label/" in link
+            if name in claimants and ("/by-uuid/" in link or "/by-label/" in link)
+            for other in claimants
         )
 
     def _stranger(self, other: str, mine: frozenset[str], members: tuple[str, ...]) -> bool:

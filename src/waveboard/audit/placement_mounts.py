@@ -1,8 +1,8 @@
-"""A mount table as the tree it is: which mount a path is really on. Knows nothing of devices, and never matches longest prefixes."""
+"""A mount table as the tree it is: which mount a path is really on. Knows no devices, matches no longest prefixes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from waveboard.model.facts import Mount
+from waveboard.model.facts import Mount, PathFact
 
 _NOT_COVERING = ("autofs", "rootfs")  # lie below the real mount by design
 
@@ -49,6 +49,15 @@ def follow(path: str, links: Mapping[str, str]) -> str | None:
             done = ""
         rest.extend(piece for piece in reversed(target.split("/")) if piece)
     return done or "/"
+
+
+def asked_above(path: str, asked: Mapping[str, PathFact]) -> str:
+    """The path with its longest beginning that the host resolved replaced by what the host said."""
+    for prefix in reversed(list(prefixes(path))) if asked else ():
+        fact = asked.get(prefix)
+        if fact is not None and fact.exists and fact.canonical and not fact.problem:
+            return fact.canonical.rstrip("/") + path[len(prefix) :] or "/"
+    return path
 
 
 class MountTree:

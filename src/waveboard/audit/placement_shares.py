@@ -2,21 +2,78 @@
 
 from collections.abc import Iterable, Sequence
 
-NETWORK = frozenset("nfs nfs4 cifs smb3 smbfs ceph lustre gpfs afs beegfs orangefs pvfs2 glusterfs ncpfs coda".split())
+NETWORK = frozenset(
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "ceph",
+        "lustre",
+        "gpfs",
+        "afs",
+        "beegfs",
+        "orangefs",
+        "pvfs2",
+        "glusterfs",
+        "ncpfs",
+        "coda",
+    ]
+)
 FUSE_NETWORK = frozenset(
     "fuse." + name
-    for name in (
-        "sshfs rclone s3fs glusterfs ceph ceph-fuse davfs davfs2 curlftpfs gcsfuse goofys mfs moosefs seaweedfs juicefs blobfuse"
-        " blobfuse2 mount-s3"
-    ).split()
+    for name in [
+        "sshfs",
+        "rclone",
+        "s3fs",
+        "glusterfs",
+        "ceph",
+        "ceph-fuse",
+        "davfs",
+        "davfs2",
+        "curlftpfs",
+        "gcsfuse",
+        "goofys",
+        "mfs",
+        "moosefs",
+        "seaweedfs",
+        "juicefs",
+        "blobfuse",
+        "blobfuse2",
+        "mount-s3",
+    ]
 )
-HOST_SHARE = frozenset("9p virtiofs vboxsf prl_fs vmhgfs drvfs fuse.vmhgfs-fuse fuse.prl_fsd".split())
-MEMORY = frozenset("tmpfs ramfs rootfs devtmpfs hugetlbfs".split())
+HOST_SHARE = frozenset(["9p", "virtiofs", "vboxsf", "prl_fs", "vmhgfs", "drvfs", "fuse.vmhgfs-fuse", "fuse.prl_fsd"])
+MEMORY = frozenset(["tmpfs", "ramfs", "rootfs", "devtmpfs", "hugetlbfs"])
 KERNEL = frozenset(
-    "proc sysfs cgroup cgroup2 devpts mqueue securityfs debugfs tracefs pstore bpf configfs fusectl binfmt_misc efivarfs selinuxfs"
-    " rpc_pipefs nsfs usbfs nfsd smackfs apparmorfs functionfs".split()
+    [
+        "proc",
+        "sysfs",
+        "cgroup",
+        "cgroup2",
+        "devpts",
+        "mqueue",
+        "securityfs",
+        "debugfs",
+        "tracefs",
+        "pstore",
+        "bpf",
+        "configfs",
+        "fusectl",
+        "binfmt_misc",
+        "efivarfs",
+        "selinuxfs",
+        "rpc_pipefs",
+        "nsfs",
+        "usbfs",
+        "nfsd",
+        "smackfs",
+        "apparmorfs",
+        "functionfs",
+    ]
 )
-STACKED = frozenset("ecryptfs fuse.bindfs fuse.gocryptfs".split())  # their source is the directory below
+STACKED = frozenset(["ecryptfs", "fuse.bindfs", "fuse.gocryptfs"])  # their source is the directory below
 
 
 def option(options: Iterable[str], *names: str) -> str | None:
@@ -29,7 +86,7 @@ def option(options: Iterable[str], *names: str) -> str | None:
 
 
 def server(source: str, options: Sequence[str]) -> tuple[str | None, str]:
-    """(address or name of the server, path it exports) of an NFS, CIFS or sshfs source; the addr= option is the kernel's own word."""
+    """(address or name of the server, path it exports) of an NFS, CIFS or sshfs source. addr= is the kernel's word."""
     if source.startswith("//"):
         host, _, path = source[2:].partition("/")
     elif source.startswith("["):

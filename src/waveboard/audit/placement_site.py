@@ -7,7 +7,7 @@ from waveboard.audit.placement_backing import Backing, not_known
 from waveboard.audit.placement_boot import BootSet, judge
 from waveboard.audit.placement_filesystems import Filesystems
 from waveboard.audit.placement_flags import Marks
-from waveboard.audit.placement_mounts import MountTree, tidy
+from waveboard.audit.placement_mounts import MountTree, asked_above, tidy
 from waveboard.audit.placement_why import sentence
 from waveboard.model.facts import BlockDevice, Mount, PathFact
 from waveboard.model.graph import Confidence, Node, Placement, PlacementClass
@@ -44,12 +44,14 @@ class Found:
     note: str = ""
 
 
-def where(ground: Ground, path: str, tree: MountTree | None = None, files: Filesystems | None = None) -> Placement:
-    """The placement of a host path. tree, files: dockerd's, for a path that dockerd uses."""
+def where(
+    ground: Ground, path: str, tree: MountTree | None = None, files: Filesystems | None = None, proof: Mount | None = None
+) -> Placement:
+    """The placement of a host path. tree, files: dockerd's, for a path of its own. proof: the mount it was seen to be on."""
     if not path.startswith("/"):
         return unknown(path, "it is not an absolute path")
     tree, files = tree or ground.tree, files or ground.files
-    found = locate(ground, path, tree)
+    found = locate(ground, path, tree) if proof is None else Found(tidy(path), proof, Confidence.OBSERVED)
     if found.mount is None:
         return unknown(path, found.problem or "the mount table does not tell what it is on", found.flags)
     backing = files.of(found.mount)
@@ -60,7 +62,7 @@ def where(ground: Ground, path: str, tree: MountTree | None = None, files: Files
     if tree.hides(found.text, found.mount):
         flags.add("SHADOWED")
     if found.problem or found.missing:
-        return _no_answer(ground, path, found, kind, boot, flags)
+        return _no_answer(ground, path, found, kind, flags)
     if backing.lexical and found.known is Confidence.OBSERVED:
         found = replace(found, known=Confidence.LEXICAL)
     known = Confidence.NONE if kind is PlacementClass.UNKNOWN and not backing.leaves else found.known
@@ -74,9 +76,10 @@ def locate(ground: Ground, path: str, tree: MountTree) -> Found:
     fact = ground.paths.get(path) or ground.paths.get(text)
     if fact is None:
         note = "the host was not asked about this path, so links on the way could not be seen"
-        return Found(text, *_walk(tree, text), problem=_automount(tree, text), note=note)
+        through = asked_above(text, ground.paths)
+        return Found(through, tree.walk(through), Confidence.LEXICAL, problem=_automount(tree, through), note=note)
     where_to = fact.canonical or text
-    walked, _ = _walk(tree, where_to if fact.canonical else fact.ancestor or text)
+    walked = tree.walk(where_to if fact.canonical else fact.ancestor or text)
     if pending := _automount(tree, where_to):
         return Found(where_to, walked, Confidence.NONE, frozenset(("AUTOFS_PENDING",)), pending)
     if fact.blocked:
@@ -100,10 +103,6 @@ def locate(ground: Ground, path: str, tree: MountTree) -> Found:
     return Found(where_to, mount, Confidence.OBSERVED)
 
 
-def _walk(tree: MountTree, text: str) -> tuple[Mount | None, Confidence]:
-    return tree.walk(text), Confidence.LEXICAL
-
-
 def _by_kernel(tree: MountTree, fact: PathFact) -> Mount | None:
     return tree.by_id(fact.mount_id) if fact.mount_id is not None else None
 
@@ -114,15 +113,13 @@ def _automount(tree: MountTree, text: str) -> str:
     return f"{mount.target} is an automount that nothing has triggered" if pending and mount else ""
 
 
-def _no_answer(
-    ground: Ground, path: str, found: Found, kind: PlacementClass, boot: bool | None, flags: set[str]
-) -> Placement:
+def _no_answer(ground: Ground, path: str, found: Found, kind: PlacementClass, flags: set[str]) -> Placement:
     """The path is not there or must not be looked at: what it would be is told, and no more."""
     assert found.mount is not None
     if found.mount.fstype == "autofs":
         flags.add("AUTOFS_PENDING")
         planned = ground.marks.planned_at(found.mount.target)
-        kind, boot = _predict(ground, planned.spec) if planned else (PlacementClass.UNKNOWN, None)
+        kind = _predict(ground, planned.spec) if planned else PlacementClass.UNKNOWN
     reason = found.problem or "it does not exist yet"
     would = f"; it would be {kind.value}" if kind is not PlacementClass.UNKNOWN else ""
     if found.missing and kind is not PlacementClass.UNKNOWN:
@@ -139,12 +136,9 @@ def _no_answer(
     )  # fmt: skip
 
 
-def _predict(ground: Ground, spec: str) -> tuple[PlacementClass, bool | None]:
+def _predict(ground: Ground, spec: str) -> PlacementClass:
     backing = ground.files.device(spec)
-    if backing is None:
-        return PlacementClass.UNKNOWN, None
-    kind, boot, _ = judge(backing, ground.boot, ground.devices)
-    return kind, boot
+    return PlacementClass.UNKNOWN if backing is None else judge(backing, ground.boot, ground.devices)[0]
 
 
 # -- answers ----------------------------------------------------------------------------------------------------------

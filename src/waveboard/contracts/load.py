@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from waveboard.contracts import assemble
-from waveboard.contracts.check import checks, error, warning
+from waveboard.contracts.check import error, warning
 from waveboard.contracts.estate import Estate, Section
 from waveboard.contracts.files import UNJUDGED, WORKSPACE, Asked, asked, is_glob, matches, wanted
 from waveboard.contracts.formats.findings import Findings
@@ -22,6 +22,7 @@ from waveboard.contracts.formats.waves import Wave
 from waveboard.contracts.formats.windows import Windows
 from waveboard.contracts.formats.workspace import Workspace
 from waveboard.contracts.nodes import Document, Table
+from waveboard.contracts.shelf import checks
 from waveboard.contracts.text import REGISTER, decode, read
 from waveboard.contracts.typed import Read, fit
 from waveboard.model.contract import Complaint, Contract, Known, Place, Unreadable

@@ -65,6 +65,7 @@ FLAGS: dict[str, tuple[str, Severity]] = {
     "READ_ONLY": ("read-only", Severity.HIGH),
     "NOT_PERSISTED": ("not-persisted", Severity.MEDIUM),
     "DEGRADED": ("degraded", Severity.MEDIUM),
+    "FSTAB_OTHER_DEVICE": ("fstab-other-device", Severity.HIGH),
     "DUPLICATE_UUID": ("duplicate-uuid", Severity.MEDIUM),
     "VG_SHARED_WITH_BOOT": ("vg-shared-with-boot", Severity.LOW),
     "SHADOWED": ("shadowed-mount", Severity.LOW),
@@ -88,6 +89,7 @@ CODES = {
     "read-only": "the filesystem is read-only",
     "not-persisted": "the mount is in no fstab line or mount unit: it is gone after a reboot",
     "degraded": "an array or pool below the data is degraded",
+    "fstab-other-device": "fstab names another device for the mount than the one mounted: a reboot changes where the data is",
     "duplicate-uuid": "two filesystems carry the same UUID: which one is mounted after a reboot is chance",
     "vg-shared-with-boot": "the volume group also holds the boot disk: extending the volume may silently use it",
     "shadowed-mount": "a later mount hides the one that the path suggests",
@@ -137,6 +139,8 @@ def judge(question: Question, policy: HostPolicy) -> Iterator[Deviation | Doubt]
     if "ANONYMOUS" in placement.flags:
         boot_only = policy.tier is not None and policy.tier.value == "boot-only"
         yield _deviation(question, "anonymous-volume", Severity.MEDIUM if boot_only else Severity.HIGH)
+    if "PERSISTENCE_UNKNOWN" in placement.flags:
+        yield Doubt(question.subject, f"{question.label}: whether its mount comes back after a reboot is not known")
     explained = any(code in ("not-mounted", "late-mount") for code, _ in told)  # the class is their consequence
     verdict = None if explained else _cell(question, policy)
     if isinstance(verdict, Doubt):

@@ -135,9 +135,10 @@ class Fstab:
 
 @dataclass(frozen=True, slots=True)
 class DeviceLinks:
-    """/dev/disk/by-* and /dev/mapper: link path -> kernel name."""
+    """/dev/disk/by-* and /dev/mapper: link path -> kernel name. claims: link -> every device that claims it, when several do."""
 
     links: Mapping[str, str]
+    claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

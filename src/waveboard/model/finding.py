@@ -55,8 +55,9 @@ class Finding:
 
     @property
     def fingerprint(self) -> str:
-        """First 16 hex digits of sha256 over gate, host, code, subject."""
-        return sha256("\0".join((self.gate, self.host, self.code, self.subject)).encode()).hexdigest()[:16]
+        """First 16 hex digits of sha256 over gate, host, code, subject; a lone surrogate of a host counts as its escape."""
+        told = "\0".join((self.gate, self.host, self.code, self.subject))
+        return sha256(told.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ class Confidence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One link of the chain. kind: path | container | volume | mount | filesystem | subvolume | lv | md | crypt | loop |
-    multipath | partition | disk | net | ram | overlay | unknown. name is the kernel's or the mount's own."""
+    """One link of the chain. kind: path | container | volume | mount | filesystem | subvolume | pool | lv | md | crypt | dm | bcache |
+    drbd | zvol | loop | multipath | partition | disk | net | ram | overlay | unknown. name is the kernel's or the mount's own."""
 
     kind: str
     name: str
@@ -42,8 +42,9 @@ class Placement:
     """The one answer to "is this data on the boot disk?".
 
     disks: kernel names of the leaf disks, sorted. boot: None when it cannot be known. predicted: for a path that does not
-    exist yet, the class it would get. flags: BOOT_DISK_OTHER_FS, FSTAB_NOT_MOUNTED, NOT_PERSISTED, READ_ONLY, SHADOWED,
-    LATE_MOUNT, ANONYMOUS, PATH_MISSING, BLOCKED, AUTOFS_PENDING, VG_SHARED_WITH_BOOT, DEGRADED, DUPLICATE_UUID.
+    exist yet, the class it would get. flags: BOOT_DISK_OTHER_FS, FSTAB_NOT_MOUNTED, FSTAB_OTHER_DEVICE, NOT_PERSISTED,
+    PERSISTENCE_UNKNOWN, READ_ONLY, SHADOWED, LATE_MOUNT, ANONYMOUS, PATH_MISSING, BLOCKED, AUTOFS_PENDING, VG_SHARED_WITH_BOOT,
+    DEGRADED, DUPLICATE_UUID, LAYERS_ELSEWHERE.
     """
 
     path: str
@@ -58,6 +59,7 @@ class Placement:
     why: str
     flags: tuple[str, ...] = ()
     container: str | None = None
+    predicted: PlacementClass | None = None
 
 
 @dataclass(frozen=True, slots=True)

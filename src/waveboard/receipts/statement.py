@@ -14,6 +14,8 @@ from waveboard.model.units import RUN_KEY, exact_instant, instant_text
 SCHEMA = "waveboard.receipt/1"
 KIND = re.compile(r"[a-z][a-z0-9.-]{0,63}")
 HEX = re.compile(r"[0-9a-f]{64}")
+_INSTANCE = re.compile(r"[\x21-\x7e]{1,128}")
+_ACTOR_KINDS = {kind.value: kind for kind in ActorKind}
 _FIELDS = {"schema", "kind", "run_key", "seq", "prev", "instance", "actor", "at", "four_eyes", "body"}
 
 
@@ -90,7 +92,7 @@ def receipt_of(statement: Statement) -> Receipt:
     return Receipt(
         kind=kind,
         run_key=_matching(p, "run_key", RUN_KEY),
-        instance=_matching(p, "instance", re.compile(r"[\x21-\x7e]{1,128}")),
+        instance=_matching(p, "instance", _INSTANCE),
         actor=_actor(p["actor"]),
         at=at,
         four_eyes=p["four_eyes"],
@@ -126,8 +128,8 @@ def _matching(predicate: Mapping[str, object], field: str, pattern: re.Pattern[s
 def _actor(value: object) -> Actor:
     if isinstance(value, dict) and set(value) == {"principal", "kind"}:
         principal, kind = value["principal"], value["kind"]
-        if isinstance(principal, str) and principal and isinstance(kind, str) and kind in {k.value for k in ActorKind}:
-            return Actor(principal, ActorKind(kind))
+        if isinstance(principal, str) and principal and isinstance(kind, str) and kind in _ACTOR_KINDS:
+            return Actor(principal, _ACTOR_KINDS[kind])
     raise _bad("actor is not a principal with a kind")
 
 

@@ -146,6 +146,6 @@ def retire(parent: Plan, facts: HostFacts, asides: tuple[Mapping[str, object], .
         not_before=parent.not_before,
         not_after=parent.not_after,
         steps=(step,),
-        quorum=parent.quorum,
+        quorum=max(parent.quorum, 2) if parent.four_eyes else parent.quorum,  # what cannot be undone needs a second signer
         four_eyes=parent.four_eyes,
     )

@@ -60,6 +60,7 @@ class DbosEngine:
 
     def __init__(self, url: str, root: Path) -> None:
         address = located(url, root)
+        self._claimed = ""
         self._here: _Here | None = None
         self._known: Any = None
         self._engine = _connect(address)
@@ -69,8 +70,17 @@ class DbosEngine:
             else AdvisoryLock(self._engine)
         )
 
+    def claim(self, run: str) -> None:
+        busy = [other for other, here in _here.items() if here.working]
+        if busy:
+            raise RefusedError(f"drive {run}", f"this process drives {busy[0]}", "wait for it, or use another process")
+        if self._claimed != run:
+            self.close()
+            self._lock.take(run)
+            self._claimed = run
+
     def start(self, run: str, spec: Mapping[str, object], work: Driven, limit: int) -> str:
-        self._take(run)
+        self.claim(run)
         drives = self._drives(run)
         if drives and drives[-1].status in RUNNING:
             self.close()
@@ -79,7 +89,7 @@ class DbosEngine:
         return self._drive(run, dict(spec), limit, len(drives) + 1)
 
     def resume(self, run: str, work: Driven, limit: int) -> str:
-        self._take(run)
+        self.claim(run)
         drives = self._drives(run)
         if not drives:
             self.close()
@@ -123,19 +133,12 @@ class DbosEngine:
             _dbos().destroy()
             del _here[self._here.run]
         self._here = None
+        self._claimed = ""
         self._lock.let_go()
         self._engine.dispose()
 
-    def _take(self, run: str) -> None:
-        """One run a process, one process a run. A finished run makes room for the next."""
-        busy = [other for other, here in _here.items() if here.working]
-        if busy:
-            raise RefusedError(f"drive {run}", f"this process drives {busy[0]}", "wait for it, or use another process")
-        self.close()
-        self._lock.take(run)
-
     def _launch(self, run: str, work: Driven) -> None:
-        if _here:  # another engine object of this process has finished its run
+        if _here:  # an earlier drive of this process has ended
             _dbos().destroy()
             _here.clear()
         self._here = _here[run] = _Here(run, work)

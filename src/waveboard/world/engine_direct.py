@@ -27,6 +27,9 @@ class DirectEngine:
         self._drives: dict[str, list[_Drive]] = {}
         self._lock = threading.Lock()
 
+    def claim(self, run: str) -> None:
+        """Drives live in this process only."""
+
     def start(self, run: str, spec: Mapping[str, object], work: Driven, limit: int) -> str:
         if any(drive.record.state == "pending" for drive in self._drives.get(run, ())):
             raise unfinished(run)

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from tempfile import mkstemp
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -73,8 +74,8 @@ class ReceiptKey:
 def _create(path: Path) -> None:
     """A fresh key, complete on disk before it has its name; the first of two processes wins and the other uses its key."""
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    handle, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(pem)

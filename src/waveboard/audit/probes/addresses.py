@@ -6,7 +6,7 @@ from ipaddress import IPv6Address
 from waveboard.audit.probe import Probe, Sections, refused, text
 from waveboard.model.facts import Addresses, Unavailable
 
-_LOCAL = re.compile(r"\|-- ([0-9.]+)\n(?:\s+/[0-9]+ [^\n]*\n)*?\s+/32 host LOCAL")
+_LOCAL = re.compile(r"\|-- ([0-9.]{7,15})\n(?: +/[0-9]+ [^\n]*\n)*? +/32 host LOCAL")
 _SIX = re.compile(r"^([0-9a-f]{32}) ", re.MULTILINE)
 
 

@@ -59,7 +59,7 @@ def _device(fields: Mapping[str, list[str]], behind: Mapping[str, str]) -> Block
     return BlockDevice(
         name=name,
         devno=devno,
-        size_bytes=int(sectors) * _SECTOR_BYTES if sectors and sectors.isascii() and sectors.isdecimal() else 0,
+        size_bytes=(_count(sectors) or 0) * _SECTOR_BYTES,
         sysfs=sysfs,
         read_only=first("ro") == "1",
         parent=parts[-2] if first("partition") and len(parts) == 3 else None,
@@ -73,8 +73,12 @@ def _device(fields: Mapping[str, list[str]], behind: Mapping[str, str]) -> Block
         wwid=first("wwid"),
         rotational={"0": False, "1": True}.get(first("rotational") or ""),
         transport=first("transport"),
-        degraded=int(first("md_degraded") or 0) if (first("md_degraded") or "0").isdecimal() else 0,
+        degraded=_count(first("md_degraded")) or 0,
     )
+
+
+def _count(digits: str | None) -> int | None:
+    return int(digits) if digits and digits.isascii() and digits.isdecimal() and len(digits) < 20 else None
 
 
 def _serials(evidence: Evidence | None) -> dict[str, str]:

@@ -43,7 +43,7 @@ def _units(evidence: Evidence) -> Iterator[FstabEntry]:
         elif "=" in rest and not rest.lstrip().startswith(("#", ";")):
             key, _, value = rest.partition("=")
             current[key.strip()] = value.strip()
-    wanted = {path.rsplit("/", 1)[-1] for path in files if path.rsplit("/", 2)[-2].endswith((".wants", ".requires"))}
+    wanted = {path.rsplit("/", 1)[-1] for path in files if path.rpartition("/")[0].endswith((".wants", ".requires"))}
     seen: set[str] = set()
     for path, fields in files.items():
         name, target = path.rsplit("/", 1)[-1], fields.get("Where", "")

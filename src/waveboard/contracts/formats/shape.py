@@ -4,6 +4,7 @@ Own: a file only waveboard reads, so an unknown key is an error. Operator: a fil
 key is only told (`unread-key`). Doc marks what describes and is meant for people; Unread marks a rule that nothing here reads.
 """
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -55,7 +56,7 @@ def _inside(value: str) -> str:
         raise PydanticCustomError("outside_workspace", "this leads out of the workspace; name a path relative to waveboard.yaml")
     if ".." in value.split("/"):
         raise PydanticCustomError("outside_workspace", "this leads out of the workspace through `..`")
-    return value.removeprefix("./")
+    return PurePosixPath(value).as_posix()
 
 
 def _once(value: list[str]) -> list[str]:

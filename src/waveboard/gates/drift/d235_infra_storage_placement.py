@@ -26,7 +26,7 @@ from waveboard.model.finding import Severity
 from waveboard.model.graph import HostPlacements, PlacementClass
 
 STOCK_ROOT = "/var/lib/docker"  # dockerd(8), --data-root
-SNAPSHOTTER = "io.containerd.snapshotter.v1"  # driver-type of the containerd image store, Engine API /info DriverStatus
+SNAPSHOTTER = "io.containerd.snapshotter"  # in DriverStatus when the containerd image store is in use, Engine API /info
 NO_TIER = "no contract declares a storage tier for it"
 
 
@@ -49,7 +49,7 @@ def image_store(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
         yield Skip(NO_TIER)
         return
     docker = facts[Docker]
-    if docker.driver_status.get("driver-type") != SNAPSHOTTER:
+    if not any(SNAPSHOTTER in told for told in docker.driver_status.values()):
         return
     root = docker.containerd_root
     placement = facts[HostPlacements].paths.get(root) if root else None
@@ -149,7 +149,7 @@ def _canary() -> Canary:
     entry = StorFinding("STOR-1", "t", Severity.HIGH, "W", "open", "c", ("GAP-1",), ("LOOP-1",))
     boot, mixed = seeds.placement("/d", PlacementClass.BOOT), seeds.placement("/c", PlacementClass.MIXED)
     good = seeds.placement("/d", PlacementClass.DATA, disks=("vda",))
-    status = {"driver-type": SNAPSHOTTER}
+    status = {"driver-type": f"{SNAPSHOTTER}.v1"}
 
     def paths(full: bool) -> Paths:
         return Paths({STOCK_ROOT: PathFact(STOCK_ROOT, STOCK_ROOT, exists=True, ancestor=STOCK_ROOT, non_empty=full)})

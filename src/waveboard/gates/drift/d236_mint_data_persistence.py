@@ -7,8 +7,8 @@ Policy: the services of the host (container, data paths); where none is declared
 has; `target_storage_tier`, `data_mount`; the host's redis rule (`require_appendonly`, `require_named_volume_prefix`,
 `require_bind_mount_prefix`).
 
-Judged by exact container name, in any state, at the exact data path and at every mount below it, as the container itself sees
-them. A stopped container's mounts are only declared: that can fail the gate and never clears it. Sockets and other host
+Judged by exact container name, in any state, at the exact data path, by the worst of what is at or below it as the container
+itself sees it. A stopped container's mounts are only declared: that can fail the gate and never clears it. Sockets and other host
 interfaces, read-only mounts and tmpfs of containers without declared data paths are not data.
 
 Not judged: whether redis keeps its settings in a file (CONFIG GET is the running state), and backups.
@@ -64,7 +64,7 @@ def placed(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
         if container is None:
             continue  # `present` says so
         known = places.get(name, {})
-        for path in _data_paths(container, service, tuple(known)):
+        for path in _data_paths(container, service):
             subject = f"container:{name}:{path}"
             placement = known.get(path)
             if placement is None:
@@ -110,11 +110,10 @@ def _wanted(policy: HostPolicy) -> dict[str, Service | None]:
     return names | {service.container: service for service in policy.services}
 
 
-def _data_paths(container: Container, service: Service | None, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The declared data paths and every mount below one of them; without a declaration, every writable mount."""
+def _data_paths(container: Container, service: Service | None) -> tuple[str, ...]:
+    """The declared data paths; without a declaration, every writable mount."""
     if service is not None and service.data_paths:
-        nested = (path for path in known if any(below(path, data) for data in service.data_paths))
-        return tuple(dict.fromkeys((*service.data_paths, *nested)))
+        return service.data_paths
     return tuple(mount.destination for mount in container.mounts if _is_data(mount))
 
 

@@ -9,7 +9,7 @@ matches inside the last component.
 
 A surface is governed when a bind mount or a volume with a name covers it and that mount is itself persistent. A tmpfs, an
 anonymous volume and the writable layer are not; that something covers the path is not enough. One finding a container and
-pattern, so directories with random names do not make new findings.
+pattern, the first that matches, so directories with random names do not make new findings.
 
 Not judged: writable paths other than those the audit listed; their growth still shows in the writable layer's size.
 """
@@ -64,8 +64,13 @@ def surfaces(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
             if container.state == "running":
                 yield Doubt(f"container:{container.name}", "its writable directories could not be listed")
             continue
-        for pattern in policy.write_surface_patterns:
-            yield from _surface(facts, container, pattern, [path for path, _ in paths if matches(pattern, path)])
+        by_pattern: dict[str, list[str]] = {}
+        for path, _ in paths:
+            pattern = next((one for one in policy.write_surface_patterns if matches(one, path)), None)
+            if pattern is not None:
+                by_pattern.setdefault(pattern, []).append(path)
+        for pattern, found in by_pattern.items():
+            yield from _surface(facts, container, pattern, found)
 
 
 def writable_layers(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:

@@ -44,7 +44,7 @@ def whole(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
 
 
 def fresh(fleet: Fleet) -> Iterator[Observation]:
-    """Every host's evidence is as young as the pack asks, measured at the instant of this run."""
+    """Every host's evidence is as young as the pack asks, measured at the instant of this run, and not from its future."""
     limit = fleet.pack.evidence_max_age_s
     if not fleet.pack.hosts:
         yield Skip("the pack names no host")
@@ -59,7 +59,7 @@ def fresh(fleet: Fleet) -> Iterator[Observation]:
         age = fleet.at - facts.at
         if age > timedelta(seconds=limit):
             yield Doubt("freshness", f"its evidence is {int(age.total_seconds())} s old; the pack asks for {limit} s", host)
-        elif age < timedelta(0):
+        elif age < -timedelta(seconds=limit):
             yield Doubt(
                 "freshness", f"its evidence is {int(-age.total_seconds())} s younger than this run: a clock is wrong", host
             )

@@ -92,9 +92,10 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     volume = next((v for v in outlook.facts[Docker].volumes if v.name == mount.name), None) if mount.type == "volume" else None
     size = (volume.size_bytes or 0) if volume else 0
     is_bind = mount.type == "bind"
+    short = mount.name[:12] if len(mount.name) == 64 else mount.name
     src = mount.source if is_bind else f"volume {mount.name}"
     aside = f"{src}.wb-{outlook.wave}-<plan>"
-    shown = src if is_bind else f"$(docker volume inspect -f '{{{{.Mountpoint}}}}' {mount.name[:12]})"
+    shown = src if is_bind else f"$(docker volume inspect -f '{{{{.Mountpoint}}}}' {short})"
     changed = "\n".join(
         f"#   -{e['old']}\n" + "\n".join(f"#   +{n}" for n in e["new"]) for e in edits if isinstance(e["new"], list)
     )
@@ -103,7 +104,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         id=prefix,
         verb="service_relocate",
         host=outlook.facts.host,
-        title=f"move {name} ({service.engine}) from {src if is_bind or len(mount.name) < 64 else 'the anonymous volume ' + mount.name[:12]} to {to}",
+        title=f"move {name} ({service.engine}) from {src if is_bind or len(mount.name) < 64 else 'the anonymous volume ' + short} to {to}",
         args={
             "container": name,
             "engine": service.engine,
@@ -131,7 +132,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             *(
                 (f"mv {src} {aside}        # kept: nothing is deleted",)
                 if is_bind
-                else (f"# the old volume {mount.name[:12]} stays",)
+                else (f"# the old volume {short} stays",)
             ),
         ),
         undo_commands=(
@@ -139,7 +140,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "# writes since the switch are carried back; without any, the old data is used exactly as it was",
             *((f"mv {aside} {src}",) if is_bind else ()),
             f"# {file} restored byte for byte",
-            f"# {name} started again on {'volume ' + mount.name[:12] if mount.name else src}",
+            f"# {name} started again on {'volume ' + short if mount.name else src}",
         ),
         copy_bytes=size,
         downtime_s=move_seconds(size),

@@ -10,14 +10,16 @@ from waveboard.model.change import Event
 from waveboard.model.errors import RefusedError
 from waveboard.world.store.kept import insert_new
 from waveboard.world.store.leases import issued, serialise
-from waveboard.world.store.rules import ENDS, check_append, check_receipt, nonce_used
+from waveboard.world.store.rules import ENDS, check_append, check_receipt, nonce_used, overlap
 from waveboard.world.store.tables import events, nonces, receipts
 
 
 def append(connection: sa.Connection, event: Event) -> None:
     """Raises: RefusedError."""
     serialise(connection)
-    check_append(event, _last(connection, event.plan), issued(connection, event.plan))
+    asked = sa.select(events.c.seq).where((events.c.plan == event.plan) & (events.c.kind == "undo-asked")).limit(1)
+    undoing = connection.execute(asked).first() is not None
+    check_append(event, _last(connection, event.plan), issued(connection, event.plan), undoing)
     connection.execute(sa.insert(events).values(**{name: getattr(event, name) for name in events.c.keys()}))  # noqa: SIM118
 
 
@@ -42,6 +44,9 @@ def record(
 def open_wave(connection: sa.Connection, event: Event, wanted: Sequence[str]) -> None:
     """Raises: RefusedError, and the caller's transaction rolls back: no nonce is used."""
     serialise(connection)
+    for other in open_plans(connection):
+        if other != event.plan:
+            raise overlap(event.plan, other)
     for nonce in wanted:
         if not consume(connection, nonce, event.plan, event.at):
             plan, at = connection.execute(sa.select(nonces.c.plan, nonces.c.consumed_at).where(nonces.c.nonce == nonce)).one()

@@ -12,7 +12,7 @@ from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.evidence import Bundle, digest_of
 from waveboard.model.history import BundleRecord, CapRun, Hold, PackRun, PlanRecord, Snapshot
 from waveboard.world.store.kept import check_same_approval, checked
-from waveboard.world.store.rules import ENDS, check_append, check_receipt, held, nonce_used, taken_over
+from waveboard.world.store.rules import ENDS, check_append, check_receipt, held, nonce_used, overlap, taken_over
 from waveboard.world.store.tables import to_json
 
 
@@ -78,6 +78,9 @@ class MemoryStore:
 
     def open_wave(self, event: Event, nonces: Sequence[str]) -> None:
         with self._lock:
+            for other in self.open_plans():
+                if other != event.plan:
+                    raise overlap(event.plan, other)
             for index, nonce in enumerate(nonces):
                 if nonce in self._nonces or nonce in nonces[:index]:
                     raise nonce_used(nonce, *self._nonces.get(nonce, (event.plan, event.at)))
@@ -89,7 +92,7 @@ class MemoryStore:
             lines = self._events.get(event.plan, [])
             last = (lines[-1].seq, lines[-1].kind) if lines else (0, "")
             issued = max((lease.fence for lease, _ in self._leases if lease.plan == event.plan), default=0)
-            check_append(event, last, issued)
+            check_append(event, last, issued, any(line.kind == "undo-asked" for line in lines))
             self._events[event.plan] = [*lines, replace(event, detail=_plain(event.detail))]
 
     def record(

@@ -10,8 +10,9 @@ CLOSED = ("rolled-back", "halted")
 ENDS = ("done", *CLOSED)
 
 
-def check_append(event: Event, last: tuple[int, str], issued: int) -> None:
-    """last: (seq, kind) of the plan's newest line, (0, "") before the first; issued: the plan's newest fence.
+def check_append(event: Event, last: tuple[int, str], issued: int, asked: bool) -> None:
+    """last: (seq, kind) of the plan's newest line, (0, "") before the first; issued: the plan's newest fence; asked: the journal
+    holds an `undo-asked`.
 
     Raises: RefusedError.
     """
@@ -29,8 +30,15 @@ def check_append(event: Event, last: tuple[int, str], issued: int) -> None:
         raise RefusedError(cannot, "the wave was never opened", "`waveboard apply` opens an approved plan")
     if event.kind == "opened" and seq:
         raise RefusedError(cannot, "it was opened before", "resume it with `waveboard apply`, or make a new plan")
+    if asked and event.kind in ("intent", "done"):
+        raise RefusedError(cannot, "a person asked to take the wave back", "read the journal again and decide anew")
     if kind in CLOSED or (kind == "done" and event.kind != "undo-asked"):
         raise RefusedError(cannot, f"the wave is {kind}, and that is final", "make a new plan")
+
+
+def overlap(plan: str, other: str) -> RefusedError:
+    """The error for opening a wave while another is under way: one at a time (I1)."""
+    return RefusedError(f"open {plan}", f"{other} is under way", "bring that one to its end first: resume or undo it")
 
 
 def nonce_used(nonce: str, plan: str, at: datetime) -> RefusedError:

@@ -1,0 +1,338 @@
+"""Every code: one spoilt passage that must be told at its exact place, and a look-alike that must not."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.contracts.kit_contracts import SOUND, judge, place_of, said, spoilt, without
+from waveboard.model.contract import Unreadable
+
+
+def test_the_sound_workspace_says_nothing() -> None:
+    loaded = judge(SOUND)
+    assert loaded.complaints == () and loaded.contract is not None
+
+
+# file, old, new (`|` stands before the character that must be named), level, code
+TOLD = [
+    # text and shape, all files
+    ("guard.yaml", "version: v1", "version: v1\n|version: v2", "error", "duplicate-key"),
+    ("packs.yaml", "mode: report", "|mod: report", "error", "unknown-key"),
+    ("waveboard.yaml", 'owner: "@someone"', "|ownr: x", "error", "unknown-key"),
+    ("waveboard.yaml", "schema: waveboard/1", "schema: |waveboard/2", "error", "unknown-enum"),
+    ("waveboard.yaml", "hosts: hosts.yaml", "hosts: |../hosts.yaml", "error", "outside-workspace"),
+    ("waveboard.yaml", "vms: vms.yaml", "vms: |/etc/vms.yaml", "error", "outside-workspace"),
+    ("waveboard.yaml", "vms: vms.yaml", "vms: [vms.yaml, |missing.yaml]", "error", "missing-file"),
+    ("waveboard.yaml", "loops: loops/*.md", "loops: |loop/*.md", "warning", "no-match"),
+    ("waveboard.yaml", "allowed_signers: trust/allowed_signers", "allowed_signers: |../../keys", "error", "outside-workspace"),
+    ("guard.yaml", "root_usage_warn_pct: 60", "root_usage_warn_pct: |'60'", "error", "wrong-type"),
+    ("guard.yaml", "root_usage_warn_pct: 60", "root_usage_warn_pct: |101", "error", "out-of-range"),
+    ("guard.yaml", "root_usage_warn_pct: 60", "root_usage_warn_pct: |.nan", "error", "not-a-number"),
+    ("guard.yaml", "docker_images_warn_gb: 15", "docker_images_warn_gb: |true", "error", "wrong-type"),
+    ("guard.yaml", "docker_images_warn_gb: 15", "docker_images_warn_gb: |0", "error", "out-of-range"),
+    ("guard.yaml", "  docker_images_warn_gb: 15\n", "", "error", "missing-key"),
+    ("guard.yaml", "default_policy: report", "default_policy: |enforced", "error", "unknown-enum"),
+    ("vms.yaml", "  - id: 12", "  - id: |12.5", "error", "wrong-type"),
+    ("vms.yaml", "  - id: 12", "  - id: |-1", "error", "out-of-range"),
+    ("hosts.yaml", "      host: 10.0.0.2", "      host: |-oProxyCommand=x", "error", "bad-value"),
+    ("hosts.yaml", "    - id: app.two", "    - id: |'app two'", "error", "bad-value"),
+    ("hosts.yaml", "user: ubuntu", "user: |'$(id)'", "error", "bad-value"),
+    ("placement.yaml", "data_mount: /mnt/data", "data_mount: |/mnt/../etc", "error", "bad-value"),
+    ("findings.yaml", "severity: high", "severity: |urgent", "error", "unknown-enum"),
+    ("windows.yaml", "2026-02-26T22:00:00Z", "|2026-02-26T22:00:00", "error", "bad-value"),
+    ("windows.yaml", "  - id: night", "  - |id: night\n    reason: x", "error", None),
+    ("packs.yaml", "gates: [D235, D236]", "gates: |[D235, D235]", "error", "bad-value"),
+    # keys nobody reads
+    ("hosts.yaml", "      tags: [vm]", "      |tagz: [vm]", "warning", "unread-key"),
+    ("guard.yaml", "require_appendonly: true", "require_appendonly: true\n    |require_tls: true", "warning", "unread-key"),
+    ("guard.yaml", "mode: {default_policy: report,", "mode: {default_policy: report, |active_wave: W1,", "warning", "unread-key"),
+    ("placement.yaml", "version: 1\n", "version: 1\n|boot_drive_violations: [databases]\n", "warning", "unread-key"),
+    ("vms.yaml", "version: ", "|defaults: {}\nversion: ", "warning", "unread-key"),
+    (
+        "hosts.yaml",
+        "      host: 10.0.0.2",
+        "      host: 10.0.0.2\n      |ssh_extra_opts: '-o Ciphers=x'",
+        "warning",
+        "unread-key",
+    ),
+    # names that name nothing
+    ("hosts.yaml", "probe_via: app.two", "probe_via: |jump", "warning", "dangling-reference"),
+    ("vms.yaml", "ssh_target: db-1", "ssh_target: |db1", "warning", "dangling-reference"),
+    ("findings.yaml", "root_cause_cluster: on-boot", "root_cause_cluster: |on-root", "warning", "dangling-reference"),
+    ("findings.yaml", "stor_findings: [STOR-001]", "stor_findings: [STOR-001, |STOR-9]", "warning", "dangling-reference"),
+    ("findings.yaml", "existing_gap_ids: [GAP-OP-1, GAP-OP-2]", "existing_gap_ids: [|GAP-1]", "warning", "dangling-reference"),
+    ("findings.yaml", "existing_gap_ids: [GAP-OP-1, GAP-OP-2]", "existing_gap_ids: [|GAP-OP-9]", "warning", "dangling-reference"),
+    ("findings.yaml", "primary_loop_id: LOOP-STORE-20260226", "primary_loop_id: |LOOP-STORE", "warning", "dangling-reference"),
+    ("findings.yaml", "existing_loop_ids: [LOOP-STORE", "existing_loop_ids: [|LOOP-SHOP", "warning", "dangling-reference"),
+    ("packs.yaml", "gates: [D235, D236]", "gates: [D235, |D999]", "error", "dangling-reference"),
+    ("packs.yaml", "hosts: [db-1, app.two]", "hosts: [db-1, |app-two]", "error", "dangling-reference"),
+    ("packs.yaml", "stor: STOR-001", "stor: |STOR-2", "warning", "dangling-reference"),
+    ("packs.yaml", "gate: D236", "gate: |D9", "error", "dangling-reference"),
+    ("packs.yaml", "codes: [boot-backed]", "codes: [|boot-backd]", "error", "dangling-reference"),
+    ("packs.yaml", "    later:", "    modes: {|D237: report}\n    later:", "error", "dangling-reference"),
+    ("packs.yaml", "    later:", "    guard: |other.yaml\n    later:", "error", "dangling-reference"),
+    ("packs.yaml", "later: [D900]", "later: [D900, |D237]", "warning", "built-gate"),
+    ("waves/one.yaml", "mutate: [db-1]", "mutate: [db-1, |db-2]", "error", "dangling-reference"),
+    ("waves/one.yaml", "read_only: [app.two]", "read_only: [|app]", "error", "dangling-reference"),
+    ("waves/one.yaml", "  stor: [STOR-001]", "  stor: [|STOR-7]", "warning", "dangling-reference"),
+    ("waves/one.yaml", "gaps: [GAP-OP-1]", "gaps: [|gap-1]", "warning", "dangling-reference"),
+    ("waves/one.yaml", "excludes: [W2]", "excludes: [|W3]", "error", "dangling-reference"),
+    ("windows.yaml", "hosts: [db-1]", "hosts: [|db-9]", "error", "dangling-reference"),
+    ("services.yaml", "  db-1:", "  |db-one:", "error", "dangling-reference"),
+    ("waveboard.yaml", "    db-1: {", "    |db-7: {", "error", "dangling-reference"),
+    ("guard.yaml", "app_two_contract:", "|app_3_contract:", "warning", "dangling-reference"),
+    # one machine twice
+    ("hosts.yaml", "    - id: app.two", "    - id: |db-1", "error", "duplicate-hostname"),
+    ("hosts.yaml", "host: 10.0.0.3", "host: |10.0.0.2", "warning", "duplicate-hostname"),
+    ("vms.yaml", "hostname: app.two", "hostname: |DB-1", "warning", "duplicate-hostname"),
+    ("vms.yaml", "  - id: 12", "  - id: |11", "warning", "duplicate-hostname"),
+    ("vms.yaml", "tailscale_ip: null", "tailscale_ip: null\n    lan_ip: |10.0.0.1", "warning", "duplicate-hostname"),
+    ("placement.yaml", "vmid: 12", "vmid: |11", "warning", "duplicate-hostname"),
+    # storage
+    ("vms.yaml", "hostname: app.two", "hostname: |app3", "warning", "undeclared-storage"),
+    ("vms.yaml", "boot_disk_gb: 50", "boot_disk_gb: |64", "warning", "contradicting-value"),
+    ("vms.yaml", "storage_tier: tank-vms", "storage_tier: |nfs-media", "warning", "contradicting-value"),
+    # one quantity, several numbers
+    ("placement.yaml", "boot_usage_warn_pct: 60", "boot_usage_warn_pct: |80", "warning", "contradicting-threshold"),
+    ("placement.yaml", "boot_usage_critical_pct: 80", "boot_usage_critical_pct: |90", "warning", "contradicting-threshold"),
+    ("loops/LOOP-STORE-20260226.scope.md", "stays below 60 %", "stays below |70 %", "warning", "contradicting-threshold"),
+    ("waves/one.yaml", "goal: Move the data", "goal: Bring root usage under |55%", "warning", "contradicting-threshold"),
+    (
+        "waves/one.yaml",
+        "db-1.root.used_pct < guard.root_usage_warn_pct",
+        "|db-1.root.used_pct < 70",
+        "warning",
+        "contradicting-threshold",
+    ),
+    (
+        "placement.yaml",
+        "status: compliant",
+        "notes: >\n      docker images must stay\n      at most |20 GB\n",
+        "warning",
+        "contradicting-threshold",
+    ),
+    ("guard.yaml", "root_usage_fail_pct: 80", "root_usage_fail_pct: 50", "warning", "contradicting-threshold"),
+    # sentences
+    (
+        "guard.yaml",
+        "db_1_contract:",
+        "promotion_to_enforce:\n  prerequisites:\n    - |Three quiet runs\ndb_1_contract:",
+        "warning",
+        "prose-rule",
+    ),
+    ("placement.yaml", "data_source: tank/db-1", "data_source: |a zvol on the tank", "warning", "prose-rule"),
+    ("placement.yaml", "status: accepted-risk", "notes: |databases must not live here", "warning", "prose-rule"),
+    # words
+    ("vms.yaml", "    status: decommissioned", "    status: |template", "warning", "unknown-enum"),
+    ("placement.yaml", "status: compliant", "status: |fine", "warning", "unknown-enum"),
+    ("placement.yaml", "target_storage_tier: boot-only", "target_storage_tier: |boot", "warning", "unknown-enum"),
+    ("findings.yaml", "status: open", "status: |opened", "warning", "unknown-enum"),
+    # fallen behind
+    ("derived.yaml", 'generated_at: "2026-02-21"', 'generated_at: |"2026-02-19"', "warning", "stale-derived"),
+    ("derived.yaml", ", {hostname: app.two}", "", "warning", "stale-derived"),
+    ("gates.yaml", "total: 2", "total: |3", "warning", "stale-derived"),
+    ("gates.yaml", "active: 1", "active: |2", "warning", "stale-derived"),
+    # ssh
+    ("hosts.yaml", "user: root,", 'user: root, strict_host_key_checking: |"no",', "warning", "ignored-insecure"),
+    ("hosts.yaml", "user: root,", "user: root, strict_host_key_checking: |false,", "warning", "ignored-insecure"),
+    ("hosts.yaml", "user: root,", "user: root, user_known_hosts_file: |/dev/null,", "warning", "ignored-insecure"),
+    (
+        "hosts.yaml",
+        "      host: 10.0.0.2",
+        "      host: 10.0.0.2\n      ssh_extra_opts: |'-oProxyCommand=x'",
+        "warning",
+        "ignored-insecure",
+    ),
+    # guard, mode, redis
+    ("packs.yaml", "mode: report", "mode: |enforce", "warning", "contradicting-mode"),
+    ("guard.yaml", "    require_appendonly: true\n", "", "warning", "empty-rule"),
+    # waves
+    ("waves/one.yaml", "host: db-1, serial", "host: |app.two, serial", "error", "out-of-scope"),
+    ("waves/one.yaml", "read_only: [app.two]", "read_only: [db-1]", "error", "out-of-scope"),
+    ("waves/one.yaml", "controlled-runtime", "governance", "error", "out-of-scope"),
+    ("waves/one.yaml", "kind: mount_data_disk", "kind: |mount_disk", "error", "unknown-step"),
+    ("waves/one.yaml", "serial: disk-7,", "|serials: disk-7,", "error", "unknown-key"),
+    ("waves/one.yaml", ", target: /mnt/data}", "}", "error", "missing-key"),
+    ("waves/one.yaml", "window: {required: true, max_downtime_s: 60}\n", "", "error", "missing-key"),
+    ("waves/two.yaml", "id: W2", "id: |W1", "error", "duplicate-id"),
+    ("waves/one.yaml", "db-1.root.used_pct <", "|db-1.root.usage <", "error", "unknown-fact"),
+    ("waves/one.yaml", "< guard.root_usage_warn_pct", "< |guard.root_warn", "error", "unknown-fact"),
+    (
+        "waves/one.yaml",
+        "- db-1.root.used_pct < guard.root_usage_warn_pct",
+        "- 'db-1.root.used_pct < |guard.root_warn'",
+        "error",
+        "unknown-fact",
+    ),
+    ("waves/one.yaml", "- db-1.root.used_pct <", "- |db-9.root.used_pct <", "error", "dangling-reference"),
+    ("waves/one.yaml", "approval: operator", "|approval: agent", "error", "unknown-condition"),
+    ("waves/one.yaml", "- approval: operator", "- |An approved window exists.", "error", "unknown-condition"),
+    ("waves/one.yaml", "- approval: operator", "- |approved_by: operator", "error", "unknown-condition"),
+    ("waves/one.yaml", "- approval: operator", "- |{approval: operator, x: 1}", "error", "unknown-condition"),
+    ("waves/one.yaml", "- approval: operator", "- |7", "error", "unknown-condition"),
+    ("waves/one.yaml", "pack: small, runs: 3", "pack: small, runs: many", "error", "unknown-condition"),
+    ("waves/one.yaml", "pack: small, runs: 3", "pack: [small], runs: 3", "error", "unknown-condition"),
+    (
+        "waves/one.yaml",
+        "|linkage_complete: [STOR-001]".replace("|", ""),
+        "|linkage_complete: [STOR-4]",
+        "error",
+        "dangling-reference",
+    ),
+    ("waves/one.yaml", "linkage_complete: [STOR-001]", "|linkage_complete: [{}]", "error", "dangling-reference"),
+    ("waves/one.yaml", "not_boot_backed: db-1", "|not_boot_backed: [db-1]", "error", "dangling-reference"),
+    ("waves/one.yaml", "- pack_complete: small", "- |pack_complete: large", "error", "dangling-reference"),
+    ("waves/two.yaml", "app.two.docker.images_gb", "|app.two.docker.image_gb", "warning", "unknown-fact"),
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "level", "code"), TOLD, ids=lambda v: None if isinstance(v, str) and len(v) > 40 else v
+)
+def test_told_at_its_place(file: str, old: str, new: str, level: str, code: str | None) -> None:
+    if code is None:
+        pytest.skip("a look-alike: see below")
+    texts = spoilt(file, old, new.replace("|", ""))
+    loaded = judge(texts)
+    found = {(lv, cd, at) for lv, cd, at in said(loaded) if cd == code and at.startswith(f"{file}:") and lv == level}
+    assert found, said(loaded)
+    if "|" in new:
+        assert (level, code, place_of(texts, file, new)) in found
+    assert (loaded.contract is None) == (level == "error")
+    assert all(c.fix and c.message for c in loaded.complaints)
+
+
+# file, old, new: must change nothing
+SILENT = [
+    ("guard.yaml", "version: v1", 'version: "1.0"'),
+    ("guard.yaml", "last_verified: 2026-02-26", "last_verified: null\nstatus: active\nowner: x\nscope: y\nnotes: [a]"),
+    ("guard.yaml", "root_usage_warn_pct: 60", "root_usage_warn_pct: 60.0"),
+    ("guard.yaml", 'require_named_volume_prefix: ""', 'require_bind_mount_prefix: "/mnt/data"'),
+    ("guard.yaml", "    require_appendonly: true\n", '    require_bind_mount_prefix: "/x"\n'),
+    ("hosts.yaml", "port: 22", 'port: "22"'),
+    ("hosts.yaml", "user: root,", "user: root, strict_host_key_checking: 'yes', user_known_hosts_file: /etc/known,"),
+    ("hosts.yaml", "      host: 10.0.0.2", "      host: fd7a:115c::2\n      access_policy: lan_first\n      tailscale_ip: 1.2.3.4"),
+    ("hosts.yaml", "host: 10.0.0.3", "host: 10.0.0.2\n      port: 2200"),
+    ("vms.yaml", "  - id: 12", '  - id: "12"'),
+    ("vms.yaml", "tailscale_ip: null", "tailscale_ip: null\n    storage_tier: boot-only\n    profile: null\n    ssh_target: null"),
+    ("vms.yaml", "    hostname: app.two\n    status: active", "    hostname: app9\n    status: planning"),
+    ("placement.yaml", "data_source: tank/db-1", 'data_source: "nas:/volume1/db"'),
+    ("placement.yaml", "data_source: tank/db-1", "data_source: null"),
+    ("placement.yaml", "status: accepted-risk", "notes: stateless containers only"),
+    ("placement.yaml", "status: compliant", "notes: root was 81 % full on 2026-02-25"),
+    ("placement.yaml", "status: compliant", "notes: docker root grew by 5 %, above 70 % of it images"),
+    ("placement.yaml", "status: compliant", "notes: the root cause took over 90 % of the night"),
+    ("placement.yaml", "status: compliant", "notes: keep root usage below 60 percent"),
+    ("loops/LOOP-STORE-20260226.scope.md", "status: active\n---\n- Root usage of every VM stays below 60 %", "status: closed\n---\n- Root usage stays below 70 %"),
+    ("derived.yaml", 'generated_at: "2026-02-21"', "generated_at: 2026-02-20T10:00:00Z"),
+    ("gates.yaml", "gate_count: {total: 2, active: 1, retired: 1}", "gate_count: null"),
+    ("packs.yaml", "    mode: report\n", ""),
+    ("packs.yaml", "    later:", "    guard: guard.yaml\n    modes: {D235: report}\n    later:"),
+    ("waves/one.yaml", "- db-1.root.used_pct < guard.root_usage_warn_pct", "- 'db-1.root.used_pct < 60'"),
+    ("waves/one.yaml", "- db-1.root.used_pct < guard.root_usage_warn_pct", "- guard.root_usage_warn_pct >= db-1.root.used_pct"),
+    ("waveboard.yaml", "hosts: hosts.yaml", "hosts: ./hosts.yaml"),
+    ("waveboard.yaml", "vms: vms.yaml", "vms: [vms.yaml]"),
+    ("waveboard.yaml", "vms: vms.yaml", "vms: vm?.yaml"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new"), SILENT)
+def test_a_look_alike_is_not_told(file: str, old: str, new: str) -> None:
+    loaded = judge(spoilt(file, old, new))
+    assert [(c.code, str(c.place), c.message) for c in loaded.complaints] == []
+    assert loaded.contract is not None
+
+
+def test_a_contradiction_names_all_places() -> None:
+    texts = {
+        **spoilt(
+            "placement.yaml",
+            "boot_usage_warn_pct: 60, boot_usage_critical_pct: 80",
+            "boot_usage_warn_pct: 80, boot_usage_critical_pct: 90",
+        ),
+        "loops/LOOP-STORE-20260226.scope.md": "---\nstatus: active\n---\nRoot usage stays below 70 %.\n",
+    }
+    told = [c for c in judge(texts).warnings if c.code == "contradicting-threshold"]
+    assert len(told) == 3
+    for complaint in told:
+        for number, file in (
+            ("60 %", "guard"),
+            ("80 %", "guard"),
+            ("80 %", "placement"),
+            ("90 %", "placement"),
+            ("70 %", "loops"),
+        ):
+            assert f"{number} at {file}" in complaint.message, complaint.message
+
+
+def test_sentences_contradict_each_other_without_any_key() -> None:
+    texts = without("guard.yaml", "placement.yaml", "packs.yaml", "waves/*.yaml", "services.yaml", "windows.yaml")
+    texts = {**texts, "loops/LOOP-STORE-20260226.scope.md": "Root usage below 70 %.\n\nRoot usage at most 75 %.\n"}
+    told = [str(c.place) for c in judge(texts).warnings if c.code == "contradicting-threshold"]
+    assert told == ["loops/LOOP-STORE-20260226.scope.md:3:20"]
+
+
+def test_all_errors_come_at_once() -> None:
+    texts: Mapping[str, str] = {
+        **SOUND,
+        "hosts.yaml": SOUND["hosts.yaml"].replace("10.0.0.2", "'-x'"),
+        "guard.yaml": SOUND["guard.yaml"].replace("60", "true").replace("80", "x"),
+        "packs.yaml": SOUND["packs.yaml"].replace("D236]", "D999]"),
+        "findings.yaml": "a: [\n",
+    }
+    files = {(c.place.file, c.code) for c in judge(texts).errors}
+    assert files >= {
+        ("hosts.yaml", "bad-value"),
+        ("guard.yaml", "wrong-type"),
+        ("packs.yaml", "dangling-reference"),
+        ("findings.yaml", "syntax"),
+    }
+
+
+def test_a_broken_file_is_told_once_and_not_blamed_on_others() -> None:
+    loaded = judge({**SOUND, "hosts.yaml": "ssh: {targets: 7}\n"})
+    assert [(c.code, str(c.place)) for c in loaded.complaints] == [("wrong-type", "hosts.yaml:1:16")]
+
+
+@pytest.mark.parametrize(
+    ("texts", "code"),
+    [
+        ({**SOUND, "guard.yaml": Unreadable("is a directory")}, "unreadable-file"),
+        ({**SOUND, "guard.yaml": Unreadable("leaves the workspace through a symbolic link")}, "unreadable-file"),
+        ({**SOUND, "guard.yaml": Unreadable("no such file")}, "missing-file"),
+        ({f: t for f, t in SOUND.items() if f != "guard.yaml"}, "missing-file"),
+        ({**SOUND, "waveboard.yaml": Unreadable("no such file")}, "missing-file"),
+        ({**SOUND, "guard.yaml": b"\xff\xfe"}, "not-utf8"),
+        ({**SOUND, "guard.yaml": ""}, "empty"),
+        ({**SOUND, "guard.yaml": "- a\n- b\n"}, "wrong-type"),
+        ({**SOUND, "guard.yaml": "7\n"}, "wrong-type"),
+        ({**SOUND, "gaps.yaml": b"\xff"}, "not-utf8"),
+        ({**SOUND, "guard.yaml": "a" * (2**20 + 1)}, "too-large"),
+    ],
+)
+def test_a_file_that_is_no_contract(texts: Mapping[str, str | bytes | Unreadable], code: str) -> None:
+    loaded = judge(texts)
+    assert loaded.contract is None
+    assert code in {c.code for c in loaded.errors}
+    assert len(loaded.errors) == 1
+
+
+def test_a_guard_each_for_two_packs_and_the_ambiguities_of_it() -> None:
+    two = {
+        **SOUND,
+        "waveboard.yaml": SOUND["waveboard.yaml"].replace("guard: guard.yaml", "guard: [guard.yaml, other.yaml]"),
+        "other.yaml": SOUND["guard.yaml"].split("db_1_contract")[0].replace("60", "40"),
+    }
+    assert {c.code for c in judge(two).errors} == {"ambiguous-guard"}
+    packs = SOUND["packs.yaml"].replace("    later: [D900]\n", "    guard: guard.yaml\n")
+    extra = "  other:\n    mode: report\n    guard: other.yaml\n    hosts: [{}]\n    gates: [D235]\nlinks:"
+    assert judge({**two, "packs.yaml": packs.replace("links:", extra.format("gate"))}).complaints == ()
+    clash = judge({**two, "packs.yaml": packs.replace("links:", extra.format("db-1"))})
+    assert [c.code for c in clash.errors] == ["ambiguous-guard"]
+
+
+def test_a_known_key_that_nothing_reads_is_told_once_with_every_line() -> None:
+    vms = SOUND["vms.yaml"].replace("    status:", "    backup_target: nightly\n    status:")
+    told = [c for c in judge({**SOUND, "vms.yaml": vms}).complaints if c.code == "unread-key"]
+    assert [str(c.place) for c in told] == ["vms.yaml:6:5"]
+    assert "2 other entries (line 14, 20)" in told[0].message

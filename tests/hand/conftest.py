@@ -1,0 +1,151 @@
+"""A sandbox root for the hand's pure parts, and a lab host of these tests' own for the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lab
+from tests.hand import driver
+from waveboard.model.contract import HostTarget
+from waveboard.world.hosts.hand_local import LocalHand
+from waveboard.world.hosts.hand_ssh import SshHand
+
+PROGRAM = Path(__file__).parents[2] / "hand" / "wb_hand.py"
+MACHINE = "0123456789abcdef0123456789abcdef"
+LAB = "wbhandlab"
+
+
+def new_key(path: Path) -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(path)], check=True, timeout=20)
+    return path
+
+
+class Sandbox:
+    """A directory that plays a host's root, two allowed signers, and a hand that runs on it."""
+
+    def __init__(self, root: Path, keys: Path) -> None:
+        self.root, self.keys = root, keys
+        for name in ("etc/waveboard", "etc/docker", "etc/systemd/system", "stubs", "var/lib", "run"):
+            (root / name).mkdir(parents=True)
+        (root / "etc/machine-id").write_text(MACHINE + "\n")
+        (root / "etc/waveboard/hand.json").write_text('{"instance": "mint", "hostname": "mint-data"}')
+        signers = [
+            f'{name} namespaces="waveboard-approval@v1" {(keys / f"{name}.pub").read_text()}' for name in ("ronny", "dana")
+        ]
+        (root / "etc/waveboard/allowed_signers").write_text("".join(signers))
+        self.stub("dockerd", "exit 0")
+        self.target = HostTarget(id="mint-data", address="sandbox", user=None, port=None)
+        self.hand = LocalHand(PROGRAM, {"mint-data": root})
+
+    def stub(self, name: str, script: str) -> None:
+        """A stand-in for a tool of the host."""
+        path = self.root / "stubs" / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        return dict(self.hand.call(self.target, request, 60))
+
+    def file(self, name: str) -> Path:
+        return self.root / "var/lib/waveboard" / name
+
+    def write_steps(self, count: int = 1) -> list[dict[str, Any]]:
+        """write_file steps: the only verb that needs nothing but files."""
+        place = "/etc/systemd/system/docker.service.d/part-{}.conf"
+        made = [
+            {"path": place.format(n), "before_sha256": None, "after": f"[Unit]\n# {n}\n", "mode": 0o644} for n in range(count)
+        ]
+        return [driver.step(f"s{n}", "write_file", args) for n, args in enumerate(made)]
+
+    def plan(self, steps: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
+        return driver.plan(self.write_steps() if steps is None else steps, instance="mint", machine_id=MACHINE, **more)
+
+    def controller(
+        self, made: dict[str, Any], by: tuple[str, ...] = ("ronny",), fence: int = 1, **more: Any
+    ) -> driver.Controller:
+        text = driver.canonical(made)
+        signed = [driver.approve(made, text, self.keys / name, name, **more) for name in by]
+        return driver.Controller(self.ask, made, signed, fence)
+
+
+@pytest.fixture(scope="session")
+def signing_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("keys")
+    for name in ("ronny", "dana", "mallory"):
+        new_key(directory / name)
+    return directory
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, signing_keys: Path) -> Sandbox:
+    if os.geteuid() != 0:
+        pytest.skip("the hand runs as root only")
+    return Sandbox(tmp_path / "root", signing_keys)
+
+
+class LabHost:
+    """mint-data of the lab, reached as the product reaches it, and as root for the oracles."""
+
+    def __init__(self, running: lab.Lab) -> None:
+        self.lab, self.host = running, running.host("mint-data")
+        told = json.loads((running.settings.state / "lab.json").read_text())
+        one = next(host for host in told["hosts"] if host["name"] == "mint-data")
+        self.key, self.principal, self.instance = Path(told["keys"]["approval"]), told["principal"], told["name"]
+        self.target = HostTarget(
+            id="mint-data",
+            address=one["address"],
+            user=None,
+            port=one["port"],
+            known_hosts=told["known_hosts"],
+            mutate_user=one["hand_user"],
+            mutate_key_file=told["keys"]["hand"],
+        )
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        return dict(SshHand().call(self.target, request, 90))
+
+    def root(self, script: str, seconds: float = 60) -> str:
+        return self.host.root_run(script, seconds=seconds, check=True).stdout
+
+    def controller(self, steps: list[dict[str, Any]], fence: int = 1, kind: str = "wave") -> driver.Controller:
+        machine = self.root("cat /etc/machine-id").strip()
+        made = driver.plan(steps, instance=self.instance, machine_id=machine, kind=kind)
+        signed = driver.approve(made, driver.canonical(made), self.key, self.principal)
+        controller = driver.Controller(self.ask, made, [signed], fence)
+        told = controller.open()
+        assert told["ok"], told
+        return controller
+
+    def w8b(self) -> driver.Controller:
+        return self.controller(driver.w8b_steps(self.root))
+
+
+@pytest.fixture(scope="session")
+def hand_lab() -> Iterator[lab.Lab]:
+    if os.geteuid() != 0 or not Path("/usr/bin/dpkg").exists():
+        pytest.skip("the lab needs root on a Debian-like Linux")
+    environment = {key: value for key, value in os.environ.items() if key == "WAVEBOARD_LAB_CACHE"}
+    settings = lab.from_environment({**environment, "WAVEBOARD_LAB_NAME": LAB})
+    lab.down(settings=settings)
+    try:
+        yield lab.up(["mint-data"], settings=settings)
+    finally:
+        lab.down(settings=settings)
+
+
+@pytest.fixture
+def lab_host(hand_lab: lab.Lab) -> LabHost:
+    """mint-data as the specification found it: drifted, nothing of the hand's on it yet."""
+    lab.reset(["mint-data"], settings=hand_lab.settings)
+    lab.install(settings=hand_lab.settings)
+    return LabHost(hand_lab)
+
+
+Ask = Callable[[dict[str, Any]], dict[str, Any]]

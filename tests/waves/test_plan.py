@@ -1,0 +1,178 @@
+"""A wave, facts and contracts become one complete plan, or one refusal that names the rule."""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from waveboard.model.change import Plan
+from waveboard.model.errors import ContractError, HostError, RefusedError, UsageError
+from waveboard.model.evidence import Identity, digest_of
+from waveboard.model.facts import BlockDevice, BlockDevices, DeviceLinks, HostFacts, Mount, Mounts, Unavailable
+from waveboard.waves import pins, plan_json, show
+from waveboard.waves.admit import refusals
+from waveboard.waves.plan import make, retire
+
+
+def _estate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("waves_estate", Path(__file__).with_name("estate.py"))
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+E = _estate()
+
+
+def planned(*steps: object, facts: HostFacts | Unavailable | None = None, **changes: object) -> Plan:
+    found = E.facts() if facts is None else facts
+    wave = E.wave(*steps, **changes)
+    return make(wave, E.contract(), {"shop-1": found}, instance="i", proposer="p@x", gates="sha256:" + "5" * 64, at=E.AT)
+
+
+def test_the_whole_wave_is_planned_in_order_and_survives_its_own_spelling() -> None:
+    plan = planned(E.MOUNT, E.ROOT, E.DB, E.CACHE)
+    assert [s.verb for s in plan.steps] == ["disk_format", "mount_data", "docker_root_move", "service_relocate", "service_relocate"]
+    assert [s.id for s in plan.steps] == ["m1-01a", "m1-01b", "m1-02", "m1-03", "m1-04"]
+    assert all(s.undo_commands and s.commands for s in plan.steps)
+    assert plan_json.from_bytes(plan_json.to_bytes(plan)) == plan
+    assert not any(s.deletes for s in plan.steps)
+
+
+def test_the_second_edit_of_one_file_names_the_step_before_it() -> None:
+    db, cache = planned(E.MOUNT, E.ROOT, E.DB, E.CACHE).steps[-2:]
+    assert (db.args["compose_edited_by"], cache.args["compose_edited_by"]) == (None, "m1-03")
+    edit = {"line": 7, "old": "      - pgdata:/var/lib/postgresql/data", "new": ["      - /mnt/data/shop/db:/var/lib/postgresql/data"]}
+    assert db.args["compose_edits"] == [edit]
+
+
+def test_databases_start_first_and_stop_last() -> None:
+    root = planned(E.MOUNT, E.ROOT).steps[-1]
+    assert (root.args["start_order"], root.args["stop_containers"]) == (["db", "cache"], ["cache", "db"])
+
+
+def test_other_settings_of_daemon_json_stay() -> None:
+    assert '"log-driver": "local"' in str(planned(E.MOUNT, E.ROOT).steps[-1].args["daemon_json_after"])
+
+
+def test_the_planned_filesystem_id_is_the_same_every_time_and_differs_by_disk() -> None:
+    first, again = planned(E.MOUNT).steps[0].args["uuid"], planned(E.MOUNT).steps[0].args["uuid"]
+    assert first == again
+    other = make(E.wave(E.MOUNT), E.contract(), {"shop-1": E.facts()}, instance="j", proposer="p", gates="g", at=E.AT)
+    assert other.steps[0].args["uuid"] != first
+
+
+def test_a_step_already_done_is_not_planned_again() -> None:
+    done = replace(E.docker(), root_dir="/mnt/data/docker")
+    assert [s.verb for s in planned(E.MOUNT, E.ROOT, facts=E.facts(docker=done)).steps] == ["disk_format", "mount_data"]
+
+
+def partitioned() -> BlockDevices:
+    whole: BlockDevices = E.facts()[BlockDevices]
+    part = BlockDevice("sdb1", "8:17", 10, "/devices/pci/sdb/sdb1", parent="sdb")
+    return replace(whole, devices={**whole.devices, "sdb1": part})
+
+
+UNSAFE: list[tuple[str, Callable[[], HostFacts], str]] = [
+    ("a partitioned disk", lambda: E.facts(b=partitioned()), "never formats"),
+    ("a disk with a foreign filesystem", lambda: E.facts(l=DeviceLinks({"/dev/disk/by-uuid/9": "sdb"})), "never formats"),
+    (
+        "a mounted disk",
+        lambda: E.facts(m=Mounts((Mount(2, 1, "8:16", "/", "/srv", ("rw",), "ext4", "/dev/sdb", ("rw",)),))),
+        "never formats",
+    ),
+    ("no disk of that serial", lambda: E.facts(b=BlockDevices({})), "0 disks carry the serial"),
+    ("live-restore", lambda: E.facts(d=E.docker(live_restore=True)), "live-restore"),
+    (
+        "the containerd image store",
+        lambda: E.facts(d=E.docker(driver_status={"driver-type": "io.containerd.snapshotter.v1"})),
+        "containerd",
+    ),
+    ("a stopped container", lambda: E.facts(d=E.docker(containers=tuple(replace(c, state="exited") for c in E.docker().containers))), "is exited"),
+    (
+        "data without a mount",
+        lambda: E.facts(d=E.docker(containers=tuple(replace(c, mounts=()) for c in E.docker().containers))),
+        "writable layer",
+    ),
+    ("no compose file", lambda: E.facts(d=E.docker(containers=tuple(replace(c, labels={}) for c in E.docker().containers))), "exactly one compose file"),
+]
+
+
+@pytest.mark.parametrize(("facts", "because"), [row[1:] for row in UNSAFE], ids=[row[0] for row in UNSAFE])
+def test_what_is_not_safe_is_not_planned(facts: Callable[[], HostFacts], because: str) -> None:
+    with pytest.raises(RefusedError, match=because):
+        planned(E.MOUNT, E.ROOT, E.DB, facts=facts())
+
+
+def test_nothing_is_planned_on_an_unreadable_or_unidentified_host() -> None:
+    with pytest.raises(HostError, match="unreachable"):
+        planned(E.MOUNT, facts=Unavailable("unreachable"))
+    with pytest.raises(HostError, match="machine id"):
+        planned(E.MOUNT, facts=replace(E.facts(), identity=Identity(None, "b", "k")))
+
+
+def test_rules_of_the_wave_hold() -> None:
+    with pytest.raises(RefusedError, match="no runtime mutation"):
+        planned(E.MOUNT, policy="governance")
+    with pytest.raises(RefusedError, match="not in the wave's mutate scope"):
+        planned(replace(E.MOUNT, host="other"))
+    with pytest.raises(RefusedError, match="downtime"):
+        planned(E.MOUNT, E.ROOT, max_downtime_s=1)
+    with pytest.raises(UsageError, match="no kind of step"):
+        planned(E.step("prune_everything"))
+    with pytest.raises(ContractError, match="`label` must be given"):
+        planned(E.step("mount_data_disk", serial="disk-1", target="/mnt/data", fstype="ext4"))
+    with pytest.raises(RefusedError, match="no change window"):
+        make(E.wave(E.MOUNT), E.contract(windows=()), {"shop-1": E.facts()}, instance="i", proposer="p", gates="g", at=E.AT)
+
+
+def test_the_plan_a_person_reads_has_every_command_undo_class_and_count() -> None:
+    plan = planned(E.MOUNT, E.ROOT, E.DB, E.CACHE)
+    digest = digest_of(plan_json.to_bytes(plan))
+    text = show.text(plan, digest)
+    for step in plan.steps:
+        assert all(line in text for command in (*step.commands, *step.undo_commands) for line in command.splitlines())
+    assert "Plan: 5 steps, 0 to delete, 5 with an undo" in text and digest in text
+
+
+def admitted(plan: Plan, facts: HostFacts | Unavailable, **changes: object) -> set[str]:
+    given: dict[str, object] = {"instance": "i", "approvals": (), "gates": plan.gates, "entry": (), "at": E.AT, **changes}
+    contract = given.pop("contract", E.contract())
+    return {r.kind for r in refusals(plan, contract, {"shop-1": facts}, **given)}  # type: ignore[arg-type]
+
+
+def test_admission_names_every_rule_that_says_no() -> None:
+    plan = planned(E.MOUNT)
+    assert admitted(plan, E.facts()) == set()
+    assert admitted(plan, Unavailable("down")) == {"host"}
+    assert admitted(plan, E.facts(), at=E.AT.replace(hour=7)) == {"window"}
+    assert admitted(plan, E.facts(), contract=E.contract(windows=())) == {"window"}
+    assert admitted(plan, E.facts(), contract=E.contract(digest="sha256:other")) == {"contract"}
+    assert admitted(plan, E.facts(), gates="sha256:other") == {"contract"}
+    assert admitted(plan, E.facts(), approvals=("0 of 1",), entry=("D235",), instance="x") == {"approval", "gate", "instance"}
+    assert admitted(plan, replace(E.facts(), identity=Identity("1" * 32, "b", "SHA256:key"))) == {"facts"}
+    deny = E.contract(windows=(*E.contract().windows, replace(E.contract().windows[0], id="D", kind="deny")))
+    assert admitted(plan, E.facts(), contract=deny) == {"window"}
+
+
+def test_changed_facts_void_a_plan_and_grown_data_does_not() -> None:
+    plan = planned(E.MOUNT)
+    grown = E.docker(layers_bytes=99, volumes=tuple(replace(v, size_bytes=7) for v in E.docker().volumes))
+    assert admitted(plan, E.facts(d=grown)) == set()
+    assert admitted(plan, E.facts(d=E.docker(root_dir="/elsewhere"))) == {"facts"}
+    assert admitted(plan, E.facts(b=partitioned())) == set()  # a partition is no disk; the hand looks at it before mkfs
+    assert pins.differences(pins.relied_on(E.facts()), pins.relied_on(E.facts(d=E.docker(root_dir="/x")))) == ("docker",)
+
+
+def test_retire_names_exactly_what_was_set_aside() -> None:
+    parent = planned(E.MOUNT, E.ROOT)
+    asides = ({"kind": "path", "path": "/var/lib/docker.wb", "bytes": 5}, {"kind": "volume", "volume": "pgdata", "bytes": 2})
+    plan = retire(parent, E.facts(), asides, proposer="p@x", at=E.AT)
+    assert plan.steps[0].deletes == ("/var/lib/docker.wb", "volume:pgdata")
+    assert plan.kind == "retire" and plan_json.from_bytes(plan_json.to_bytes(plan)) == plan
+    with pytest.raises(RefusedError, match="nothing is set aside"):
+        retire(parent, E.facts(), (), proposer="p@x", at=E.AT)
