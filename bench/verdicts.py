@@ -1,7 +1,8 @@
 """Verdicts: bundle -> facts -> placements -> five gates, beside json.loads of its bytes. `python bench/verdicts.py [HOSTS]`
 
 The bundle is this machine's own answer to the collector, with the docker section of an estate host put in (8 containers with
-their mount tables), so it is as large as a real one. Wall time on one core, medians over interleaved rounds; every host is read anew.
+their mount tables), so it is as large as a real one. Wall time on one core, medians over interleaved rounds; every host is
+read anew.
 """
 
 import json

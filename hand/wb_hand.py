@@ -1833,6 +1833,27 @@ def start_containers(names: Sequence[str]) -> None:
         wait_for(f"container {name} run", 60, lambda name=name: bool(demand_container(name)["State"]["Running"]))  # type: ignore[misc]
 
 
+def healthy(names: Sequence[str]) -> list[str]:
+    """Those whose health check is green."""
+    return [name for name in names if (demand_container(name)["State"].get("Health") or {}).get("Status") == "healthy"]
+
+
+def demand_well(names: Sequence[str], were_healthy: Sequence[str], seconds: float = 180) -> None:
+    """Each is running; one that was healthy is healthy again; one without a health check has not restarted for 3 s."""
+
+    def well(name: str) -> bool:
+        state = demand_container(name)["State"]
+        if not state["Running"] or state["Restarting"]:
+            raise Refused("tool-failed", f"see {name} well", f"it is {state['Status']} with exit status {state['ExitCode']}")
+        if name in were_healthy:
+            return (state.get("Health") or {}).get("Status") == "healthy"
+        begun = datetime.fromisoformat(state["StartedAt"][:19] + "+00:00").timestamp()
+        return time.time() - begun > 3
+
+    for name in names:
+        wait_for(f"{name} well", seconds, lambda name=name: well(name))  # type: ignore[misc]
+
+
 def stop_containers(names: Sequence[str], engines: Mapping[str, str]) -> None:
     for name in names:
         stop_container(name, engines.get(name, "other"))
@@ -2476,8 +2497,9 @@ class MountData(Verb):
         return {"fstab_exact": exact}
 
     def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
-        facts = dict(self._facts(ctx.args, b""))
-        return verdict(facts, not any(facts.values()))
+        facts, target = dict(self._facts(ctx.args, b"")), ctx.args["target"]
+        bare = not os.path.lexists(at(target)) or not (is_guard(target) and immutable(target))
+        return verdict(facts, not any(facts.values()) and bare)
 
 
 # ---------------------------------------------------------------------------------------------- docker's data-root
@@ -2570,6 +2592,7 @@ class DockerRootMove(Verb):
         start_containers(args["start_order"])
         ctx.up()
         ctx.phase("verify")
+        demand_well(args["start_order"], ctx.notes.get("healthy") or [])
         self._expect(args, args["dst"])
         digests = self._digests(ctx, args["services"])
         for name, before in (ctx.notes.get("baseline") or {}).items():
@@ -2594,7 +2617,7 @@ class DockerRootMove(Verb):
         copy_tree(ctx, src, dst, live=True, seconds=ctx.step["limit_s"])
         proof = read_ahead(ctx, src, dst)
         ctx.phase("baseline")
-        ctx.note(baseline=self._digests(ctx, args["services"]))
+        ctx.note(baseline=self._digests(ctx, args["services"]), healthy=healthy(args["start_order"]))
         ctx.phase("stop")
         ctx.down()
         stop_containers(args["stop_containers"], self.engines(args))
@@ -2894,6 +2917,7 @@ class ServiceRelocate(Verb):
         ctx.phase("verify")
         after = self.digest(args)
         ctx.up()
+        demand_well([args["container"]], ctx.notes.get("healthy") or [])
         demand_same(ctx.notes.get("baseline"), after, args["writers"], args["container"])
         ctx.note(after=after)
         return {**facts, "before": ctx.notes.get("baseline"), "after": after, "dst": args["dst"]}
@@ -2904,6 +2928,7 @@ class ServiceRelocate(Verb):
         container = self._preflight(ctx)
         src = self.source_path(args)
         plain_path(src)
+        self._refuse_shared(args, src)
         demand_mount(args["dst_mount"], dst)
         if not mine(ctx, dst):
             demand_space(src, args["dst_mount"]["target"])
@@ -2912,7 +2937,7 @@ class ServiceRelocate(Verb):
         copy_tree(ctx, src, dst, live=True, seconds=ctx.step["limit_s"])
         proof = read_ahead(ctx, src, dst)
         ctx.phase("baseline")
-        ctx.note(baseline=self.digest(args))
+        ctx.note(baseline=self.digest(args), healthy=healthy([args["container"]]))
         ctx.phase("stop")
         ctx.note(restart=container["HostConfig"]["RestartPolicy"])
         ctx.down()
@@ -2966,6 +2991,16 @@ class ServiceRelocate(Verb):
         if before != after:
             raise Refused("precondition", cannot, "the new compose file changes more than this service's volumes", "plan again")
         return container
+
+    def _refuse_shared(self, args: Json, src: str) -> None:
+        """Another running container on the same data would keep writing to the old copy."""
+        for one in containers():
+            written = [mount for mount in one["Mounts"] if mount["Type"] in ("bind", "volume") and mount.get("RW")]
+            places = [str(mount.get("Source") or "").rstrip("/") + "/" for mount in written]
+            shared = any(place.startswith(src + "/") or (place != "/" and (src + "/").startswith(place)) for place in places)
+            if shared and one["State"]["Running"] and name_of(one) != args["container"]:
+                because = f"{name_of(one)} mounts the same data"
+                raise Refused("precondition", f"relocate {args['container']}", because, "plan both together")
 
     def undo(self, ctx: Ctx) -> Json:
         args, name = ctx.args, ctx.args["container"]
@@ -3186,8 +3221,9 @@ class Retire(Verb):
         if not stat.S_ISDIR(status.st_mode) or status.st_ino != entry["ino"]:
             raise Refused("refused", cannot, "it is not the directory that was set aside")
         record = history(Journal().entries()).get(entry["plan"], PlanRecord())
-        if entry["why"] == "old-copy" and record.step(entry["step"]).state != "applied":
-            raise Refused("refused", cannot, f"the step that set it aside is {record.step(entry['step']).state}, not applied")
+        state = record.step(entry["step"]).state
+        if state not in ("applied", "undone"):  # undone and still aside: what was written since was carried back beside it
+            raise Refused("refused", cannot, f"the step that set it aside is {state}, neither applied nor undone")
         if mounted_below(path):
             raise Refused("refused", cannot, f"mounted below it: {', '.join(mounted_below(path)[:5])}")
         self._refuse_used(entry, path, cannot)

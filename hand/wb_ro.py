@@ -76,6 +76,8 @@ def attempt(doc: str, action: Callable[[], Any]) -> Any:
     """Tell what action returns, or why it could not."""
     try:
         body = action()
+    except TimeoutError:
+        refuse(doc, "timed out")
     except OSError as error:
         refuse(doc, error.strerror or type(error).__name__)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -40,10 +40,11 @@ def lab() -> None:
 @lab.command()
 @click.argument("hosts", nargs=-1)
 @click.option("--wait/--no-wait", default=True, help="Wait until the containers are healthy, not only for ssh.")
+@click.option("--tier", type=click.Choice(["nspawn", "qemu"]), help="How hosts run; nspawn unless the lab is up.")
 @_plain
-def up(hosts: tuple[str, ...], wait: bool) -> None:
+def up(hosts: tuple[str, ...], wait: bool, tier: str | None) -> None:
     """Bring the hosts up. The first time builds their images: some minutes."""
-    _print(instance.up(hosts or None, wait=wait))
+    _print(instance.up(hosts or None, wait=wait, tier=tier))
 
 
 @lab.command()

@@ -64,7 +64,11 @@ def demo(settings: Settings | None = None) -> int:
     print(
         "Two real hosts come up on this machine: systemd, OpenSSH, Docker, PostgreSQL, Redis and SeaweedFS (standing for MinIO)."
     )
-    lab = instance.reset([m.name for m in ESTATE], settings=settings) if instance.status(settings=settings)["up"] else instance.up(settings=settings)
+    lab = (
+        instance.reset([m.name for m in ESTATE], settings=settings)
+        if instance.status(settings=settings)["up"]
+        else instance.up(settings=settings)
+    )
     data, apps = lab.host("mint-data"), lab.host("mint-apps")
     stage = Stage(make(lab, settings.state / "workspace"))
     print(f"workspace: {stage.workspace}")

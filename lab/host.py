@@ -42,7 +42,7 @@ class Host:
         until = time.monotonic() + seconds
         while True:
             try:
-                done = self.root_run("true", seconds=10)
+                done = self.root_run("true", seconds=20)
                 if done.returncode == 0:
                     return
                 said = done.stderr.strip()
@@ -69,7 +69,10 @@ class Host:
     def container_states(self) -> dict[str, str]:
         """Container name -> its health, or its state where it has no health check; empty while docker is not up."""
         form = "{{json .Name}} {{json .State}}"
-        done = self.root_run(f"docker ps -aq | xargs -r docker inspect -f '{form}'", seconds=30)
+        try:
+            done = self.root_run(f"docker ps -aq | xargs -r docker inspect -f '{form}'", seconds=60)
+        except LabError:  # a docker that is still starting may answer nothing for long
+            return {}
         states = {}
         for line in done.stdout.splitlines() if done.returncode == 0 else []:
             name, _, state = line.partition(" ")

@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import keys, packages
-from lab.command import run, say, tail
-from lab.control import ask, is_up, start_keeper
+from lab import tier as tiers
+from lab.command import say
+from lab.control import ask
 from lab.errors import LabError
 from lab.estate import ESTATE, Machine, machine
 from lab.golden.bake import goldens
 from lab.host import Host, host
-from lab.identity import files, programs
-from lab.launch import Config
+from lab.identity import programs
 from lab.leftovers import everything
 from lab.settings import Settings, from_environment
 from lab.sweep import sweep
+from lab.tier import Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +46,32 @@ class Lab:
         return keys.of(self.settings)
 
 
-def up(hosts: Sequence[str] | None = None, *, wait: bool = True, settings: Settings | None = None) -> Lab:
+def up(
+    hosts: Sequence[str] | None = None, *, wait: bool = True, tier: str | None = None, settings: Settings | None = None
+) -> Lab:
     """Bring the named hosts up (all by default) from golden images; with `wait`, until their containers are healthy.
 
-    Hosts that already run are left alone. A start that fails takes down what it began.
+    Hosts that already run are left alone. A start that fails takes down what it began. `tier` is nspawn unless said.
     """
     settings = settings or from_environment()
     wanted = tuple(machine(name) for name in hosts) if hosts else ESTATE
     _require_linux_root()
     with _turn(settings):
-        packages.ensure(packages.NSPAWN, _log(settings, "apt.log"))
+        alive = _alive(settings)
+        before = tiers.present(settings) if alive else None
+        chosen = tiers.named(tier or (before.name if before else "nspawn"))
+        if before and before is not chosen:
+            raise LabError(f"cannot use the tier {chosen.name}: because the lab runs on {before.name}; take it down first")
+        packages.ensure(chosen.packages, _log(settings, "apt.log"))
         images = goldens(settings, wanted)
-        running = _running(settings) if is_up(settings) else []
-        if not running:
+        if not alive:
             sweep(settings)  # what a killed lab may have left
         try:
-            return _start(settings, wanted, images, wait)
+            return _start(settings, chosen, wanted, images, wait)
         except BaseException:
             say("the start failed: taking down what it began")
-            if running:
-                _each([one for one in wanted if one.name not in running], lambda one: _drop(settings, one))
+            if alive:
+                _each([one for one in wanted if not alive.get(one.name)], lambda one: _drop(settings, one))
             else:
                 sweep(settings)
             raise
@@ -84,11 +91,11 @@ def reset(hosts: Sequence[str] | None = None, *, wait: bool = True, settings: Se
     """Cut the power and boot fresh clones of the golden images: the drifted state again, whatever was done since."""
     settings = settings or from_environment()
     with _turn(settings):
-        running = _running(settings)
-        wanted = [machine(name) for name in hosts] if hosts else [machine(name) for name in running]
+        tier = _tier(settings)
+        wanted = [machine(name) for name in hosts] if hosts else [machine(name) for name in tier.running(settings)]
         images = goldens(settings, wanted)
         keys.ensure(settings)
-        _each(wanted, lambda one: _clone_and_start(settings, one, images[one.name]))
+        _each(wanted, lambda one: _create(settings, one, images[one.name]))
         return _ready(settings, wanted, wait)
 
 
@@ -98,7 +105,8 @@ def reboot(name: str, *, settings: Settings | None = None) -> None:
     one = host(settings, machine(name))
     before = one.boot_id()
     one.root_run("systemctl reboot", seconds=20)
-    until = time.monotonic() + 120
+    patience = 120 * _tier(settings).patience
+    until = time.monotonic() + patience
     while time.monotonic() < until:
         time.sleep(0.2)
         try:
@@ -107,28 +115,28 @@ def reboot(name: str, *, settings: Settings | None = None) -> None:
                 return
         except LabError:
             continue
-    raise LabError(f"cannot reboot {name}: because no new boot answered in 120 s")
+    raise LabError(f"cannot reboot {name}: because no new boot answered in {patience:g} s")
 
 
 def power_cut(name: str, *, boot: bool = True, settings: Settings | None = None) -> None:
     """Kill the host at once, keep its disks, and (with `boot`) start it again.
 
-    The machine's page cache outlives the host: what the guest had written is not lost, as it could be on real power loss.
+    In the nspawn tier the machine's page cache outlives the host: nothing the guest had written is lost, as it may be on
+    real power loss. In the QEMU tier what the guest had not flushed is gone.
     """
     settings = settings or from_environment()
-    one = machine(name)
-    ask(settings, "stop", one.name)
+    one, tier = machine(name), _tier(settings)
+    tier.stop(settings, one)
     if boot:
-        _write_config(settings, one, ask(settings, "status")["bridge"], {})
-        ask(settings, "start", one.name)
+        tier.resume(settings, one)
         _wait_ssh(settings, one)
 
 
 def install(*, settings: Settings | None = None) -> None:
     """Put the repository's present hand and reader on the running hosts, without a reset."""
     settings = settings or from_environment()
-    for name in _running(settings):
-        for path, (mode, text) in programs().items():
+    for name, runs in _tier(settings).running(settings).items():
+        for path, (mode, text) in programs().items() if runs else ():
             there = f"install -D -m {mode} /dev/stdin {path}"
             host(settings, machine(name)).root_run(there, stdin=text, check=True)
 
@@ -136,84 +144,73 @@ def install(*, settings: Settings | None = None) -> None:
 def status(*, settings: Settings | None = None) -> dict[str, object]:
     """`up`, hosts with whether they run, and what the instance has on this machine."""
     settings = settings or from_environment()
-    answering = is_up(settings)
-    hosts = ask(settings, "status")["hosts"] if answering else {}
-    return {"name": settings.name, "up": answering, "hosts": hosts, "on_this_machine": everything(settings)}
+    hosts = _alive(settings)
+    return {"name": settings.name, "up": any(hosts.values()), "hosts": hosts, "on_this_machine": everything(settings)}
 
 
-def _start(settings: Settings, wanted: Sequence[Machine], images: dict[str, Path], wait: bool) -> Lab:
+def _start(settings: Settings, tier: Tier, wanted: Sequence[Machine], images: dict[str, Path], wait: bool) -> Lab:
     for directory in (settings.run, settings.disks, settings.logs):
         directory.mkdir(parents=True, exist_ok=True)
     settings.state.chmod(0o700)
     keys.ensure(settings)
-    if not is_up(settings):
-        start_keeper(settings)
-    alive = ask(settings, "status")["hosts"]
-    new = [one for one in wanted if not alive.get(one.name)]
-    _each(new, lambda one: _clone_and_start(settings, one, images[one.name]))
+    tiers.remember(settings, tier)
+    tier.prepare(settings)
+    alive = tier.running(settings)
+    _each([one for one in wanted if not alive.get(one.name)], lambda one: _create(settings, one, images[one.name]))
     return _ready(settings, wanted, wait)
+
+
+def _alive(settings: Settings) -> dict[str, bool]:
+    """The started hosts, and whether each runs; empty when the lab is down."""
+    tier = tiers.present(settings)
+    return tier.running(settings) if tier else {}
+
+
+def _tier(settings: Settings) -> Tier:
+    tier = tiers.present(settings)
+    if tier is None:
+        raise LabError(f"cannot do that to the lab {settings.name}: because it is not up; run: waveboard lab up")
+    return tier
 
 
 def _drop(settings: Settings, one: Machine) -> None:
     """Stop the machine, when it runs, and remove its disks."""
-    ask(settings, "stop", one.name)
+    _tier(settings).stop(settings, one)
     for old in settings.disks.glob(f"{one.name}-*"):
         old.unlink()
 
 
-def _clone_and_start(settings: Settings, one: Machine, image: Path) -> None:
+def _create(settings: Settings, one: Machine, image: Path) -> None:
     _drop(settings, one)
-    run(["cp", "--reflink=auto", "--sparse=always", image, settings.disks / f"{one.name}-boot.img"], seconds=300)
-    with (settings.disks / f"{one.name}-data.img").open("wb") as blank:
-        blank.truncate(one.data_bytes)
-    identity = files(settings, one, keys.of(settings))
-    _write_config(settings, one, ask(settings, "status")["bridge"], identity)
-    ask(settings, "start", one.name)
-
-
-def _write_config(settings: Settings, one: Machine, bridge: int, inject: dict[str, list[str]]) -> None:
-    place = settings.run / one.name
-    place.mkdir(exist_ok=True)
-    group = Path((settings.run / "group").read_text()) / one.name
-    disks = [[str(settings.disks / f"{one.name}-{role}.img"), one.serial(role)] for role in ("boot", "data")]
-    config = Config(
-        name=one.name,
-        disks=disks,
-        place=str(place),
-        log=str(settings.logs / f"{one.name}.console.log"),
-        group=str(group),
-        bridge=bridge,
-        vmid=one.vmid,
-        address=one.inner_address,
-        inject=inject,
-    )
-    config.write(settings.run / f"{one.name}.json")
+    _tier(settings).create(settings, one, image)
 
 
 def _ready(settings: Settings, wanted: Sequence[Machine], wait: bool) -> Lab:
-    began = time.monotonic()
+    began, tier = time.monotonic(), _tier(settings)
     _each(wanted, lambda one: _wait_ssh(settings, one))
     say(f"ssh answers on {', '.join(one.name for one in wanted)} ({time.monotonic() - began:.1f} s)")
     if wait:
-        _each(wanted, lambda one: host(settings, one).wait_containers())
+        _each(wanted, lambda one: host(settings, one).wait_containers(120 * tier.patience))
         say(f"containers are healthy ({time.monotonic() - began:.1f} s)")
-    lab = Lab(settings, tuple(host(settings, machine(name)) for name in _running(settings)))
-    _describe(lab)
+    alive = tier.running(settings)
+    lab = Lab(settings, tuple(host(settings, one) for one in ESTATE if alive.get(one.name)))
+    _describe(lab, tier)
     return lab
 
 
 def _wait_ssh(settings: Settings, one: Machine) -> None:
     """Like Host.wait_ssh, but a machine that has ended is an error at once, with its last words."""
+    tier = _tier(settings)
 
     def alive() -> None:
-        if not ask(settings, "status")["hosts"].get(one.name):
-            said = tail((settings.logs / f"{one.name}.machine.log").read_text(errors="replace"), 1)
+        if not tier.running(settings).get(one.name):
+            said = tier.last_words(settings, one)
             raise LabError(f"cannot boot {one.name}: because its machine ended: {said}")
 
-    host(settings, one).wait_ssh(check=alive)
+    host(settings, one).wait_ssh(60 * tier.patience, alive)
 
 
-def _describe(lab: Lab) -> None:
+def _describe(lab: Lab, tier: Tier) -> None:
     """lab.json: everything a workspace needs to reach these hosts."""
     settings, at = lab.settings, lab.keys
     hosts = [
@@ -231,7 +228,7 @@ def _describe(lab: Lab) -> None:
     whole = {
         "schema": "waveboard.lab/1",
         "name": settings.name,
-        "tier": "nspawn",
+        "tier": tier.name,
         "hosts": hosts,
         "keys": {
             "audit": str(at.audit),
@@ -247,11 +244,6 @@ def _describe(lab: Lab) -> None:
         "namespace": keys.NAMESPACE,
     }
     (settings.state / "lab.json").write_text(json.dumps(whole, indent=1) + "\n")
-
-
-def _running(settings: Settings) -> list[str]:
-    hosts = ask(settings, "status")["hosts"]
-    return sorted(name for name, alive in hosts.items() if alive)
 
 
 def _each(machines: Sequence[Machine], work: Callable[[Machine], None]) -> None:

@@ -11,7 +11,7 @@ from lab import kernel
 from lab.cgroups import kill_group, remove_group
 from lab.command import run
 from lab.errors import LabError
-from lab.leftovers import everything, group_of, mounts_below, processes
+from lab.leftovers import everything, group_of, loops_of, mounts_below, processes
 from lab.settings import Settings
 
 
@@ -25,6 +25,9 @@ def sweep(settings: Settings, seconds: float = 20) -> None:
         for target in mounts_below(settings.state):
             with contextlib.suppress(OSError):
                 kernel.unmount(target)
+        if not processes(settings):
+            for loop in loops_of(settings):  # normally gone with its last user
+                run(["losetup", "-d", f"/dev/{loop.split()[0]}"], check=False)
         group = group_of(settings)
         if group:
             kill_group(group)

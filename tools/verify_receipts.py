@@ -23,7 +23,7 @@ ENVELOPE = re.compile(
 PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----\n(MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=)\n-----END PUBLIC KEY-----\n")
 ARMOR = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n(\S{70}\n)*\S{1,70}\n-----END SSH SIGNATURE-----\n")
 PARTS = {"message": "json", "signature": "sig", "allowed_signers": "allowed_signers"}
-NAMED = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+HEX_RUN = re.compile(rb"[0-9a-f]{64,}")
 SOME, HEX, DIGEST = re.compile("(?s).+"), re.compile("[0-9a-f]{64}"), re.compile("sha256:[0-9a-f]{64}")
 INSTANCE, PERSON = re.compile("[!-~]{1,128}"), re.compile(r"@?[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 AT = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}Z")
@@ -147,7 +147,7 @@ def check(files, key="", head=""):
             closeout(said["body"], named | {last}, run_keys, place)
         seq, last, instance = seq + 1, hashlib.sha256(files[place]).hexdigest(), said["instance"]
         need(place == f"receipts/{seq:06d}-{last[:16]}.json", place, "its name is not that of its bytes")
-        named |= {digest.decode() for digest in NAMED.findall(payload)}
+        named |= {run.decode() for run in HEX_RUN.findall(payload) if len(run) == 64}
         run_keys.add(said["run_key"])
         used.add(place)
         heads.add(f"{seq}:{last}")

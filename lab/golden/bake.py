@@ -65,10 +65,11 @@ def _cache_to_itself(cache: Path) -> Iterator[None]:
 
 
 def _forget_old(directory: Path, pattern: str, keep: int = 3) -> None:
-    """Drop all but the most recently used; older recipes are seldom asked for again."""
+    """Drop all but the most recently used, when unused for a day: a virtual machine may still rest on the others."""
     found = sorted(directory.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in found[keep:]:
-        path.unlink()
+        if time.time() - path.stat().st_mtime > 86_400:
+            path.unlink()
 
 
 def boot_files(settings: Settings) -> Path:

@@ -237,9 +237,7 @@ def said(loaded: Loaded) -> set[tuple[str, str, str]]:
     return {(c.level, c.code, str(c.place)) for c in loaded.complaints}
 
 
-def place_of(texts: Mapping[str, str], file: str, needle: str) -> str:
-    """`file:line:col` of the needle, counted here and not by the code under test; `|` in it marks the exact column."""
-    mark = needle.index("|") if "|" in needle else 0
-    at = texts[file].index(needle.replace("|", "")) + mark
-    before = texts[file][:at]
-    return f"{file}:{before.count(chr(10)) + 1}:{at - before.rfind(chr(10))}"
+def place_of(file: str, old: str, new: str) -> str:
+    """`file:line:col` of the character behind the `|` of `new`, once it stands where `old` stood. Counted here."""
+    before = SOUND[file][: SOUND[file].index(old)] + new[: new.index("|")]
+    return f"{file}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"

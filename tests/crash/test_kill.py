@@ -17,7 +17,7 @@ from waveboard.world.store.sql import open_store
 ROOT = Path(__file__).parents[2]
 KILLED, LIMIT_S = 137, 90
 
-SAMPLE = ["intent.after:b", "sim hand.after:b", "applied.before:b", "undone.before:c", "opened.after"]
+SAMPLE = ["intent.after:b", "sim hand.after:b", "applied.before:b", "undone.before:c"]
 ALL = [
     "opened.before",
     *(
@@ -70,6 +70,17 @@ def test_killed_and_resumed(tmp_path: Path, crash: str) -> None:
 @pytest.mark.parametrize("crash", ALL)
 def test_killed_anywhere_and_resumed(tmp_path: Path, crash: str, guarded: bool) -> None:
     killed_and_resumed(tmp_path, crash, guarded)
+
+
+def test_the_engine_may_forget_everything(tmp_path: Path) -> None:
+    Fleet(SimHost("vm-a", False), keep=tmp_path / "fleet.json").dump()
+    assert run(tmp_path, "sim hand.after:b").returncode == KILLED
+    for file in (tmp_path / ".waveboard").glob("engine.db*"):
+        file.unlink()
+    done = run(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["end"] == "finish"
+    assert Fleet.load(tmp_path / "fleet.json").hosts["vm-a"].damage == []
 
 
 def test_without_test_hooks_no_crash_point_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

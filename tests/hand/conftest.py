@@ -65,7 +65,8 @@ class Sandbox:
         return [driver.step(f"s{n}", "write_file", args) for n, args in enumerate(made)]
 
     def plan(self, steps: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
-        return driver.plan(self.write_steps() if steps is None else steps, instance="mint", machine_id=MACHINE, **more)
+        made = driver.plan(self.write_steps() if steps is None else steps, instance="mint", machine_id=MACHINE)
+        return made | more
 
     def controller(
         self, made: dict[str, Any], by: tuple[str, ...] = ("ronny",), fence: int = 1, **more: Any

@@ -139,14 +139,6 @@ def w8b_steps(root_run: Any) -> list[dict[str, Any]]:
     compose = root_run(f"cat {COMPOSE}")
     daemon = root_run("cat /etc/docker/daemon.json")
     size = int(root_run("lsblk -bdno SIZE /dev/sdb"))
-    for_minio = compose.replace("/opt/mint/minio-data:/data", "/mnt/data/mint-data/minio:/data")
-    for_redis = for_minio.replace(
-        "    container_name: mint-modules-redis\n",
-        "    container_name: mint-modules-redis\n    volumes:\n      - /mnt/data/mint-data/redis:/data\n",
-    )
-    for_postgres = for_redis.replace(
-        "- pgdata:/var/lib/postgresql/data", "- /mnt/data/mint-data/postgres:/var/lib/postgresql/data"
-    )
     expected = [{"id": one["Id"], "name": one["Name"].lstrip("/"), "running": one["State"]["Running"]} for one in inspected]
     root_move = {
         "src": "/var/lib/docker",
@@ -179,21 +171,34 @@ def w8b_steps(root_run: Any) -> list[dict[str, Any]]:
         "uuid": filesystem,
     }
 
-    def relocate(service: str, engine: str, source: Mapping[str, str], before: str, after: str, path: str, s3: Any = None) -> Any:
-        made: dict[str, Any] = {"container": f"mint-modules-{service}", "engine": engine, "project": "mint-data", "service": service}
-        made |= {"compose_file": COMPOSE, "compose_before_sha256": sha(before), "compose_edited_by": None}
-        made |= {"compose_edits": line_edits(before, after), "source": source}
-        made |= {"dst": f"/mnt/data/mint-data/{service}", "dst_mount": mount, "data_path": path, "writers": "stopped", "s3": s3}
+    def relocate(
+        service: str, engine: str, source: Mapping[str, str], path: str, old: str, new: list[str], s3: Any = None
+    ) -> Any:
+        nonlocal edited_by
+        number = lines.index(old) + 1
+        made = {"container": f"mint-modules-{service}", "engine": engine, "project": "mint-data", "service": service}
+        made |= {"compose_file": COMPOSE, "compose_before_sha256": sha(compose), "compose_edited_by": edited_by}
+        made |= {"compose_edits": [{"line": number, "old": old, "new": new}], "source": source, "s3": s3}
+        made |= {"dst": f"/mnt/data/mint-data/{service}", "dst_mount": mount, "data_path": path, "writers": "stopped"}
+        lines[number - 1 : number] = new
+        edited_by = f"s-{service}"
         return step(f"s-{service}", "service_relocate", made)
 
+    lines, edited_by = compose.split("\n"), None
     keys = {"port": 8333, "access_env": "AWS_ACCESS_KEY_ID", "secret_env": "AWS_SECRET_ACCESS_KEY"}
     anonymous = next(one["Name"] for one in redis["Mounts"] if one["Destination"] == "/data")
+    minio_was, minio_is = "      - /opt/mint/minio-data:/data", "      - /mnt/data/mint-data/minio:/data"
+    named = "    container_name: mint-modules-redis"
     at_postgres = "/var/lib/postgresql/data"
+    postgres_was, postgres_is = f"      - pgdata:{at_postgres}", f"      - /mnt/data/mint-data/postgres:{at_postgres}"
+    redis_is = [named, "    volumes:", "      - /mnt/data/mint-data/redis:/data"]
     return [
         step("s-format", "disk_format", disk),
         step("s-mount", "mount_data", mount_args | {"fstab_before_sha256": sha(root_run("cat /etc/fstab"))}),
         step("s-root", "docker_root_move", root_move),
-        relocate("minio", "s3", {"kind": "bind", "path": "/opt/mint/minio-data"}, compose, for_minio, "/data", keys),
-        relocate("redis", "redis", {"kind": "volume", "name": anonymous}, for_minio, for_redis, "/data"),
-        relocate("postgres", "postgres", {"kind": "volume", "name": "mint-data_pgdata"}, for_redis, for_postgres, at_postgres),
+        relocate("minio", "s3", {"kind": "bind", "path": "/opt/mint/minio-data"}, "/data", minio_was, [minio_is], keys),
+        relocate("redis", "redis", {"kind": "volume", "name": anonymous}, "/data", named, redis_is),
+        relocate(
+            "postgres", "postgres", {"kind": "volume", "name": "mint-data_pgdata"}, at_postgres, postgres_was, [postgres_is]
+        ),
     ]

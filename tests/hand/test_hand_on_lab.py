@@ -14,6 +14,7 @@ from tests.hand.driver import COMPOSE, Controller, step
 pytestmark = pytest.mark.lab
 
 PSQL = "docker exec mint-modules-postgres psql -XqAt -U postgres mint -c"
+REDIS = "docker exec mint-modules-redis"
 TABLES = ("customers", "events", "quote_lines", "quotes")
 OBJECTS = [f"artwork-{n}.bin" for n in range(1, 6)] + [f"quote-{n:04}.json" for n in range(1, 9)]
 ALL = ("s-format", "s-mount", "s-root", "s-minio", "s-redis", "s-postgres")
@@ -25,7 +26,7 @@ def held(host: LabHost) -> dict[str, str]:
         f"select '{name}', count(*), md5(string_agg(x::text, ',' order by id)) from {name} x" for name in TABLES
     )
     feed = 'awk \'{print ($1 ~ /^session/ ? "GET " : "HGETALL ") $1}\''
-    redis = f"docker exec mint-modules-redis redis-cli --scan | sort | {feed} | docker exec -i mint-modules-redis redis-cli | sha256sum"
+    redis = f"{REDIS} redis-cli --scan | sort | {feed} | docker exec -i mint-modules-redis redis-cli | sha256sum"
     curl = "curl -fsS --retry 40 --retry-delay 1 --retry-all-errors --aws-sigv4 aws:amz:us-east-1:s3 --user mint:mint-lab-only"
     objects = "".join(f"{curl} http://127.0.0.1:9000/quotes/{name} | sha256sum; " for name in OBJECTS)
     return {"postgres": host.root(f'{PSQL} "{rows}"'), "redis": host.root(redis), "s3": host.root(objects, 120)}
@@ -124,6 +125,7 @@ def test_retire_gives_back_exactly_what_was_set_aside(lab_host: LabHost) -> None
     assert int(lab_host.root("df --output=pcent / | tail -1").strip(" %\n")) < used - 20
     assert held(lab_host) == kept
     assert retiring.close("done")["ok"]
+    controller.fence = 3
     assert controller.start("undo", "s-postgres")["ok"]  # its data is carried back from where it is now
     assert controller.wait("undo", "s-postgres")["state"] == "done"
     assert held(lab_host) == kept

@@ -79,8 +79,8 @@ def facts(**nouns: object) -> HostFacts:
         "sdb": BlockDevice("sdb", "8:16", 100 * 10**9, "/devices/pci/sdb", serial="disk-1"),
     }
     files = {
-        "/etc/fstab": ConfigFile("/etc/fstab", "sha256:" + "1" * 64, ("LABEL=root / ext4 defaults 0 1",)),
-        COMPOSE: ConfigFile(COMPOSE, "sha256:" + "2" * 64, LINES),
+        "/etc/fstab": ConfigFile("/etc/fstab", "1" * 64, ("LABEL=root / ext4 defaults 0 1",)),
+        COMPOSE: ConfigFile(COMPOSE, "2" * 64, LINES),
     }
     made: dict[type, object] = {
         BlockDevices: BlockDevices(disks),

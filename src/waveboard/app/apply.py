@@ -88,12 +88,13 @@ def _refused(wave: str, found: tuple[Refusal, ...]) -> ApprovalNeeded | RefusedE
 
 
 def _drive(site: Site, known: Known, fresh: bool) -> Action:
-    plan = known.plan
+    plan, engine = known.plan, site.engine()
+    run = "plan-" + known.digest.removeprefix("sha256:")[:24]
+    engine.claim(run)  # before the lease: a second terminal must not take it over from the first
     lease = site.store.acquire_lease(known.digest, [h.host for h in plan.hosts], site.actor.principal, site.clock.now(), LEASE_S)
     try:
         _open(site, known, lease, fresh)
         work = WaveWork(site, plan, known.digest, lease)
-        engine, run = site.engine(), "plan-" + known.digest.removeprefix("sha256:")[:24]
         spec: Mapping[str, object] = {"plan": known.digest, "wave": plan.wave}
         begun = engine.history(run)
         handle = engine.resume(run, work, turn_limit(plan)) if begun else engine.start(run, spec, work, turn_limit(plan))

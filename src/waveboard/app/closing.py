@@ -101,7 +101,7 @@ def _files(known: Known, read: Reading) -> list[Mapping[str, str]]:
         }
         for path, before in named.items():
             if path and before is not False and (before or path.endswith("daemon.json")):
-                after = now[path].sha256 if path in now else "not read"
+                after = now[path].digest if path in now else "not read"
                 found.append({"host": step.host, "path": path, "before": str(before or "absent"), "after": after})
     return [dict(t) for t in dict.fromkeys(tuple(f.items()) for f in found)]
 

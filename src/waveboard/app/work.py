@@ -32,9 +32,12 @@ class WaveWork:
     digest: str
     lease: Lease
     _seen: str = field(default="", repr=False)
+    _lines: int = 0  # of the journal that the last action was decided on
 
     def next_action(self) -> Action:
-        return decide(self.plan, self.site.store.events(self.digest))
+        events = self.site.store.events(self.digest)
+        self._lines = len(events)
+        return decide(self.plan, events)
 
     def perform(self, action: Action) -> None:
         self.lease = self.site.store.renew_lease(self.lease, self.site.clock.now(), LEASE_S)
@@ -56,10 +59,9 @@ class WaveWork:
         step = self._step(action.step)
         self._say(f"{'undo ' if phase == 'undo' else ''}{step.id}: {step.title}")
         self.site.crash(f"{intent}.before:{step.id}")
-        events = self.site.store.events(self.digest)
         args = {"args": dict(step.args), "undo": list(step.undo_commands), "why": action.why}
         self.site.store.append_event(
-            Event(len(events) + 1, self.digest, intent, step.id, action.attempt, self.site.clock.now(), self.lease.fence, args)
+            Event(self._lines + 1, self.digest, intent, step.id, action.attempt, self.site.clock.now(), self.lease.fence, args)
         )
         self.site.crash(f"{intent}.after:{step.id}")
         answer = self._call(
@@ -70,8 +72,8 @@ class WaveWork:
         self.site.crash(f"{phase}.after:{step.id}")
         error = answer.get("error")
         if not answer.get("ok") and isinstance(error, dict):
-            if error.get("code") in ("already-started", "already-applied", "still-running"):
-                return  # an earlier process of ours started it: the next turn looks
+            if error.get("code") in ("already-started", "already-applied", "still-running", "busy"):
+                return  # an earlier process of ours started it, or asks now: the next turn looks
             if phase == "undo" and error.get("code") == "nothing-to-undo":
                 self._record(action, "undone", {"why": "the step never reached the host"})
                 return
@@ -159,7 +161,8 @@ class WaveWork:
         events = self.site.store.events(self.digest)
         last = events[-1].kind if events else ""
         if last != kind:
-            self.site.store.record(self.digest, kind, "", 0, self.site.clock.now(), self.lease.fence, {"why": action.why})
+            line = Event(self._lines + 1, self.digest, kind, "", 0, self.site.clock.now(), self.lease.fence, {"why": action.why})
+            self.site.store.append_event(line)
         for pin in self.plan.hosts:
             self._call(pin.host, {"op": "close", "plan": self.digest, "fence": self.lease.fence, "result": kind}, quiet=True)
 

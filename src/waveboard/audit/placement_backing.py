@@ -1,7 +1,7 @@
 """What a mount or a device rests on: a set of leaves, never one. Joins them; does not find them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from waveboard.model.graph import Node
 
@@ -78,7 +78,17 @@ def join(backings: Iterable[Backing]) -> Backing:
     )
 
 
-def under(node: Node, backing: Backing, flag: str = "") -> Backing:
-    """The same leaves, reached through one more node."""
-    flags = backing.flags | {flag} if flag else backing.flags
-    return replace(backing, nodes=(node, *backing.nodes), flags=flags)
+def under(node: Node, below: Backing, flag: str = "", filesystems: frozenset[str] | None = None) -> Backing:
+    """The same leaves, reached through one more node. filesystems: those it makes, instead of the ones below."""
+    return Backing(
+        below.disks,
+        below.netdisks,
+        below.net,
+        below.ram,
+        below.unknown,
+        below.doubts,
+        below.filesystems if filesystems is None else filesystems,
+        below.flags | {flag} if flag else below.flags,
+        (node, *below.nodes),
+        below.lexical,
+    )

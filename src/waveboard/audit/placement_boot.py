@@ -25,9 +25,7 @@ class BootSet:
 def boot_set(files: Filesystems, tree: MountTree, fstab: Fstab | None) -> BootSet:
     """leaves(/) with all its layers, leaves(/boot), leaves(EFI partition); what fstab names for those two counts unmounted."""
     root = tree.walk("/")
-    if root is None:
-        return BootSet(NONE, ("the mount table does not tell what / is on",), NONE)
-    parts = [files.whole(root)]
+    parts = [files.whole(root) if root else not_known("/", "the mount table does not tell what / is on")]
     declared = {entry.target: entry for entry in fstab.entries} if fstab else {}
     for target in BESIDE_ROOT:
         mount = tree.walk(target)
@@ -38,7 +36,7 @@ def boot_set(files: Filesystems, tree: MountTree, fstab: Fstab | None) -> BootSe
         else:
             parts.append(files.whole(mount))
     whole = join(parts)
-    return BootSet(whole.leaves, whole.unknown, files.of(root).filesystems)
+    return BootSet(whole.leaves, whole.unknown, files.of(root).filesystems if root else NONE)
 
 
 def _unmounted(files: Filesystems, entry: FstabEntry | None) -> Iterable[Backing]:

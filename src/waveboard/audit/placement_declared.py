@@ -18,9 +18,19 @@ from waveboard.model.graph import Confidence, Node, Placement, PlacementClass
 
 def covering(container: Container, path: str) -> ContainerMount | None:
     """The declared mount with the longest destination at or above a path; `--tmpfs` counts as one."""
-    mounts = (*container.mounts, *(ContainerMount("tmpfs", destination, "") for destination in container.tmpfs))
-    above = [mount for mount in mounts if path == mount.destination or path.startswith(mount.destination.rstrip("/") + "/")]
-    return max(above, key=lambda mount: len(mount.destination), default=None)
+    best, length = None, 0
+    for mount in container.mounts:
+        if len(mount.destination) > length and at_or_below(path, mount.destination):
+            best, length = mount, len(mount.destination)
+    for destination in container.tmpfs:
+        if len(destination) > length and at_or_below(path, destination):
+            best, length = ContainerMount("tmpfs", destination, ""), len(destination)
+    return best
+
+
+def at_or_below(path: str, directory: str) -> bool:
+    """Both tidy; a trailing slash of the directory does not matter."""
+    return path.startswith(directory) and (len(path) == len(directory) or directory[-1] == "/" or path[len(directory)] == "/")
 
 
 def declared(ground: Ground, container: Container, mount: ContainerMount, path: str, volumes: Mapping[str, Volume]) -> Placement:

@@ -41,6 +41,7 @@ class Filesystems:
         paths: Mapping[str, PathFact],
     ) -> None:
         self.tree, self.blocks, self._own, self._paths = tree, blocks, own, paths
+        self._numbers: dict[tuple[str, str], Backing] = {}
         self._known: dict[tuple[int, bool], tuple[Mount, Backing]] = {}  # the mount is kept so that its id stays its own
         self._busy: set[int] = set()
         self._kinds = self._handlers()
@@ -141,15 +142,18 @@ class Filesystems:
 
     def _local(self, mount: Mount) -> Backing:
         if not mount.devno.startswith("0:"):
-            found = self._numbered(mount.devno, mount.target, mount.fstype)
+            key = (mount.devno, mount.fstype)
+            found = self._numbers.get(key) or self._numbered(mount.devno, mount.target, mount.fstype)
+            if not found.unknown:
+                self._numbers[key] = found
         elif mount.source.startswith("/") and not mount.source.startswith("/dev/") and mount.fstype == "erofs":
             return self.at(mount.source)
         else:
             backing = self.device(mount.source)
             if backing is None:
                 return not_known(mount.source, f"{mount.fstype} at {mount.target} names no device this host lists")
-            node = Node("filesystem", mount.devno, mount.fstype)
-            found = under(node, replace(backing, filesystems=frozenset((mount.devno,))))
+            inner = backing.filesystems or frozenset((mount.devno,))
+            found = under(Node("filesystem", mount.devno, mount.fstype), backing, filesystems=inner)
         logs = [log for name in _LOGS if (log := option(mount.super_options, name))]
         if not logs:
             return found
@@ -164,7 +168,7 @@ class Filesystems:
             return not_known(devno, f"{what} is on device {devno}, which the kernel does not list")
         below = self._block(device.name)
         inner = below.filesystems or frozenset((devno,))  # a loop file lies in the filesystem of its file
-        return under(Node("filesystem", devno, fstype), replace(below, filesystems=inner))
+        return under(Node("filesystem", devno, fstype), below, filesystems=inner)
 
     def _block(self, name: str) -> Backing:
         assert not isinstance(self.blocks, str)
@@ -188,7 +192,7 @@ class Filesystems:
         else:
             return self._not_pooled(mount, [name for name in named if name])
         subvolume = option(mount.super_options, "subvol")
-        found = replace(members, filesystems=frozenset((pool.id if pool else mount.devno,)))
+        found = replace(members, filesystems=members.filesystems or frozenset((pool.id if pool else mount.devno,)))
         if subvolume and subvolume != "/":
             found = under(Node("subvolume", subvolume), found)
         return under(Node("filesystem", mount.devno, mount.fstype), found)
@@ -214,8 +218,8 @@ class Filesystems:
         pool = next((found for found in pools if found.fstype == "zfs" and found.id == name), None)
         if pool is None or isinstance(self.blocks, str):
             return not_known(mount.source, f"the devices of the ZFS pool {name} are not known (no zpool answer)")
-        whole = replace(self.blocks.members(pool), filesystems=frozenset((mount.source,)))
-        return under(Node("filesystem", mount.source, "zfs"), whole)
+        node = Node("filesystem", mount.source, "zfs")
+        return under(node, self.blocks.members(pool), filesystems=frozenset((mount.source,)))
 
     # -- what rests on further paths or on a network -----------------------------------------------------------------
 
@@ -250,4 +254,4 @@ class Filesystems:
             node = Node("net", mount.source, f"{mount.fstype} from this very host")
             return under(node, replace(self.at(path), lexical=True))
         doubt = "" if own is False else f"whether {mount.source} is served by this very host cannot be told"
-        return on_net(mount.source, f"{mount.fstype} {address or ''}".strip(), doubt)
+        return replace(on_net(mount.source, f"{mount.fstype} {address or ''}".strip(), doubt), lexical=bool(doubt))

@@ -97,11 +97,13 @@ class MountTree:
 
     def walk(self, path: str) -> Mount | None:
         """The mount a tidy, link-free path is on, component by component from the root. None: the table does not tell."""
-        mount, at = self.root, self._at
-        for prefix in prefixes(path):
-            over = (at.get((mount.mount_id, prefix)) if mount else None) or self._orphans.get(prefix)
-            if over is not None:
-                mount = self._top(over, prefix)
+        mount, targets, end = self.root, self._by_target, 0
+        while end >= 0 and path != "/":
+            end = path.find("/", end + 1)
+            prefix = path if end < 0 else path[:end]
+            if prefix in targets:
+                over = (self._at.get((mount.mount_id, prefix)) if mount else None) or self._orphans.get(prefix)
+                mount = self._top(over, prefix) if over is not None else mount
         return mount
 
     def mounted_at(self, target: str) -> Sequence[Mount]:
@@ -113,8 +115,8 @@ class MountTree:
         return any(
             other is not mount and other.fstype not in _NOT_COVERING
             for prefix in prefixes(path)
-            if len(prefix) >= len(mount.target)
-            for other in self._by_target.get(prefix, ())
+            if prefix in self._by_target and len(prefix) >= len(mount.target)
+            for other in self._by_target[prefix]
         )
 
     def below(self, path: str) -> Iterator[Mount]:

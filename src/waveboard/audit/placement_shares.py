@@ -1,5 +1,6 @@
 """Servers and mount options in words a resolver can use: who serves a share, which directories an overlay is made of."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 NETWORK = frozenset(
@@ -76,6 +77,9 @@ KERNEL = frozenset(
 STACKED = frozenset(["ecryptfs", "fuse.bindfs", "fuse.gocryptfs"])  # their source is the directory below
 
 
+_LITERAL = re.compile(r"[0-9]+(\.[0-9]+){3}|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*")
+
+
 def option(options: Iterable[str], *names: str) -> str | None:
     """The value of the first `name=value` option, None when there is none."""
     for name in names:
@@ -99,17 +103,14 @@ def server(source: str, options: Sequence[str]) -> tuple[str | None, str]:
 
 
 def is_own(address: str | None, own: frozenset[str] | None) -> bool | None:
-    """True when the server is this very host; None when that cannot be told."""
+    """True when the server is this very host; None when nobody can tell: no addresses, or a name, which may be any address."""
     if address is None:
         return None
     if address in ("localhost", "::1") or address.startswith(("127.", "::ffff:127.")):
         return True
-    if own is None or not any(c in address for c in ".:") or not address.replace(".", "").replace(":", "").isalnum():
+    if not own or not _LITERAL.fullmatch(address):
         return None
-    if own and address in own:
-        return True
-    literal = ":" in address or address.replace(".", "").isdecimal()
-    return False if literal and own else None  # a name may be any address
+    return address in own
 
 
 def layers(options: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:

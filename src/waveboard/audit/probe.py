@@ -52,6 +52,11 @@ def refused(evidence: Evidence) -> Unavailable | None:
     return None
 
 
+def recorded(sections: Sections) -> bool:
+    """Whether the program read a recorded tree: absence of a file then only means that it was not saved."""
+    return any(line.startswith(b"sysroot ") for line in sections["meta"].stdout.splitlines())
+
+
 def _reason(evidence: Evidence) -> str:
     """The first line of stderr, shortened and without control characters."""
     first = evidence.stderr.decode("utf-8", "backslashreplace").strip().partition("\n")[0]

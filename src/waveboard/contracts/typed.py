@@ -158,7 +158,9 @@ def _models(value: object, loc: tuple[str | int, ...]) -> Iterator[tuple[BaseMod
     if isinstance(value, BaseModel):
         yield value, loc
         for name, field in type(value).model_fields.items():
-            yield from _models(getattr(value, name), (*loc, field.alias or name))
+            child = getattr(value, name)
+            if isinstance(child, BaseModel | dict | list):
+                yield from _models(child, (*loc, field.alias or name))
     elif isinstance(value, dict):
         for key, child in value.items():
             yield from _models(child, (*loc, key))

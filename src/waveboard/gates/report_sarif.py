@@ -1,6 +1,7 @@
 """A pack report as SARIF 2.1.0 (OASIS), for code-scanning boards. One rule a gate; kind `open`: something was not seen."""
 
 import json
+from collections.abc import Mapping
 
 from waveboard.gates.escape import plain, uri
 from waveboard.gates.gate import Gate
@@ -12,7 +13,7 @@ FINGERPRINT = "waveboardFinding/v1"
 LEVELS = {Severity.CRITICAL: "error", Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note"}
 
 
-def render(report: PackReport, gates: dict[str, Gate] | None = None) -> str:
+def render(report: PackReport, gates: Mapping[str, Gate] | None = None) -> str:
     """The whole log, one run. gates: the shelf, for the rules' help texts."""
     results = [result for one in report.reports for result in _results(one)]
     run = {

@@ -9,7 +9,21 @@ from collections.abc import Mapping, Sequence
 
 LARGEST = 2**53 - 1  # RFC 8785 numbers are IEEE doubles; larger counts travel as text
 DEPTH = 32
+
+
+def _integer(text: str) -> int:
+    value = int(text)
+    if not -LARGEST <= value <= LARGEST:
+        raise ValueError(f"{text[:40]} is beyond 2^53-1")
+    return value
+
+
+def _no_float(text: str) -> object:
+    raise ValueError(f"{text[:40]} is not an integer")
+
+
 _write = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_read = json.JSONDecoder(parse_int=_integer, parse_float=_no_float, parse_constant=_no_float).decode
 
 
 def encode(value: object) -> bytes:
@@ -25,7 +39,7 @@ def decode(raw: bytes, limit: int = 16 * 2**20) -> object:
     if len(raw) > limit:
         raise ValueError(f"{len(raw)} bytes, more than {limit}")
     try:
-        value: object = json.loads(raw.decode("utf-8"), parse_int=_integer, parse_float=_no_float, parse_constant=_no_float)
+        value: object = _read(raw.decode("utf-8"))
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -56,14 +70,3 @@ def _checked(value: object, depth: int) -> object:
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return [_checked(item, depth - 1) for item in value]
     raise ValueError(f"no canonical form for {type(value).__name__}")
-
-
-def _integer(text: str) -> int:
-    value = int(text)
-    if not -LARGEST <= value <= LARGEST:
-        raise ValueError(f"{text[:40]} is beyond 2^53-1")
-    return value
-
-
-def _no_float(text: str) -> object:
-    raise ValueError(f"{text[:40]} is not an integer")

@@ -330,6 +330,11 @@ class ConfigFile:
     sha256: str
     lines: tuple[str | None, ...]
 
+    @property
+    def digest(self) -> str:
+        """`sha256:<hex>`, as plans and the hand spell it."""
+        return "sha256:" + self.sha256
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigFiles:

@@ -17,7 +17,7 @@ RECEIPTS, APPROVALS, EVIDENCE = "receipts/", "approvals/", "evidence/"
 PARTS = {"message": ".json", "signature": ".sig", "allowed_signers": ".allowed_signers"}  # body key -> file suffix
 _SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: the DER before a raw Ed25519 public key
 _BEGIN, _END = b"-----BEGIN PUBLIC KEY-----\n", b"\n-----END PUBLIC KEY-----\n"
-_DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_HEX_RUN = re.compile(rb"[0-9a-f]{64,}")
 
 
 def public_pem(public: bytes) -> bytes:
@@ -38,8 +38,8 @@ def raw_key(pem: bytes) -> bytes:
 
 
 def digests_named(payload: bytes) -> set[str]:
-    """Every sha256 (hex) that a signed payload names, wherever it stands."""
-    return {found.decode() for found in _DIGEST.findall(payload)}
+    """Every sha256 (hex) that a signed payload names: each run of exactly 64 hex digits, wherever it stands."""
+    return {run.decode() for run in _HEX_RUN.findall(payload) if len(run) == 64}
 
 
 def approval_files(receipt: Receipt) -> dict[str, str]:

@@ -8,6 +8,7 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
@@ -70,10 +71,15 @@ def verify(envelope: Envelope, payload_type: str, public: bytes) -> bytes:
     if signature.keyid != keyid(public):
         raise _bad("it is signed by another key")
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature.sig, pae(payload_type, envelope.payload))
+        _key(public).verify(signature.sig, pae(payload_type, envelope.payload))
     except (InvalidSignature, ValueError):
         raise _bad("its signature does not hold") from None
     return envelope.payload
+
+
+@lru_cache(maxsize=8)
+def _key(public: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(public)
 
 
 def _base64(text: bytes) -> bytes:

@@ -5,7 +5,7 @@ A unit file nobody wants is not mounted at boot and does not count; units genera
 
 from collections.abc import Iterator
 
-from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.audit.probe import Probe, Sections, recorded, refused, text
 from waveboard.audit.probes._mountinfo import unescape
 from waveboard.model.evidence import Evidence
 from waveboard.model.facts import Fstab, FstabEntry, Unavailable
@@ -17,7 +17,7 @@ def parse(sections: Sections) -> Fstab | Unavailable:
     entries: list[FstabEntry] = []
     if evidence.exit == 0 and not evidence.truncated:
         entries.extend(_lines(text(evidence)))
-    elif b"no such file" not in evidence.stderr or b"\nsysroot " in sections["meta"].stdout:
+    elif b"no such file" not in evidence.stderr or recorded(sections):
         return refused(evidence) or Unavailable("fstab: cannot be read")
     if "units" in sections and refused(sections["units"]) is None:
         entries.extend(_units(sections["units"]))

@@ -21,7 +21,7 @@ def parse(sections: Sections) -> LargeFiles | Unavailable:
         if not isinstance(documents, Unavailable) and (bodies := documents.each("host.tmp")):
             return _seen_by_reader(bodies[0])
     evidence = sections["tmp"]
-    if evidence.exit == 1 and evidence.stderr:
+    if evidence.exit == 1 and b"ermission denied" in evidence.stderr:
         return Unavailable("tmp: permission denied below /tmp")
     if (why := refused(evidence)) is not None:
         return why

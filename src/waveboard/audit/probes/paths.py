@@ -3,7 +3,7 @@
 Nothing below an autofs mount that nobody triggered was touched. A path that was not answered in time says so.
 """
 
-from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.audit.probe import Probe, Sections, recorded, refused, text
 from waveboard.model.facts import PathFact, Paths, Unavailable
 
 
@@ -20,7 +20,7 @@ def parse(sections: Sections) -> Paths | Unavailable:
         fields = line.split("\t")
         if len(fields) == 8 and fields[0] in found:
             found[fields[0]] = _fact(fields)
-    return Paths(found, recorded=b"\nsysroot " in sections["meta"].stdout)
+    return Paths(found, recorded=recorded(sections))
 
 
 def _fact(fields: list[str]) -> PathFact:

@@ -18,6 +18,7 @@ _CODE = "dangling-reference"
 
 def run(estate: Estate) -> Iterator[Complaint]:
     yield from _targets(estate)
+    yield from _storage(estate)
     yield from _findings(estate)
     yield from _packs(estate)
     yield from _waves(estate)
@@ -37,6 +38,18 @@ def _targets(estate: Estate) -> Iterator[Complaint]:
             said = f"VM {vm.id} `{vm.hostname}` says it is reached as `{vm.ssh_target}`, which is no target"
             fix = "add the target to the hosts contract, or correct the id"
             yield warning(lives.at("vms", at, "ssh_target"), f"vms[{at}].ssh_target", _CODE, said, fix)
+
+
+def _storage(estate: Estate) -> Iterator[Complaint]:
+    if not estate.vms or "vms" in estate.broken or estate.host_ids is None:
+        return
+    machines = estate.host_ids | {vm.hostname for _, _, vm in estate.living()}
+    for read in estate.placement:
+        for host in read.value.vm_storage or {}:
+            if host not in machines:
+                said = f"`{host}` is neither a VM that lives nor a target"
+                fix = "correct the name, or take the entry out"
+                yield warning(read.key("vm_storage", host), f"vm_storage.{host}", _CODE, said, fix)
 
 
 def _findings(estate: Estate) -> Iterator[Complaint]:

@@ -88,10 +88,12 @@ def distinct(fleet: Fleet) -> Iterator[Observation]:
 
 
 def seen_by_others(fleet: Fleet) -> Iterator[Observation]:
-    """Nothing that another gate of this run could not see."""
+    """Nothing that another gate of this run could not see. A host that gave no answer at all is told by `whole`."""
     if not fleet.pack.hosts:
         yield Skip("the pack names no host")
     for host, gates in _by_host(fleet).items():
+        if host in fleet.pack.hosts and isinstance(fleet.facts_of(host), Unavailable):
+            continue
         yield Doubt("snapshot", f"incomplete for {', '.join(gates)}", host)
 
 

@@ -92,7 +92,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
                 "target": target,
                 "fstype": fstype,
                 "options": OPTIONS,
-                "fstab_before_sha256": outlook.file("/etc/fstab").sha256,
+                "fstab_before_sha256": outlook.file("/etc/fstab").digest,
                 "docker_dropin": True,
                 "containerd_dropin": False,
             },

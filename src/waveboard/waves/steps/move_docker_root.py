@@ -77,7 +77,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "src": src,
             "dst": to,
             "dst_mount": {"target": outlook.data_target, "uuid": outlook.data_uuid},
-            "daemon_json_before_sha256": before.sha256 if before else None,
+            "daemon_json_before_sha256": before.digest if before else None,
             "daemon_json_after": _merged_daemon_json(docker, to),
             "containerd": True,
             "stop_containers": list(reversed(order)),

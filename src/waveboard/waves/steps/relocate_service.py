@@ -111,7 +111,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "project": project,
             "service": compose_service,
             "compose_file": file,
-            "compose_before_sha256": outlook.file(file).sha256,
+            "compose_before_sha256": outlook.file(file).digest,
             "compose_edited_by": known_by.get(file),
             "compose_edits": [dict(e) for e in edits],
             "source": {"kind": "bind", "path": mount.source} if is_bind else {"kind": "volume", "name": mount.name},

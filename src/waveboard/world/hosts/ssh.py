@@ -6,6 +6,7 @@ host, keeps connections open until it is closed, and does not read what it bring
 """
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -244,5 +245,6 @@ def _error(host: str, because: str, fix: str = "the host's answer is unknown; tr
 
 def _said(error: Exception) -> str:
     """One printable line of a foreign error."""
-    text = str(getattr(error, "reason", "") or getattr(error, "strerror", "") or error) or type(error).__name__
+    number = getattr(error, "errno", None)
+    text = os.strerror(number) if number else str(getattr(error, "reason", "") or error) or type(error).__name__
     return "".join(c if c.isprintable() else "?" for c in text[:200])

@@ -1,0 +1,154 @@
+"""The Mint workspace is usable, and tells exactly what its operator should settle."""
+
+import json
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from waveboard.contracts.files import wanted
+from waveboard.contracts.load import Loaded, load
+from waveboard.contracts.nodes import plain
+from waveboard.contracts.schemas import export
+from waveboard.contracts.text import REGISTER, read
+from waveboard.gates import shelf
+from waveboard.model.contract import Known
+from waveboard.waves.kind import shapes
+
+ROOT = Path(__file__).parents[2]
+MINT = ROOT / "examples" / "mint"
+SCHEMAS = ROOT / "docs" / "schemas"
+FORMAT = {
+    "waveboard.yaml": "workspace",
+    "ssh.targets.yaml": "hosts",
+    "vm.lifecycle.yaml": "vms",
+    "infra.storage.placement.policy.yaml": "placement",
+    "mint.storage.guard.policy.yaml": "guard",
+    "mint.storage.findings.map.yaml": "findings",
+    "services.yaml": "services",
+    "packs.yaml": "packs",
+    "windows.yaml": "windows",
+    **{f"waves/W8{letter}.yaml": "waves" for letter in "ABCDE"},
+}
+
+
+@cache
+def files() -> dict[str, bytes]:
+    names = {p for w in wanted((MINT / "waveboard.yaml").read_bytes()) for p in MINT.glob(w.pattern)}
+    return {str(p.relative_to(MINT)): p.read_bytes() for p in names} | {"waveboard.yaml": (MINT / "waveboard.yaml").read_bytes()}
+
+
+@cache
+def known() -> Known:
+    return Known({gate_id: tuple(gate.codes) for gate_id, gate in shelf.gates().items()}, shapes())
+
+
+def loaded(texts: dict[str, bytes]) -> Loaded:
+    rest = dict(texts)
+    return load(rest.pop("waveboard.yaml"), rest, known())
+
+
+def test_it_is_usable_and_tells_what_to_settle() -> None:
+    found = loaded(files())
+    assert found.errors == ()
+    assert Counter(c.code for c in found.warnings) == {
+        "contradicting-threshold": 3,
+        "dangling-reference": 6,
+        "ignored-insecure": 3,
+        "prose-rule": 8,
+        "stale-derived": 3,
+        "undeclared-storage": 1,
+        "unknown-enum": 2,
+        "unread-key": 12,
+    }
+
+
+def test_it_is_the_specifications_fleet() -> None:
+    contract = loaded(files()).contract
+    assert contract is not None
+    data, apps = contract.policies["mint-data"], contract.policies["mint-apps"]
+    assert (data.vmid, apps.vmid, len(contract.targets)) == (212, 213, 24)
+    assert data.tier and apps.tier and (data.tier.value, apps.tier.value) == ("tank-vms", "boot-only")
+    warn, fail = data.thresholds.root_warn_pct, data.thresholds.root_fail_pct
+    assert warn and fail and (warn.value, fail.value) == (60, 80)
+    assert list(contract.waves) == ["W8A", "W8B", "W8C", "W8D", "W8E"]
+    assert [f.id for f in contract.findings.findings] == [f"STOR-00{n}" for n in range(1, 9)]
+    asked = {*contract.packs["mint"].gates, *contract.packs["mint"].later}
+    spec = "D174,D195,D196,D197,D198,D199,D203,D204,D205,D222,D225,D226,D227,D235,D236,D237,D238,D239"
+    assert asked == set(spec.split(","))
+    steps = [step.kind for step in contract.waves["W8B"].steps]
+    assert steps == ["mount_data_disk", "move_docker_root", *["relocate_service"] * 3]
+    for step in contract.waves["W8B"].steps[2:]:
+        assert step.params["to"] == next(s.data_dir for s in data.services if s.container == step.params["container"])
+
+
+def test_the_schemas_on_disk_are_the_exported_ones() -> None:
+    for name, schema in export().items():
+        on_disk = json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
+        assert on_disk == schema, f"run: waveboard contracts schemas -o docs/schemas ({name})"
+
+
+@pytest.mark.parametrize("file", sorted(FORMAT))
+def test_an_editor_finds_no_fault_with_it(file: str) -> None:
+    schema = export()[FORMAT[file]]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    document, _ = read(file, files()[file], REGISTER)
+    assert document is not None
+    jsonschema.Draft202012Validator(schema).validate(plain(document.root))
+
+
+@pytest.mark.parametrize(("key", "value"), [("extra", 1), ("schema", "waveboard/2"), ("approvals", {"quorum": 1})])
+def test_an_editor_finds_the_faults_the_loader_finds(key: str, value: object) -> None:
+    good = {"contracts": {"hosts": "h.yaml"}}
+    validator = jsonschema.Draft202012Validator(export()["workspace"])
+    assert validator.is_valid(good) and not validator.is_valid({**good, key: value})
+
+
+JUNK = st.sampled_from(
+    [
+        b"null",
+        b"{}",
+        b"[]",
+        b"-1",
+        b"9" * 40,
+        b"'x'",
+        b"true",
+        b"[[[]]]",
+        b"{a: {b: [c]}}",
+        b"*x",
+        b"\xff",
+        b"",
+        b"2026-13-99",
+        b"../..",
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_mutilation_raises(data: st.DataObject) -> None:
+    texts = dict(files())
+    file = data.draw(st.sampled_from(sorted(texts)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        lines = texts[file].split(b"\n")
+        at = data.draw(st.integers(0, len(lines) - 1))
+        how = data.draw(st.sampled_from(["drop", "twice", "value", "indent"]))
+        junk = data.draw(JUNK)
+        line = lines[at]
+        changed = {"drop": [], "twice": [line, line], "value": [line.split(b":")[0] + b": " + junk], "indent": [b"  " + line]}
+        texts[file] = b"\n".join([*lines[:at], *changed[how], *lines[at + 1 :]])
+    found = loaded(texts)
+    assert (found.contract is None) == bool(found.errors)
+    for complaint in found.complaints:
+        assert complaint.place.line >= 1 and complaint.message and complaint.code
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(sorted(FORMAT)), st.binary(max_size=200))
+def test_no_bytes_in_place_of_a_file_raise(file: str, raw: bytes) -> None:
+    found = loaded({**files(), file: raw})
+    assert found.contract is not None or found.errors
