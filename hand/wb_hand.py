@@ -1283,13 +1283,18 @@ def tree_size(path: str) -> Size:
     return Size(allocated + top.st_blocks * 512, apparent, inodes + 1)
 
 
-def demand_space(src: str, directory: str) -> Size:
-    """Raises: Refused(no-space) unless 1.2 times src plus 1 GiB (and its inodes) fit where `directory` is."""
+def demand_space(
+    src: str, directory: str, factor: float = 1.2, spare: int = GIB, told: str = "1.2 times its size and 1 GiB"
+) -> Size:
+    """Raises: Refused(no-space) unless `factor` times src plus `spare` bytes (and its inodes) fit where `directory` is.
+
+    A move forward leaves room to grow; the way back asks only for what it needs, since a full disk may be why one goes back.
+    """
     size = tree_size(src)
     there = os.statvfs(at(directory))
-    free, need = there.f_bavail * there.f_frsize, int(size.allocated * 1.2) + GIB
+    free, need = there.f_bavail * there.f_frsize, int(size.allocated * factor) + spare
     if need > free:
-        because = f"{directory} has {free} bytes free, {src} needs {need} (1.2 times its size and 1 GiB)"
+        because = f"{directory} has {free} bytes free, {src} needs {need} ({told})"
         raise Refused("no-space", f"copy {src}", because, "enlarge the data disk or free space on it")
     if there.f_files and int(size.inodes * 1.2) + 1000 > there.f_favail:
         raise Refused("no-space", f"copy {src}", f"{directory} has too few free inodes ({there.f_favail}) for {size.inodes}")
@@ -2755,7 +2760,7 @@ class DockerRootMove(Verb):
                     continue
                 kept = f"{target}.wb-before-{ctx.short}"
                 ctx.set_aside(target, kept, "before-undo")
-            demand_space(source, os.path.dirname(old))
+            demand_space(source, os.path.dirname(old), 1.05, 64 << 20, "a twentieth more than its size and 64 MiB")
             make_directory(ctx, target)
             copy_tree(ctx, source, target, live=False, seconds=ctx.step["limit_s"])
             prove_equal(ctx, source, target, f"carry-{len(carried)}")
@@ -3018,6 +3023,8 @@ class ServiceRelocate(Verb):
         written, carried = False, False
         if self.switched(ctx) or self.uses(args, "dst"):
             written = self._written_since(ctx)
+            if written:  # before anything stops: a service must not be left down for want of room
+                self._demand_room_back(args)
             ctx.phase("stop")
             ctx.down()
             with contextlib.suppress(Refused):
@@ -3057,6 +3064,10 @@ class ServiceRelocate(Verb):
         look.write(f"{ctx.plan.directory}/manifests/{ctx.step['id']}-undo.gz")
         return look.digest != ctx.notes.get("manifest")
 
+    def _demand_room_back(self, args: Json) -> None:
+        src = args["source"].get("path") or volume_path(args["source"]["name"]) or f"{docker_root()}/volumes"
+        demand_space(args["dst"], os.path.dirname(src), 1.05, 64 << 20, "a twentieth more than its size and 64 MiB")
+
     def _data_back(self, ctx: Ctx, written: bool) -> bool:
         """The old data at its place. Written since the switch: carried back into a fresh directory, the old kept beside it."""
         args, src = ctx.args, ctx.args["source"].get("path")
@@ -3081,7 +3092,7 @@ class ServiceRelocate(Verb):
                 return False
             if os.path.lexists(at(src)) and not mine(ctx, src):
                 ctx.set_aside(src, f"{src}.wb-before-{ctx.short}", "before-undo")
-        demand_space(args["dst"], os.path.dirname(src))
+        self._demand_room_back(args)
         make_directory(ctx, src)
         copy_tree(ctx, args["dst"], src, live=False, seconds=ctx.step["limit_s"])
         prove_equal(ctx, args["dst"], src, "undo")

@@ -25,21 +25,22 @@ class Host:
     containers: tuple[str, ...]
     root_key: Path
     known_hosts: Path
+    patience: float = 1.0  # an emulated host needs more of everything
 
     def ssh(self, user: str = "root", key: Path | None = None) -> list[str]:
         """The ssh command line up to the destination, with the pinned host key and no other configuration."""
-        options = ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=5", "IdentitiesOnly=yes"]
+        options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"ConnectTimeout={5 * self.patience:.0f}", "IdentitiesOnly=yes"]
         options += [f"UserKnownHostsFile={self.known_hosts}", "GlobalKnownHostsFile=/dev/null", "LogLevel=ERROR"]
         words = ["ssh", "-F", "/dev/null", "-p", str(self.port), "-i", str(key or self.root_key)]
         return [*words, *(word for option in options for word in ("-o", option)), f"{user}@{self.address}"]
 
     def root_run(self, script: str, *, seconds: float = 60, stdin: str | None = None, check: bool = False) -> Text:
-        """Run shell text as root in the guest."""
-        return run([*self.ssh(), "--", script], seconds=seconds, stdin=stdin, check=check)
+        """Run shell text as root in the guest, for at most `seconds` of an unhurried host's time."""
+        return run([*self.ssh(), "--", script], seconds=seconds * self.patience, stdin=stdin, check=check)
 
     def wait_ssh(self, seconds: float = 60, check: Callable[[], None] = lambda: None) -> None:
         """Until ssh answers; `check` may raise what makes waiting pointless."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + seconds * self.patience
         while True:
             try:
                 done = self.root_run("true", seconds=20)
@@ -50,12 +51,12 @@ class Host:
                 said = str(problem)
             check()
             if time.monotonic() > until:
-                raise LabError(f"cannot reach {self.name}: because ssh did not answer in {seconds:g} s: {said}")
+                raise LabError(f"cannot reach {self.name}: because ssh did not answer in {seconds * self.patience:g} s: {said}")
             time.sleep(0.1)
 
     def wait_containers(self, seconds: float = 120) -> None:
         """Until every planted container runs and, where it has a health check, is healthy."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + seconds * self.patience
         while True:
             states = self.container_states()
             waiting = [name for name in self.containers if states.get(name) not in ("running", "healthy")]
@@ -63,7 +64,7 @@ class Host:
                 return
             if time.monotonic() > until:
                 told = ", ".join(f"{name} is {states.get(name, 'missing')}" for name in waiting)
-                raise LabError(f"cannot call {self.name} ready: because after {seconds:g} s {told}")
+                raise LabError(f"cannot call {self.name} ready: because after {seconds * self.patience:g} s {told}")
             time.sleep(0.2)
 
     def container_states(self) -> dict[str, str]:
@@ -86,7 +87,6 @@ class Host:
         return self.root_run("cat /proc/sys/kernel/random/boot_id", check=True).stdout.strip()
 
 
-def host(settings: Settings, machine: Machine) -> Host:
-    address = settings.address(machine.vmid)
-    root_key = settings.keys / "root"
-    return Host(machine.name, machine.vmid, address, SSH_PORT, machine.containers, root_key, settings.known_hosts)
+def host(settings: Settings, machine: Machine, patience: float = 1.0) -> Host:
+    address, root_key = settings.address(machine.vmid), settings.keys / "root"
+    return Host(machine.name, machine.vmid, address, SSH_PORT, machine.containers, root_key, settings.known_hosts, patience)

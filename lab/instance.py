@@ -102,10 +102,10 @@ def reset(hosts: Sequence[str] | None = None, *, wait: bool = True, settings: Se
 def reboot(name: str, *, settings: Settings | None = None) -> None:
     """An orderly reboot from inside; returns when ssh answers from the new boot."""
     settings = settings or from_environment()
-    one = host(settings, machine(name))
+    one = host(settings, machine(name), _tier(settings).patience)
     before = one.boot_id()
     one.root_run("systemctl reboot", seconds=20)
-    patience = 120 * _tier(settings).patience
+    patience = 120 * one.patience
     until = time.monotonic() + patience
     while time.monotonic() < until:
         time.sleep(0.2)
@@ -190,10 +190,10 @@ def _ready(settings: Settings, wanted: Sequence[Machine], wait: bool) -> Lab:
     _each(wanted, lambda one: _wait_ssh(settings, one))
     say(f"ssh answers on {', '.join(one.name for one in wanted)} ({time.monotonic() - began:.1f} s)")
     if wait:
-        _each(wanted, lambda one: host(settings, one).wait_containers(120 * tier.patience))
+        _each(wanted, lambda one: host(settings, one, tier.patience).wait_containers())
         say(f"containers are healthy ({time.monotonic() - began:.1f} s)")
     alive = tier.running(settings)
-    lab = Lab(settings, tuple(host(settings, one) for one in ESTATE if alive.get(one.name)))
+    lab = Lab(settings, tuple(host(settings, one, tier.patience) for one in ESTATE if alive.get(one.name)))
     _describe(lab, tier)
     return lab
 
@@ -207,7 +207,7 @@ def _wait_ssh(settings: Settings, one: Machine) -> None:
             said = tier.last_words(settings, one)
             raise LabError(f"cannot boot {one.name}: because its machine ended: {said}")
 
-    host(settings, one).wait_ssh(60 * tier.patience, alive)
+    host(settings, one, tier.patience).wait_ssh(check=alive)
 
 
 def _describe(lab: Lab, tier: Tier) -> None:

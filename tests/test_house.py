@@ -11,7 +11,7 @@ import pytest
 from waveboard.app.capabilities import CAPABILITIES
 from waveboard.cli import waveboard
 from waveboard.cli.table import COMMANDS
-from waveboard.waves.kind import kinds
+from waveboard.waves.shelf import kinds
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "src" / "waveboard").rglob("*.py"))
@@ -67,7 +67,11 @@ def test_step_kinds_carry_the_name_of_their_file() -> None:
 def test_the_project_names_no_place_of_the_machine_it_was_made_on() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     here = re.compile(rb"/work/(?:main|shared|scratch)")
-    found = [name for name in listed if name != "tests/test_house.py" and (ROOT / name).is_file() and here.search((ROOT / name).read_bytes())]
+    found = [
+        name
+        for name in listed
+        if name != "tests/test_house.py" and (ROOT / name).is_file() and here.search((ROOT / name).read_bytes())
+    ]
     assert not found
 
 

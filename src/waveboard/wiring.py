@@ -39,7 +39,7 @@ def locate(named: str | None) -> Path:
 def load_contracts(directory: Path) -> Loaded:
     """Every contract of the workspace, checked against the shelves that exist in this code."""
     from waveboard.gates import shelf
-    from waveboard.waves.kind import shapes
+    from waveboard.waves.shelf import shapes
 
     text = read_named(str(directory / MARK), "workspace file")
     gates = {gate_id: tuple(gate.codes) for gate_id, gate in shelf.gates().items()}
@@ -93,9 +93,7 @@ def _rooted(contract: Contract, directory: Path) -> Contract:
         return None if path is None else str(directory / Path(path).expanduser())
 
     targets = tuple(
-        replace(
-            t, known_hosts=rooted(t.known_hosts), key_file=rooted(t.key_file), mutate_key_file=rooted(t.mutate_key_file)
-        )
+        replace(t, known_hosts=rooted(t.known_hosts), key_file=rooted(t.key_file), mutate_key_file=rooted(t.mutate_key_file))
         for t in contract.targets
     )
     return replace(contract, targets=targets)

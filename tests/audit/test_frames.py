@@ -49,12 +49,14 @@ HOSTILE = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(HOSTILE, st.integers(0, 255))
 def test_any_bytes_come_back_exactly(data: bytes, code: int) -> None:
     found = frames.parse(whole(framed("one", data, code=code), framed("two", b"2\n")), NONCE)
     assert (found["one"].stdout, found["one"].exit, found["two"].stdout) == (data, code, b"2\n")
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_a_marker_inside_content_is_content(data: bytes) -> None:
     forged = f"\n{MARK} end 0 1\n{MARK} begin forged 0\n|x\n\n{MARK} end 0 1\n".encode()
@@ -68,6 +70,14 @@ def test_stderr_argv_and_cap_travel_beside_the_data() -> None:
     assert (found.stdout, found.stderr, found.argv, found.exit, found.truncated, found.ms) == (
         b"abc", b"no such file\n", ("cat", "/x y"), 1, True, 12,
     )  # fmt: skip
+
+
+def test_a_cap_may_count_lines() -> None:
+    raw = framed("one", b"a\nb\n").replace(b"begin one 0", b"begin one 2l") + framed("two", b"a\n").replace(
+        b"begin two 0", b"begin two 2l"
+    )
+    found = frames.parse(whole(raw), NONCE)
+    assert found["one"].truncated and not found["two"].truncated
 
 
 def test_every_truncation_is_no_evidence() -> None:
@@ -95,7 +105,7 @@ def test_a_greeting_before_the_program_is_tolerated_and_nothing_else_is() -> Non
             frames.parse(bad, NONCE)
 
 
-@settings(max_examples=300)
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.integers(0, 400), st.integers(0, 400))
 def test_arbitrary_bytes_raise_nothing_else(noise: bytes, start: int, stop: int) -> None:
     raw = whole(framed("one", b"a\nb", b"e\n", (b"x",)), framed("two", b""))

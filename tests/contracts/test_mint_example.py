@@ -17,7 +17,7 @@ from waveboard.contracts.schemas import export
 from waveboard.contracts.text import REGISTER, read
 from waveboard.gates import shelf
 from waveboard.model.contract import Known
-from waveboard.waves.kind import shapes
+from waveboard.waves.shelf import shapes
 
 ROOT = Path(__file__).parents[2]
 MINT = ROOT / "examples" / "mint"

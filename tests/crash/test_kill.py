@@ -15,7 +15,7 @@ from tests.sim.runner import DIGEST, plan_of
 from waveboard.world.store.sql import open_store
 
 ROOT = Path(__file__).parents[2]
-KILLED, LIMIT_S = 137, 90
+KILLED, LIMIT_S = 137, 240
 
 SAMPLE = ["intent.after:b", "sim hand.after:b", "applied.before:b", "undone.before:c"]
 ALL = [

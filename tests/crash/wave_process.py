@@ -44,7 +44,7 @@ def main(folder: Path) -> None:
     list(work.open_hosts())
     begun = engine.history(RUN)
     handle = engine.resume(RUN, work, turn_limit(plan)) if begun else engine.start(RUN, {}, work, turn_limit(plan))
-    end = engine.wait(handle, 60)
+    end = engine.wait(handle, 200)
     assert end.action is not None
     print(json.dumps({"end": end.action.kind.value, "drives": len(engine.history(RUN)), "network": heard}))
     store.release_lease(lease)

@@ -82,3 +82,9 @@ def test_taking_facts_away_never_makes_anything_greener(gates: set[str], data: s
         pack = replace(scene.pack, gates=(name,))
         verdict = evaluate.run(pack, scene.contract, facts, {}, scene.at).reports[0].verdict
         assert verdict in (Verdict.FAIL, Verdict.UNKNOWN), (name, kept)
+
+
+def test_a_doubt_about_the_contracts_counts_too() -> None:
+    fleet = replace(seeds.many({"box": (POLICY, FACTS)}, MAP), doubts=(("D1", "*", "a contract is unreadable"),))
+    tally = evaluate.ask(fleet, {"D239": shelf.gates()["D239"]})["D239"]
+    assert tally.doubts == [("*", "snapshot: incomplete for D1")]

@@ -74,6 +74,12 @@ def test_an_approval_that_says_something_else(sandbox: Sandbox, change: dict[str
     assert not sandbox.file("nonces.json").exists()
 
 
+def test_the_window_of_the_plan_binds_beside_that_of_the_approval(sandbox: Sandbox) -> None:
+    made = sandbox.plan(not_before="2026-01-01T00:00:00Z", not_after="2026-01-02T00:00:00Z")
+    wide = {"not_before": "2026-01-01T00:00:00Z", "not_after": "2099-01-01T00:00:00Z"}
+    assert code(sandbox.controller(made, **wide).open()) == "outside-window"
+
+
 def _rewrap(armor: str) -> str:
     lines = armor.split("\n")
     body = "".join(lines[1:-2])
@@ -181,6 +187,13 @@ def test_a_step_on_a_read_only_or_unknown_host(sandbox: Sandbox) -> None:
     for host in ("mint-apps", "elsewhere"):
         steps = [*sandbox.write_steps(), driver.step("s9", "write_file", sandbox.write_steps()[0]["args"], host=host)]
         assert code(sandbox.controller(sandbox.plan(steps)).open()) == "read-only-host"
+
+
+def test_a_host_that_is_read_only_does_not_even_open_the_plan(sandbox: Sandbox) -> None:
+    pins = [{"host": "mint-data", "machine_id": MACHINE}, {"host": "elsewhere", "machine_id": "f" * 32}]
+    steps = [driver.step("s0", "write_file", sandbox.write_steps()[0]["args"], host="elsewhere")]
+    made = sandbox.plan(steps, hosts=pins, read_only_hosts=["mint-data"])
+    assert code(sandbox.controller(made).open()) == "read-only-host"
 
 
 def test_requests_that_make_no_sense(sandbox: Sandbox, tmp_path: Path) -> None:

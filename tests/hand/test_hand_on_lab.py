@@ -162,7 +162,7 @@ def test_a_service_that_will_not_start_fails_and_goes_back(lab_host: LabHost) ->
         "nohup sh -c 'while :; do nc -l -p 9000 >/dev/null 2>&1; sleep 0.02; done' >/dev/null 2>&1 & echo $! > /run/thief"
     )
     told = controller.run("do", minio["id"])
-    lab_host.root("kill $(cat /run/thief); pkill -f 'nc -l -p 9000' || true")
+    lab_host.root("kill $(cat /run/thief); pkill -x nc || true")
     assert told["state"] == "failed" and told["outcome"]["error"]["code"] in ("tool-failed", "timeout"), told
     back(controller, ("s-format", "s-mount", "s-root", "s-minio"))
     assert shape(lab_host) == {**before, "places": shape(lab_host)["places"]}

@@ -202,6 +202,6 @@ def test_a_power_cut_keeps_the_disks_and_a_reset_does_not(running_lab: lab.Lab) 
 
 def test_the_workspace_description_names_files_that_exist(running_lab: lab.Lab) -> None:
     whole = json.loads((running_lab.settings.state / "lab.json").read_text())
-    assert [(one["name"], one["vmid"]) for one in whole["hosts"]] == [("mint-apps", 213), ("mint-data", 212)]
+    assert [(one["name"], one["vmid"]) for one in whole["hosts"]] == [("mint-data", 212), ("mint-apps", 213)]
     for file in (*whole["keys"].values(), whole["known_hosts"], whole["allowed_signers"]):
         assert Path(file).is_file()

@@ -1,4 +1,4 @@
-"""The same golden disk boots in a virtual machine: real SCSI disks with serials, and power loss that loses what was not flushed."""
+"""The same golden disk in a virtual machine: real SCSI disks with serials, and power loss that loses what was not flushed."""
 
 from __future__ import annotations
 

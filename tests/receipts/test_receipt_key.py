@@ -15,6 +15,9 @@ from waveboard.world.keys import NAME, ReceiptKey
 from waveboard.world.receipt_files import read_bundle, write_bundle
 
 
+PEM = bundle.public_pem(estate.PUBLIC)
+
+
 def test_made_at_first_use_and_the_same_ever_after(tmp_path: Path) -> None:
     first, second = ReceiptKey.open(tmp_path / "keys"), ReceiptKey.open(tmp_path / "keys")
     assert first.keyid == second.keyid == envelope.keyid(first.public)
@@ -73,20 +76,27 @@ def _other_kind(directory: Path) -> None:
     (directory / NAME).write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
-@pytest.mark.parametrize("spoil", [_readable, _open_directory, _link, _dangling, _broken, _other_kind])
-def test_a_key_others_could_have_touched_is_refused_and_left_alone(tmp_path: Path, spoil) -> None:
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (_readable, "others could have touched it"), (_open_directory, "others could have touched it"),
+        (_link, "not a plain file"), (_dangling, "not a plain file"), (_broken, "not a readable PEM key"),
+        (_other_kind, "not an Ed25519 key"),
+    ],
+)  # fmt: skip
+def test_a_key_others_could_have_touched_is_refused_and_left_alone(tmp_path: Path, spoil, why: str) -> None:
     ReceiptKey.open(tmp_path / "keys")
     spoil(tmp_path / "keys")
-    with pytest.raises(ReceiptError, match="cannot use the receipt key"):
+    with pytest.raises(ReceiptError, match=f"cannot use the receipt key: .*{why}"):
         ReceiptKey.open(tmp_path / "keys")
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        bundle.public_pem(estate.PUBLIC) + b"\n", bundle.public_pem(estate.PUBLIC)[:-1], bundle.public_pem(estate.PUBLIC[:31]),
-        b"",
-        bundle.public_pem(estate.PUBLIC).replace(b"\n", b"\r\n"), b"x" + bundle.public_pem(estate.PUBLIC),
+        PEM + b"\n", PEM[:-1], bundle.public_pem(estate.PUBLIC[:31]),
+        b"", PEM.splitlines()[1], PEM.replace(PEM.splitlines()[1][-2:], bytes([PEM.splitlines()[1][-2] + 1]) + b"="),
+        PEM.replace(b"\n", b"\r\n"), b"x" + PEM,
     ],
 )  # fmt: skip
 def test_a_public_key_file_has_one_spelling(other: bytes) -> None:

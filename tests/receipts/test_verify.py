@@ -85,6 +85,12 @@ def test_every_file_too_many_is_detected(name: str) -> None:
     both_object({**WHOLE, name: WHOLE[RECEIPTS[-1]]})
 
 
+def test_evidence_is_what_its_name_says_and_is_named_by_a_receipt() -> None:
+    one, two = sorted(name for name in WHOLE if name.startswith("evidence/"))
+    both_object({**WHOLE, one: WHOLE[two], two: WHOLE[one]}, "not those of its name")
+    both_object({**WHOLE, f"evidence/{sha256(b'smuggled').hexdigest()}": b"smuggled"}, "no receipt names it")
+
+
 def renamed(order: list[bytes]) -> dict[str, bytes]:
     """The bundle with these receipts under the names such a row would have."""
     files = {n: raw for n, raw in WHOLE.items() if not n.startswith("receipts/")}

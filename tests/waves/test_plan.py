@@ -36,7 +36,13 @@ def planned(*steps: object, facts: HostFacts | Unavailable | None = None, **chan
 
 def test_the_whole_wave_is_planned_in_order_and_survives_its_own_spelling() -> None:
     plan = planned(E.MOUNT, E.ROOT, E.DB, E.CACHE)
-    assert [s.verb for s in plan.steps] == ["disk_format", "mount_data", "docker_root_move", "service_relocate", "service_relocate"]
+    assert [s.verb for s in plan.steps] == [
+        "disk_format",
+        "mount_data",
+        "docker_root_move",
+        "service_relocate",
+        "service_relocate",
+    ]
     assert [s.id for s in plan.steps] == ["m1-01a", "m1-01b", "m1-02", "m1-03", "m1-04"]
     assert all(s.undo_commands and s.commands for s in plan.steps)
     assert plan_json.from_bytes(plan_json.to_bytes(plan)) == plan
@@ -46,7 +52,11 @@ def test_the_whole_wave_is_planned_in_order_and_survives_its_own_spelling() -> N
 def test_the_second_edit_of_one_file_names_the_step_before_it() -> None:
     db, cache = planned(E.MOUNT, E.ROOT, E.DB, E.CACHE).steps[-2:]
     assert (db.args["compose_edited_by"], cache.args["compose_edited_by"]) == (None, "m1-03")
-    edit = {"line": 7, "old": "      - pgdata:/var/lib/postgresql/data", "new": ["      - /mnt/data/shop/db:/var/lib/postgresql/data"]}
+    edit = {
+        "line": 7,
+        "old": "      - pgdata:/var/lib/postgresql/data",
+        "new": ["      - /mnt/data/shop/db:/var/lib/postgresql/data"],
+    }
     assert db.args["compose_edits"] == [edit]
 
 
@@ -92,13 +102,21 @@ UNSAFE: list[tuple[str, Callable[[], HostFacts], str]] = [
         lambda: E.facts(d=E.docker(driver_status={"driver-type": "io.containerd.snapshotter.v1"})),
         "containerd",
     ),
-    ("a stopped container", lambda: E.facts(d=E.docker(containers=tuple(replace(c, state="exited") for c in E.docker().containers))), "is exited"),
+    (
+        "a stopped container",
+        lambda: E.facts(d=E.docker(containers=tuple(replace(c, state="exited") for c in E.docker().containers))),
+        "is exited",
+    ),
     (
         "data without a mount",
         lambda: E.facts(d=E.docker(containers=tuple(replace(c, mounts=()) for c in E.docker().containers))),
         "writable layer",
     ),
-    ("no compose file", lambda: E.facts(d=E.docker(containers=tuple(replace(c, labels={}) for c in E.docker().containers))), "exactly one compose file"),
+    (
+        "no compose file",
+        lambda: E.facts(d=E.docker(containers=tuple(replace(c, labels={}) for c in E.docker().containers))),
+        "exactly one compose file",
+    ),
 ]
 
 

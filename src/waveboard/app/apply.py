@@ -70,7 +70,7 @@ def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> 
         "refusals": [{"kind": r.kind, "reason": r.reason} for r in found],
         "contract": site.contract.digest,
         "gates": site.gates,
-        "evidence": {host: digest for host, digest in reading.bundles.items()},
+        "evidence": dict(reading.bundles),
     }
     issue(site, "admission", new_key(site, "wave.apply"), (subject("plan", known.digest),), body)
     if found:

@@ -1,28 +1,18 @@
 """Entry and exit conditions of a wave, judged on one reading. What cannot be judged is not met: unknown is never green."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from waveboard.app.check import judge
 from waveboard.app.read import Reading
-from waveboard.gates import outcome
+from waveboard.gates import conditions, operands, outcome
 from waveboard.model.change import Plan, Reversibility
-from waveboard.model.condition import Comparison, Predicate, parse_condition
-from waveboard.model.contract import Contract, HostPolicy, Sourced
-from waveboard.model.facts import Docker, HostFacts, Unavailable, Usage
+from waveboard.model.condition import Predicate, parse_condition
+from waveboard.model.contract import Contract
+from waveboard.model.facts import Unavailable
 from waveboard.model.finding import PackReport
 from waveboard.model.graph import Confidence, PlacementClass
-from waveboard.model.units import GB
 
-_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-}
 _AWAY = (PlacementClass.DATA, PlacementClass.NET, PlacementClass.NETDISK)
 
 
@@ -45,8 +35,8 @@ class Asked:
 def hosts_needed(contract: Contract, plan: Plan, side: str) -> tuple[str, ...]:
     """Every host that must be read to judge the wave's conditions on that side, the plan's own first."""
     hosts = [pin.host for pin in plan.hosts] + list(plan.read_only_hosts)
-    for condition in _conditions(contract, plan, side):
-        parsed = parse_condition(condition)
+    for text in _conditions(contract, plan, side):
+        parsed = parse_condition(text)
         if isinstance(parsed, Predicate) and parsed.name == "pack_complete" and str(parsed.argument) in contract.packs:
             hosts += contract.packs[str(parsed.argument)].hosts
         if isinstance(parsed, Predicate) and parsed.name == "gate_passes":
@@ -72,61 +62,18 @@ def _conditions(contract: Contract, plan: Plan, side: str) -> tuple[str, ...]:
 
 def _ask(contract: Contract, plan: Plan, read: Reading, text: str, reports: dict[str, PackReport]) -> Asked:
     condition = parse_condition(text)
-    if isinstance(condition, Comparison):
-        left, right = (_number(contract, read, o.value, text) for o in (condition.left, condition.right))
-        if isinstance(left, str) or isinstance(right, str):
-            return Asked(text, None, "; ".join(x for x in (left, right) if isinstance(x, str)))
-        return Asked(text, _OPERATORS[condition.operator](left, right), f"{left:.4g} {condition.operator} {right:.4g}")
-    holds, saw = _predicate(contract, plan, read, condition, reports)
-    return Asked(text, holds, saw)
+    if isinstance(condition, Predicate):
+        holds, saw = _predicate(contract, plan, read, condition, reports)
+        return Asked(text, holds, saw)
+    told = conditions.answer(conditions.parse(text), operands.lookup(contract, read.facts))
+    values = [f"{name} = {_value(operand.value)}" for name, operand in told.operands]
+    return Asked(text, told.holds, "; ".join((*values, *told.reasons)))
 
 
-def _number(contract: Contract, read: Reading, name: str | float, text: str) -> float | str:
-    """The operand's value, or why it has none."""
-    if isinstance(name, float):
-        return name
-    source, _, rest = name.partition(".")
-    if source == "guard":
-        return _threshold(contract, rest, text)
-    host, fact = next(((h, name.removeprefix(h + ".")) for h in read.facts if name.startswith(h + ".")), ("", ""))
-    known = read.facts.get(host, Unavailable(f"{name}: that host was not read"))
-    if isinstance(known, Unavailable):
-        return known.reason
-    return _fact(known, fact) if fact else f"{name}: no such fact"
-
-
-def _fact(known: HostFacts, fact: str) -> float | str:
-    if fact == "root.used_pct":
-        usage = known.get(Usage)
-        root = None if isinstance(usage, Unavailable) else usage.filesystems.get("/")
-        return f"{known.host}: / was not measured" if root is None else root.used_pct
-    docker = known.get(Docker)
-    if isinstance(docker, Unavailable):
-        return f"{known.host}: {docker.reason}"
-    volumes = [v.size_bytes for v in docker.volumes]
-    sizes: Mapping[str, int | None] = {
-        "docker.images_gb": docker.layers_bytes,
-        "docker.build_cache_gb": docker.build_cache_bytes,
-        "docker.local_volumes_gb": None if None in volumes else sum(v for v in volumes if v is not None),
-    }
-    size = sizes.get(fact)
-    return f"{known.host}: {fact} was not measured" if size is None else size / GB
-
-
-def _threshold(contract: Contract, name: str, text: str) -> float | str:
-    policy: HostPolicy | None = next((p for h, p in contract.policies.items() if text.startswith(h + ".")), None)
-    if policy is None:
-        return f"guard.{name}: the condition names no host it applies to"
-    t = policy.thresholds
-    known: Mapping[str, tuple[Sourced[float] | Sourced[int] | None, int]] = {
-        "root_usage_warn_pct": (t.root_warn_pct, 1),
-        "root_usage_fail_pct": (t.root_fail_pct, 1),
-        "docker_images_warn_gb": (t.images_warn_bytes, GB),
-        "docker_build_cache_warn_gb": (t.build_cache_warn_bytes, GB),
-        "docker_local_volumes_warn_gb": (t.volumes_warn_bytes, GB),
-    }
-    found, unit = known.get(name, (None, 1))
-    return f"guard.{name}: no contract gives it" if found is None else found.value / unit
+def _value(value: object) -> str:
+    if isinstance(value, Unavailable):
+        return f"unknown ({value.reason})"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _gate(predicate: Predicate) -> str:

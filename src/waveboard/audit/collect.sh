@@ -92,6 +92,11 @@ at() { # where PATH really is: itself on a live machine, resolved inside the tre
 	a_file=$wb_root$w_canon
 }
 prefix() { sed 's/^/|/'; }
+complain() { # TEXT: its first lines as stderr lines
+	c_left=20; set -f; IFS=$wb_nl
+	for c_line in $1; do [ "$c_left" -gt 0 ] && printf '!%.400s\n' "$c_line"; c_left=$((c_left - 1)); done
+	IFS=$wb_ifs; set +f
+}
 copy() { # NAME FILE: the bytes of one file
 	at "$2"
 	if ! [ -f "$a_file" ] || ! [ -r "$a_file" ]; then
@@ -104,15 +109,18 @@ copy() { # NAME FILE: the bytes of one file
 	echo
 	finish "$c_rc"
 }
-run() { # NAME SECONDS BYTES COMMAND...: one bounded child with its output capped
-	r_name=$1 r_seconds=$2 r_bytes=$3; shift 3
+run() { # NAME SECONDS CAP COMMAND...: one bounded child. CAP: bytes, or lines where a line cannot be long (5000l), which saves a child
+	r_name=$1 r_seconds=$2 r_cap=$3; shift 3
 	command -v "$1" >/dev/null 2>&1 || { refuse "$r_name" 127 "$1: not installed"; return 0; }
 	now; if late; then refuse "$r_name" 124 "the total time limit was reached"; return 0; fi
-	begin "$r_name" "$r_bytes"; printf '$%s\n' "$@"
-	r_err=$({ { timeout -s KILL "$r_seconds" "$@" 4>&-; printf 'rc %s' "$?" >&2; } | head -c "$r_bytes" | prefix >&4; } 2>&1)
+	begin "$r_name" "$r_cap"; printf '$%s\n' "$@"
+	case $r_cap in
+	*l) r_err=$({ { timeout -s KILL "$r_seconds" "$@" 4>&-; printf 'rc %s' "$?" >&2; } | sed -e 's/^/|/' -e "${r_cap%l}q" >&4; } 2>&1) ;;
+	*) r_err=$({ { timeout -s KILL "$r_seconds" "$@" 4>&-; printf 'rc %s' "$?" >&2; } | head -c "$r_cap" | prefix >&4; } 2>&1) ;;
+	esac
 	echo
 	r_rc=${r_err##*rc }; r_err=${r_err%rc *}
-	[ -z "$r_err" ] || printf '%s' "$r_err" | head -c 8192 | { sed 's/^/!/'; echo; } | sed '/^$/d'
+	complain "$r_err"
 	finish "${r_rc:-1}"
 }
 value() { # KEY FILE: `|KEY first-line`, nothing when there is no such file
@@ -144,7 +152,9 @@ meta() {
 	if [ -z "$wb_root" ]; then
 		while read -r m_key m_real m_uid m_rest; do case $m_key in Uid:) printf '|uid %s\n' "$m_uid"; wb_uid=$m_uid; break ;; esac; done </proc/self/status
 		for m_tool in rsync sudo python3 curl systemctl mkfs.ext4 blkid findmnt docker; do
-			m_path=$(command -v "$m_tool") && printf '|tool %s %s\n' "$m_tool" "$m_path"
+			for m_dir in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
+				if [ -x "$m_dir/$m_tool" ]; then printf '|tool %s %s\n' "$m_tool" "$m_dir/$m_tool"; break; fi
+			done
 		done
 	fi
 	echo; finish 0
@@ -157,7 +167,7 @@ function plain(s) { while (match(s, /\\0[0-7][0-7]|\\1[0-7][0-7]/)) { c = substr
 	if (v < 32) return ""; done = done substr(s, 1, RSTART - 1) sprintf("%c", v); s = substr(s, RSTART + 4) }
 	s = done s; done = ""; return s }
 { fs = ""; for (i = 7; i <= NF; i++) if ($i == "-") { fs = $(i + 1); break }
-  t = plain($5); if (t == "") next
+  t = plain($5); if (t == "") next; if (fs == "zfs") print "zfs"
   over[$2 SUBSEP $5] = 1; print "mounted " t
   if (fs == "autofs") { raw[$1] = $5; auto[$1] = t; next }
   if (fs ~ /^(nfs|nfs4|cifs|smb3|smbfs|ceph|glusterfs|lustre|afs|9p|virtiofs|ocfs2|gfs2|vboxsf|fuse|fuseblk|fuse[.].*)$/) { print "net " t; next }
@@ -257,8 +267,13 @@ pools() { # filesystems that span devices by themselves
 }
 names() { # udev's names; on a live machine also the mount namespaces, in the same child
 	if [ -z "$wb_root" ]; then
-		run links 5 1048576 ls -ldn /dev/disk/by-uuid/* /dev/disk/by-label/* /dev/disk/by-partuuid/* /dev/disk/by-id/* /dev/mapper/* \
-			/dev/root /proc/self/ns/mnt /proc/1/ns/mnt
+		set -- /proc/self/ns/mnt /proc/1/ns/mnt
+		for k_link in /dev/disk/by-uuid/* /dev/disk/by-label/* /dev/disk/by-partuuid/* /dev/disk/by-id/* /dev/mapper/*; do
+			[ ! -h "$k_link" ] || set -- "$@" "$k_link"
+		done
+		begin links 5000l; printf '$ls\n$-ldn\n'
+		ls -ldn "$@" 2>/dev/null | sed -e 's/^/|/' -e 5000q
+		echo; finish 0
 		return 0
 	fi
 	begin links
@@ -270,11 +285,6 @@ names() { # udev's names; on a live machine also the mount namespaces, in the sa
 	done
 	echo; finish 0
 }
-joined() { # NAME LIST PATTERN: many small files in one frame: `|F name`, then `|L line` for its lines that match
-	begin "$1"; j_pattern=$3; set -f; IFS=$wb_nl; set -- $2; IFS=$wb_ifs; set +f
-	if [ $# -gt 0 ]; then awk -v cut="${#wb_root}" 'FNR == 1 { print "|F " substr(FILENAME, cut + 1) } /'"$j_pattern"'/ { print "|L " $0 }' "$@" 2>/dev/null | head -c 1048576; fi
-	echo; finish 0
-}
 files() { # GLOB...: sets w_files to the readable plain files among them; in a tree, no link is followed
 	w_files=
 	for g_file in "$@"; do
@@ -283,19 +293,20 @@ files() { # GLOB...: sets w_files to the readable plain files among them; in a t
 		w_files=$w_files$g_file$wb_nl
 	done
 }
-boot_mounts() { # fstab, the mount units and what udev recorded
+wb_joined='FNR == 1 { print "|F " substr(FILENAME, cut + 1) }
+/^(What|Where|Type|Options|SourcePath) *=/ || /^(S:|E:ID_(SERIAL|SERIAL_SHORT|SCSI_SERIAL|WWN|FS_TYPE|FS_UUID|FS_LABEL)=)/ { print "|L " $0 }'
+boot_mounts() { # fstab; then mount units and udev's records, joined: `|F name`, and `|L line` for each line that says something
 	copy fstab /etc/fstab
 	set --
 	for u_dir in /etc/systemd/system /run/systemd/system /run/systemd/generator /usr/lib/systemd/system /lib/systemd/system; do
 		[ -z "$wb_root" ] && [ -h /lib ] && [ "$u_dir" = /lib/systemd/system ] && continue
 		at "$u_dir" && set -- "$@" "$a_file"/*.mount "$a_file"/*.automount "$a_file"/*.wants/*mount "$a_file"/*.requires/*mount
 	done
+	at /run/udev/data && set -- "$@" "$a_file"/b*
 	files "$@"
-	joined units "$w_files" '^(What|Where|Type|Options|SourcePath) *='
-	set --
-	at /run/udev/data && set -- "$a_file"/b*
-	files "$@"
-	joined udev "$w_files" '^(S:|E:ID_(SERIAL|SERIAL_SHORT|SCSI_SERIAL|WWN|FS_TYPE|FS_UUID|FS_LABEL)=)'
+	begin files; set -f; IFS=$wb_nl; set -- $w_files; IFS=$wb_ifs; set +f
+	[ $# = 0 ] || awk -v cut="${#wb_root}" "$wb_joined" "$@" 2>/dev/null
+	echo; finish 0
 }
 
 # -- sizes and paths ------------------------------------------------------------------------------------------------
@@ -304,7 +315,7 @@ usage() {
 	if [ -n "$wb_root" ]; then refuse usage 1 'a recorded tree holds no usage'; return 0; fi
 	if [ -n "${wb_no_table-}" ]; then refuse usage 127 'awk: not installed'; return 0; fi
 	set -f; IFS=$wb_nl; set -- $wb_local; IFS=$wb_ifs; set +f
-	run usage 5 262144 stat -f -c '%S %b %f %a %c %d %n' "$@"
+	run usage 5 2000l stat -f -c '%S %b %f %a %c %d %n' "$@"
 }
 paths() { # local paths all in one child; what is on a network, or was not answered, is kept for the end in wb_later
 	wb_later=
@@ -334,13 +345,13 @@ network() { # what may hang: each question its own child, all at once, one short
 	begin network; printf '$describe\n$stat\n'
 	n_pids=; set -f; IFS=$wb_nl
 	for n_path in $wb_later; do
-		{ n_line=$(WB_AUTOFS=$wb_autofs WB_NET= WB_MOUNTED=$wb_mounted timeout -s KILL 4 /bin/sh -c "$wb_lists$wb_walker$wb_each" sh "$n_path" 2>/dev/null)
+		{ n_line=$(WB_AUTOFS=$wb_autofs WB_NET= WB_MOUNTED=$wb_mounted timeout -s KILL 4 /bin/sh -c "$wb_lists$wb_walker$wb_each" sh "$n_path" 2>/dev/null 4>&-)
 			case $n_line in "$n_path$wb_tab"*) printf '|path %s\n' "$n_line" ;; *) printf '|path %s\t\t1\t\t\t\t\ttimed out\n' "$n_path" ;; esac; } &
 		n_pids="$n_pids$!$wb_nl"
 	done
 	for n_path in $wb_net; do
 		[ -z "$wb_root" ] || break
-		{ n_line=$(exec timeout -s KILL 4 stat -f -c '%S %b %f %a %c %d %n' "$n_path" 2>/dev/null) && printf '|usage %s\n' "$n_line"; } &
+		{ n_line=$(exec timeout -s KILL 4 stat -f -c '%S %b %f %a %c %d %n' "$n_path" 2>/dev/null 4>&-) && printf '|usage %s\n' "$n_line"; } &
 		n_pids="$n_pids$!$wb_nl"
 	done
 	n_turn=0
@@ -358,7 +369,7 @@ network() { # what may hang: each question its own child, all at once, one short
 large() { # files above 1 MB below /tmp; the floor is in blocks of 512 bytes
 	if [ -n "$wb_root" ]; then refuse tmp 1 'a recorded tree holds no sizes'; return 0; fi
 	if listed "$wb_net" /tmp || listed "$wb_autofs" /tmp; then refuse tmp 1 '/tmp is on a network filesystem'; return 0; fi
-	run tmp 5 262144 find /tmp -xdev -maxdepth 2 -type f -size +1953 -exec stat -c '%s %n' '{}' +
+	run tmp 5 2000l find /tmp -xdev -maxdepth 2 -type f -size +1953 -exec stat -c '%s %n' '{}' +
 }
 
 # -- docker: the reader behind one sudo line, else the socket itself, else the reason -------------------------------
@@ -373,7 +384,7 @@ secrets() { # JSON strings that may hold secrets are emptied: environments, argu
 }
 ask() { # DOCUMENT SECONDS URL...: one line each: {"doc": NAME, "ok": true, "body": BODY}
 	k_doc=$1 k_seconds=$2; shift 2
-	k_body=$(timeout -s KILL "$k_seconds" curl -sf --max-filesize 4194304 --unix-socket "$wb_socket" "$@" 2>/dev/null | head -c 4194304)
+	k_body=$(timeout -s KILL "$k_seconds" curl -sf -w '\n' --unix-socket "$wb_socket" "$@" 2>/dev/null | head -c 4194304)
 	if [ -z "$k_body" ]; then printf '{"doc":"%s","ok":false,"error":"no answer from the docker socket"}\n' "$k_doc"; return 1; fi
 	set -f; IFS=$wb_nl
 	for k_line in $k_body; do printf '{"doc":"%s","ok":true,"body":%s}\n' "$k_doc" "$k_line"; done
@@ -413,8 +424,8 @@ main() {
 	block
 	pools
 	if [ -z "$wb_root" ]; then
-		[ -z "$wb_loops" ] || run losetup 5 65536 losetup -n -O NAME,BACK-MAJ:MIN,BACK-FILE -a
-		case $wb_table in *"mounted "*) ! grep -q ' - zfs ' /proc/self/mountinfo || run zpool 5 262144 zpool status -P -L ;; esac
+		[ -z "$wb_loops" ] || [ "$wb_uid" != 0 ] || run losetup 5 1000l losetup -n -O NAME,BACK-MAJ:MIN,BACK-FILE -a
+		case "$wb_nl$wb_table$wb_nl" in *"${wb_nl}zfs$wb_nl"*) run zpool 5 262144 zpool status -P -L ;; esac
 	fi
 	names
 	boot_mounts
@@ -422,7 +433,7 @@ main() {
 	short mdstat /proc/mdstat
 	short cmdline /proc/cmdline
 	copy fib_trie /proc/net/fib_trie
-	copy if_inet6 /proc/net/if_inet6
+	short if_inet6 /proc/net/if_inet6
 	usage
 	paths
 	large
@@ -430,5 +441,5 @@ main() {
 	network
 	begin done; echo; finish 0
 }
-main </dev/null 4>&1
+{ main </dev/null 4>&1; } | sed '' # in blocks: the shell would write every line by itself
 exit 0

@@ -1,6 +1,6 @@
 """The collector's frames back into evidence, byte for byte. Hostile input: anything unexpected is one EvidenceError.
 
-A frame is `@@NONCE begin NAME CAP`, `$argv` lines, `|` data lines, an empty line when the data ended in a newline, `!` stderr
+A frame is `@@NONCE begin NAME CAP` (bytes, or lines with an `l`), `$argv` lines, `|` data lines, an empty line when the data ended in a newline, `!` stderr
 lines, `@@NONCE end RC MS`. Data lines always start with `|`, so no content can look like a marker; the last frame is `done`.
 It does not repair: a stream that is not whole has no evidence in it.
 """
@@ -14,7 +14,7 @@ from waveboard.model.evidence import Evidence
 LAST = "done"
 FRAMES_MAX = 64
 NOISE_MAX_BYTES = 65536  # a login shell may greet before the program starts
-_BEGIN = re.compile(rb"([a-z][a-z0-9_]{0,31}) ([0-9]{1,9})\n")
+_BEGIN = re.compile(rb"([a-z][a-z0-9_]{0,31}) ([0-9]{1,9})(l?)\n")
 _END = re.compile(rb"([0-9]{1,3}) ([0-9]{1,9})\n")
 
 
@@ -32,7 +32,7 @@ def parse(raw: bytes, nonce: str) -> Mapping[str, Evidence]:
         head = _BEGIN.match(raw, at + len(opening))
         if head is None:
             raise _bad(f"a broken marker at byte {at}")
-        name, cap = head[1].decode(), int(head[2])
+        name, cap = head[1].decode(), (int(head[2]), bool(head[3]))
         stop = raw.find(closing, head.end() - 1)
         if stop < 0:
             raise _bad(f"it was cut in frame {name}")
@@ -49,7 +49,7 @@ def parse(raw: bytes, nonce: str) -> Mapping[str, Evidence]:
     return found
 
 
-def _evidence(name: str, cap: int, body: bytes, code: int, ms: int) -> Evidence:
+def _evidence(name: str, cap: tuple[int, bool], body: bytes, code: int, ms: int) -> Evidence:
     argv: list[str] = []
     at = 0
     while body.startswith(b"$", at):
@@ -70,7 +70,7 @@ def _evidence(name: str, cap: int, body: bytes, code: int, ms: int) -> Evidence:
         exit=code,
         stdout=(stdout := _plain(name, body[:-1], b"|")),
         stderr=_plain(name, errors, b"!"),
-        truncated=0 < cap <= len(stdout),
+        truncated=0 < cap[0] <= (stdout.count(b"\n") if cap[1] else len(stdout)),
         ms=ms,
     )
 

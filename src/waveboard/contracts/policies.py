@@ -6,7 +6,7 @@ from waveboard.contracts.estate import Estate, Section
 from waveboard.contracts.formats.placement import TIERS, VmStorage
 from waveboard.contracts.formats.stateful import Host
 from waveboard.contracts.typed import Read
-from waveboard.model.contract import HostPolicy, RedisRule, Service, Sourced, Thresholds
+from waveboard.model.contract import HostPolicy, RedisRule, S3Access, Service, Sourced, Thresholds
 from waveboard.model.units import GB, MB
 
 
@@ -56,7 +56,14 @@ def _services(host: str, services: tuple[Read[Any], Host] | None) -> tuple[Servi
         return ()
     read, own = services
     return tuple(
-        Service(one.container, one.engine, tuple(one.data_paths), one.data_dir, read.at("hosts", host, "services", at))
+        Service(
+            one.container,
+            one.engine,
+            tuple(one.data_paths),
+            one.data_dir,
+            read.at("hosts", host, "services", at),
+            S3Access(one.s3.port, one.s3.access_env, one.s3.secret_env) if one.s3 else None,
+        )
         for at, one in enumerate(own.services)
     )
 

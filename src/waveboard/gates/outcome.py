@@ -2,7 +2,7 @@
 
 Exit codes (DESIGN section 8), strongest first:
 - 3: a gate in enforce mode failed; the way out is to repair.
-- 5: some gate is unknown or in error, or could not see part of what it judged; the way out is to look again. This beats
+- 5: some gate is unknown, in error or not built yet, or could not see part of what it judged; the way out is to look again. This beats
   findings, because findings of half a picture are not the list of what is wrong. An unknown in enforce mode blocks too.
 - 2: findings, all seen.
 - 0: clean.
@@ -48,7 +48,7 @@ def exit_code(report: PackReport) -> int:
     """The documented code of a verify run: 3, 5, 2 or 0, in that order of strength."""
     if any(r.mode is Mode.ENFORCE and r.verdict is Verdict.FAIL for r in report.reports):
         return 3
-    if not report.reports or any(r.reasons or r.verdict in (Verdict.UNKNOWN, Verdict.ERROR) for r in report.reports):
+    if not report.reports or report.later or any(r.reasons or r.verdict in (Verdict.UNKNOWN, Verdict.ERROR) for r in report.reports):
         return 5
     return 2 if any(r.verdict is Verdict.FAIL for r in report.reports) else 0
 

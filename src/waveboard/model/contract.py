@@ -96,6 +96,15 @@ class HostTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class S3Access:
+    """How the hand may ask a container's own S3 port: the port inside it and the names of the variables that hold its keys."""
+
+    port: int
+    access_env: str
+    secret_env: str
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One stateful container the contract names. data_paths are paths inside the container.
 
@@ -108,6 +117,7 @@ class Service:
     data_paths: tuple[str, ...]
     data_dir: str | None = None
     place: Place | None = None
+    s3: S3Access | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,11 @@
 A step file on the shelf renders do and undo side by side, so that a reviewer sees both at once.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from waveboard.model.change import Step
-from waveboard.model.contract import HostPolicy, StepShape, StepSpec
+from waveboard.model.contract import HostPolicy, StepSpec
 from waveboard.model.errors import ContractError, RefusedError
 from waveboard.model.facts import ConfigFile, ConfigFiles, HostFacts
 
@@ -61,25 +58,6 @@ class StepKind:
     params: tuple[str, ...]
     required: tuple[str, ...]
     render: Callable[[StepSpec, Outlook, str], Rendered]  # spec, outlook, id prefix such as "W8B-02"
-
-
-@cache
-def kinds() -> Mapping[str, StepKind]:
-    """Every kind on the shelf, by name."""
-    from waveboard.waves import steps
-
-    found: dict[str, StepKind] = {}
-    for module in pkgutil.iter_modules(steps.__path__):
-        kind = importlib.import_module(f"{steps.__name__}.{module.name}").STEP
-        if kind.kind != module.name:
-            raise AssertionError(f"{module.name}.py must export the kind of its own name, not {kind.kind}")
-        found[kind.kind] = kind
-    return found
-
-
-def shapes() -> Mapping[str, StepShape]:
-    """What each kind takes in a wave file, for the contracts to check."""
-    return {name: StepShape(kind.params, kind.required) for name, kind in kinds().items()}
 
 
 def text_param(spec: StepSpec, name: str) -> str:

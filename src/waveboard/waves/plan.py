@@ -7,8 +7,9 @@ from waveboard.model.change import HostPin, Plan, Reversibility, Step
 from waveboard.model.contract import Contract, WaveSpec, Window
 from waveboard.model.errors import ApprovalNeeded, HostError, RefusedError, UsageError
 from waveboard.model.facts import HostFacts, Unavailable
-from waveboard.waves.kind import Outlook, kinds
+from waveboard.waves.kind import Outlook
 from waveboard.waves.pins import fingerprint
+from waveboard.waves.shelf import kinds
 
 
 def _window(contract: Contract, wave: WaveSpec, at: datetime) -> Window:

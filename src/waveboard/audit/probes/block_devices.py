@@ -23,7 +23,7 @@ def parse(sections: Sections) -> BlockDevices | Unavailable:
     """Raises: EvidenceError for a device without a name, number or size."""
     if (why := refused(sections["block"])) is not None:
         return why
-    behind, serials = _behind_loops(sections), _serials(sections.get("udev"))
+    behind, serials = _behind_loops(sections), _serials(sections.get("files"))
     names: dict[str, BlockDevice] = {}
     for fields in _records(text(sections["block"])):
         device = _device(fields, behind)
@@ -150,4 +150,4 @@ def _zpools(evidence: Evidence | None) -> Iterator[DevicePool]:
             members.append(match[1].rsplit("/", 1)[-1])
 
 
-PROBE = Probe(BlockDevices, ("block",), parse, ("pools", "losetup", "zpool", "udev", "docker"))
+PROBE = Probe(BlockDevices, ("block",), parse, ("pools", "losetup", "zpool", "files", "docker"))

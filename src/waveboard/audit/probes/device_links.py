@@ -17,8 +17,8 @@ def parse(sections: Sections) -> DeviceLinks | Unavailable:
     for line in text(evidence).splitlines():
         if match := _LINK.search(line):
             links[match[1]] = match[2].rsplit("/", 1)[-1]
-    if not links and "udev" in sections and "block" in sections:
-        links = _recorded(text(sections["udev"]), text(sections["block"]))
+    if not links and "files" in sections and "block" in sections:
+        links = _recorded(text(sections["files"]), text(sections["block"]))
     return DeviceLinks(links)
 
 
@@ -41,4 +41,4 @@ def _recorded(udev: str, block: str) -> dict[str, str]:
     return links
 
 
-PROBE = Probe(DeviceLinks, ("links",), parse, ("udev", "block"))
+PROBE = Probe(DeviceLinks, ("links",), parse, ("files", "block"))

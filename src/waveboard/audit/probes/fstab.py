@@ -19,8 +19,8 @@ def parse(sections: Sections) -> Fstab | Unavailable:
         entries.extend(_lines(text(evidence)))
     elif b"no such file" not in evidence.stderr or recorded(sections):
         return refused(evidence) or Unavailable("fstab: cannot be read")
-    if "units" in sections and refused(sections["units"]) is None:
-        entries.extend(_units(sections["units"]))
+    if "files" in sections and refused(sections["files"]) is None:
+        entries.extend(_units(sections["files"]))
     return Fstab(tuple(entries))
 
 
@@ -57,4 +57,4 @@ def _units(evidence: Evidence) -> Iterator[FstabEntry]:
         yield FstabEntry(fields["What"], target, fields.get("Type", "auto"), options, path)
 
 
-PROBE = Probe(Fstab, ("fstab", "meta"), parse, ("units",))
+PROBE = Probe(Fstab, ("fstab", "meta"), parse, ("files",))

@@ -80,5 +80,6 @@ VmId = Annotated[int, BeforeValidator(_number, json_schema_input_type=int | str)
 Percent = Annotated[float, Field(ge=0, le=100)]
 Gigabytes = Annotated[float, Field(gt=0, le=1_000_000)]
 Megabytes = Annotated[float, Field(gt=0, le=1_000_000_000)]
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 LoosePort = Annotated[int, BeforeValidator(_number, json_schema_input_type=int | str), Field(ge=1, le=65_535)]

@@ -4,16 +4,28 @@ from typing import Literal
 
 from pydantic import Field
 
-from waveboard.contracts.formats.shape import AbsPath, Container, HostId, Own, Text
+from waveboard.contracts.formats.shape import AbsPath, Container, EnvName, HostId, Own, Port, Text
+
+
+class S3(Own):
+    """The container's own S3 port, and the names of the environment variables that hold its keys (never the keys)."""
+
+    port: Port
+    access_env: EnvName
+    secret_env: EnvName
 
 
 class Stateful(Own):
-    """One container with data. data_paths: inside the container. data_dir: on the host, where a move puts it."""
+    """One container with data. data_paths: inside the container. data_dir: on the host, where a move puts it.
+
+    s3: lets a move prove every object through the service itself; without it the files are the proof.
+    """
 
     container: Container
     engine: Literal["postgres", "redis", "s3", "other"]
     data_paths: list[AbsPath] = Field(min_length=1)
     data_dir: AbsPath | None = None
+    s3: S3 | None = None
 
 
 class Host(Own):

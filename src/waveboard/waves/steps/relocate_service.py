@@ -5,7 +5,7 @@ Source: notes on safe moves 5c; the compose file reference (short volume syntax)
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import Service, StepSpec
@@ -18,7 +18,7 @@ from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writer
 _CHECKS = {
     "postgres": "rows of every table, system identifier",
     "redis": "every key's value (SAVE first, so that a stop loses nothing)",
-    "s3": "every object, by the file manifest",
+    "s3": "every object, by its content",
     "other": "the file manifest",
 }
 
@@ -119,7 +119,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "dst_mount": {"target": outlook.data_target, "uuid": outlook.data_uuid},
             "data_path": data_path,
             "writers": writers(spec),
-            "s3": None,
+            "s3": asdict(service.s3) if service.s3 else None,
         },
         reversibility=Reversibility.RESTORABLE,
         commands=(
@@ -129,11 +129,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             f"# {file}, compare-and-swap:\n{changed}",
             compose,
             f"# compare {_CHECKS[service.engine]} with the record; roll back unless equal",
-            *(
-                (f"mv {src} {aside}        # kept: nothing is deleted",)
-                if is_bind
-                else (f"# the old volume {short} stays",)
-            ),
+            *((f"mv {src} {aside}        # kept: nothing is deleted",) if is_bind else (f"# the old volume {short} stays",)),
         ),
         undo_commands=(
             f"docker stop -t 120 {name}",

@@ -1,0 +1,95 @@
+"""The cases written down as recorded trees (copies of /proc and /sys) and read back by the real collector: never a wrong disk."""
+
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.placement.estates import devices, pools
+from tests.placement.test_placement_cases import load
+from waveboard.audit import bundle as bundles
+from waveboard.audit import facts as reading
+from waveboard.audit import program
+from waveboard.audit.placement import Resolver
+from waveboard.model.facts import BlockDevice
+
+NONCE = "0123456789abcdef" * 2
+LIVE_ONLY = {"zfs", "behind="}  # what only a running host can tell: zpool, losetup
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def link(path: Path, to: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(to)
+
+
+def device(root: Path, one: BlockDevice) -> None:
+    """One device as a dump of sysfs holds it: /sys/block and /sys/dev/block link into /sys/devices."""
+    at = root / "sys" / one.sysfs.lstrip("/")
+    write(at / "dev", one.devno + "\n")
+    write(at / "size", f"{one.size_bytes // 512}\n")
+    if one.parent is not None:
+        write(at / "partition", "1\n")
+    else:
+        link(root / "sys" / "block" / one.name, ".." + one.sysfs)
+    link(root / "sys" / "dev" / "block" / one.devno, "../.." + one.sysfs)
+    for slave in one.slaves:
+        link(at / "slaves" / slave, "../../" + slave)
+    if one.dm_name:
+        write(at / "dm" / "name", one.dm_name + "\n")
+        write(at / "dm" / "uuid", (one.dm_uuid or "") + "\n")
+    if one.md_level is not None:
+        write(at / "md" / "level", one.md_level + "\n")
+        write(at / "md" / "degraded", f"{one.degraded}\n")
+    if one.loop_file is not None:
+        write(at / "loop" / "backing_file", one.loop_file + "\n")
+    if one.transport:
+        write(at / "device" / "transport", one.transport + "\n")
+    if one.wwid:
+        write(at / "wwid", one.wwid + "\n")
+
+
+def record(root: Path, case: dict[str, Any]) -> None:
+    lines = [line.strip() for line in case["mounts"].strip().splitlines()]
+    write(root / "proc/self/mountinfo", "\n".join(lines) + "\n")
+    write(root / "etc/fstab", case.get("fstab", ""))
+    known = devices(case.get("blocks", ""))
+    for one in known.values():
+        device(root, one)
+        names = [path for path, name in case.get("links", {}).items() if name == one.name]
+        write(root / f"run/udev/data/b{one.devno}", "".join(f"S:{path.removeprefix('/dev/')}\n" for path in names))
+    for pool in pools(case.get("pools", "")):
+        name = f"{pool.id}0000-0000-0000-0000-000000000000"
+        for member in pool.members:
+            link(root / "sys/fs" / pool.fstype / name / "devices" / member, f"../../../../block/{member}")
+        for number in range(pool.missing):
+            write(root / "sys/fs" / pool.fstype / name / "devinfo" / str(number) / "missing", "1\n")
+
+
+@pytest.mark.parametrize("case", load("a-*.yaml"))
+def test_a_recorded_tree_is_placed(case: dict[str, Any], tmp_path: Path) -> None:
+    if any(device.sysfs.startswith("/block/") for device in devices(case["blocks"]).values()):
+        case = {**case, "blocks": "\n".join(line for line in case["blocks"].splitlines() if not line.endswith(" old"))}
+    record(tmp_path, case)
+    asked = list(case["ask"])
+    text = program.with_params(NONCE, asked, str(tmp_path))
+    done = subprocess.run(["/bin/sh", "-s"], input=text.encode(), capture_output=True, check=True, timeout=60)
+    found = bundles.gather("recorded", done.stdout, NONCE, program.digest(), datetime(2026, 1, 1, tzinfo=UTC), None)
+    assert not found.failure, found.failure
+    resolver = Resolver(reading.read(found))
+    live = any(word in case["blocks"] + case.get("pools", "") for word in LIVE_ONLY)
+    for path, wanted in case["ask"].items():
+        kind, disks, *_ = wanted.split()
+        answer = resolver.where(path)
+        told = f"{path}: {answer.why}"
+        if answer.placement.value != kind:
+            assert live and answer.placement.value == "UNKNOWN", told
+        else:
+            assert ",".join(answer.disks) == disks.strip("-"), told
+        assert path == "/" or answer.confidence.value != "observed", told  # nobody recorded the directories themselves
