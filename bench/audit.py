@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -72,14 +73,14 @@ def peers(sshd: Sshd, hosts: Sequence[str]) -> Mapping[str, Run]:
         config = {"ssh_user": "root", "ssh_port": sshd.port, "ssh_key": f"{sshd.place}/good", "ssh_strict_host_key_checking": "yes",
                   "ssh_known_hosts_file": f"{sshd.place}/known_hosts"}  # fmt: skip
         inventory.write_text(f"hosts = {[(host, config) for host in hosts]!r}\n")
-        found["pyinfra, one fact"] = lambda: _whole([tool, "-y", str(inventory), "fact", "server.Mounts"], "")
+        found["pyinfra, one fact"] = partial(_whole, [tool, "-y", str(inventory), "fact", "server.Mounts"], "")
     if tool := shutil.which("ansible"):
         inventory_ini = sshd.place / "inventory.ini"
         inventory_ini.write_text("".join(f"{host}\n" for host in hosts))
         arguments = " ".join(ssh_options(sshd, "curve25519-sha256"))
-        command = [tool, "all", "-i", str(inventory_ini), "-m", "setup", "-f", "50", "-u", "root", "--ssh-common-args", arguments,
+        command = [tool, "all", "-i", str(inventory_ini), "-m", "setup", "-f", "50", "-u", "root", f"--ssh-common-args={arguments}",
                    "-e", f"ansible_python_interpreter={shutil.which('python3')}"]  # fmt: skip
-        found["Ansible setup"] = lambda: _whole(command, "")
+        found["Ansible setup"] = partial(_whole, command, "")
     return found
 
 
@@ -88,7 +89,7 @@ def _whole(command: Sequence[str], text: str) -> None:
         command, input=text.encode(), capture_output=True, check=False, env={**os.environ, "ANSIBLE_PIPELINING": "1"}
     )
     if ran.returncode:
-        raise SystemExit(f"{command[0]} exited {ran.returncode}: {(ran.stderr or ran.stdout).decode()[-300:]}")
+        raise SystemExit(f"{command[0]} exited {ran.returncode}: {(ran.stderr or ran.stdout).decode().strip()[:300]}")
 
 
 def client_s() -> float:
@@ -147,9 +148,21 @@ def main() -> None:
     if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("sshd", path="/usr/sbin:/usr/bin"):
         raise SystemExit("cannot run the audit benchmark: because it needs root, unshare and openssh-server")
     if not told.inside:
-        command = ["unshare", "-n", sys.executable, str(Path(__file__).resolve()), *sys.argv[1:], "--inside"]
+        command = [
+            "unshare",
+            "-n",
+            "-m",
+            "--propagation",
+            "private",
+            sys.executable,
+            str(Path(__file__).resolve()),
+            *sys.argv[1:],
+            "--inside",
+        ]
         raise SystemExit(subprocess.run(command, check=False).returncode)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    if (greeting := Path.home() / ".bashrc").exists():  # what this machine's shell does at login is nobody's figure
+        subprocess.run(["mount", "--bind", "/dev/null", str(greeting)], check=True)
     print(f"{'hosts':>5} {'what':26} {'wall s':>8} {'ratio':>7} {'client ms/h':>11} {'host ms/h':>9}")
     for count in told.counts:
         with tempfile.TemporaryDirectory() as place, running(Path(place), {"good": ""}, "ListenAddress 0.0.0.0") as sshd:

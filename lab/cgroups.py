@@ -45,6 +45,14 @@ def remove_group(group: Path) -> None:
                 continue
 
 
+def remove_orphans(prefix: str) -> None:
+    """Groups named PREFIX.PID.* whose process is gone: a killed baker cannot remove its own."""
+    for group in own_group().glob(f"{prefix}.*"):
+        pid = group.name.removeprefix(f"{prefix}.").partition(".")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            remove_group(group)
+
+
 def _twins(group: Path) -> list[Path]:
     """nspawn makes a namesake in the `systemd` tree of machines that mount both versions."""
     found = []

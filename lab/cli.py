@@ -11,6 +11,7 @@ from typing import ParamSpec
 import click
 
 from lab import instance
+from lab import tier as tiers
 from lab.errors import LabError
 from lab.estate import machine
 from lab.host import host as host_of
@@ -85,7 +86,9 @@ def status(as_json: bool) -> None:
 @_plain
 def ssh(host: str, command: tuple[str, ...]) -> None:
     """Log in to HOST as root, or run a command there."""
-    words = host_of(from_environment(), machine(host)).ssh()
+    settings = from_environment()
+    tier = tiers.present(settings)
+    words = host_of(settings, machine(host), tier.patience if tier else 1.0).ssh()
     os.execvp(words[0], [*words, *(["--", *command] if command else [])])
 
 
@@ -118,8 +121,9 @@ def install() -> None:
 def demo() -> None:
     """The main job on two real hosts, from drift to verified receipts; fails when a promise is broken."""
     from lab.demo import demo as play
+    from lab.replay import replay, why_not_here
 
-    if code := play():
+    if code := replay() if why_not_here() else play():
         raise click.exceptions.Exit(code)
 
 

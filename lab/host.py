@@ -52,7 +52,7 @@ class Host:
             check()
             if time.monotonic() > until:
                 raise LabError(f"cannot reach {self.name}: because ssh did not answer in {seconds * self.patience:g} s: {said}")
-            time.sleep(0.1)
+            time.sleep(0.1 * self.patience)
 
     def wait_containers(self, seconds: float = 120) -> None:
         """Until every planted container runs and, where it has a health check, is healthy."""
@@ -65,7 +65,7 @@ class Host:
             if time.monotonic() > until:
                 told = ", ".join(f"{name} is {states.get(name, 'missing')}" for name in waiting)
                 raise LabError(f"cannot call {self.name} ready: because after {seconds * self.patience:g} s {told}")
-            time.sleep(0.2)
+            time.sleep(0.2 * self.patience)
 
     def container_states(self) -> dict[str, str]:
         """Container name -> its health, or its state where it has no health check; empty while docker is not up."""

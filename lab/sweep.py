@@ -8,7 +8,7 @@ import signal
 import time
 
 from lab import kernel
-from lab.cgroups import kill_group, remove_group
+from lab.cgroups import kill_group, remove_group, remove_orphans
 from lab.command import run
 from lab.errors import LabError
 from lab.leftovers import everything, group_of, loops_of, mounts_below, processes
@@ -18,6 +18,7 @@ from lab.settings import Settings
 def sweep(settings: Settings, seconds: float = 20) -> None:
     """Kill, wait, unmount, remove groups and disks; keys and logs stay. LabError naming what would not go within `seconds`."""
     until = time.monotonic() + seconds
+    remove_orphans("waveboard-bake")
     while True:
         for pid in processes(settings):
             with contextlib.suppress(ProcessLookupError):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import kernel
-from lab.cgroups import own_group, remove_group
+from lab.cgroups import own_group, remove_group, remove_orphans
 from lab.command import run, say
 from lab.errors import LabError
 from lab.estate import MIB, Machine
@@ -23,6 +23,7 @@ from lab.launch import Config, wrapped
 from lab.settings import REPOSITORY, Settings
 
 PLANT = Path(__file__).resolve().parent.parent / "plant"
+BAKE_GROUP = "waveboard-bake"
 UNIT = """[Unit]
 Description=Plants the lab's drift, then powers off
 After=docker.service
@@ -82,7 +83,9 @@ def _workshop(cache: Path) -> Iterator[Path]:
     """A directory below the cache for half-made things; gone afterwards, and so is what a killed baker left."""
     for stale in cache.glob("work.*"):
         run(["rm", "-rf", "--one-file-system", stale], seconds=120)
+    remove_orphans(BAKE_GROUP)
     work = Path(tempfile.mkdtemp(prefix="work.", dir=cache))
+    work.chmod(0o755)  # apt downloads as a user of its own
     try:
         yield work
     finally:
@@ -94,7 +97,7 @@ def _bake_all(settings: Settings, machines: Sequence[Machine], wanted: dict[str,
     for name in ("golden", "packages", "images", "boot"):
         (cache / name).mkdir(exist_ok=True)
     packages = cache / "packages" / f"guest-{recipe.tree_key()}.tar"
-    tree.fetch(tree.SUITE, tree.PACKAGES, packages, log)
+    tree.fetch(tree.SUITE, tree.PACKAGES, packages, work, log)
     images = _container_images(cache, work, log)
     say("furnishing the guest")
     root = work / "tree"
@@ -117,7 +120,7 @@ def _container_images(cache: Path, work: Path, log: Path) -> Path:
     images = cache / "images" / recipe.images_key()
     if not images.exists():
         stage_tar = cache / "packages" / f"images-{recipe.images_key()}.tar"
-        tree.fetch(tree.IMAGE_SUITE, tree.IMAGE_PACKAGES, stage_tar, log, extract_only=True)
+        tree.fetch(tree.IMAGE_SUITE, tree.IMAGE_PACKAGES, stage_tar, work, log, extract_only=True)
         say("building container images")
         stage, part = work / "stage", work / "images"
         tree.unpack(stage_tar, stage)
@@ -145,7 +148,7 @@ def _bake(machine: Machine, images: Path, work: Path, log: Path, golden: Path) -
         disks=[[str(image), machine.serial("boot")], [str(medium), "plant"]],
         place=str(place),
         log=str(work / f"{machine.name}.console.log"),
-        group=str(own_group() / f"waveboard-bake.{os.getpid()}.{machine.name}"),
+        group=str(own_group() / f"{BAKE_GROUP}.{os.getpid()}.{machine.name}"),
         inject={
             "/etc/hostname": ["644", f"{machine.name}\n"],
             "/etc/hosts": ["644", f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n"],

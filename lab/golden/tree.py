@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -70,18 +71,18 @@ MASKED = (
 GUEST = Path(__file__).resolve().parent.parent / "guest"
 
 
-def fetch(suite: str, packages: tuple[str, ...], out: Path, log: Path, *, extract_only: bool = False) -> None:
+def fetch(suite: str, packages: tuple[str, ...], out: Path, work: Path, log: Path, *, extract_only: bool = False) -> None:
     """A tar of the packages from the machine's own mirror; `extract_only` runs no maintainer scripts."""
     if out.exists():
         return
     say(f"fetching Debian {suite} packages for {out.stem} (log: {log})")
-    part = out.with_suffix(".part.tar")
+    part = work / out.name
     argv = ["unshare", "--mount", "--propagation", "private", "mmdebstrap", "--mode=root"]
     argv += ["--variant=extract" if extract_only else "--variant=minbase", f"--include={','.join(packages)}"]
     argv += ["--dpkgopt=force-unsafe-io", '--aptopt=Acquire::Languages "none"', *apt_options()]
     if not extract_only:
         argv += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNWANTED]
-    logged([*argv, suite, str(part), debian_mirror()], log, seconds=1800)
+    logged([*argv, suite, str(part), debian_mirror()], log, seconds=1800, env={**os.environ, "TMPDIR": str(work)})
     part.rename(out)
 
 

@@ -148,6 +148,8 @@ TOLD = [
     ),
     # guard, mode, redis
     ("packs.yaml", "mode: report", "mode: |enforce", "warning", "contradicting-mode"),
+    ("packs.yaml", "  small:\n    mode: report", "  |small:\n    mode: enforce", "warning", "contradicting-mode"),
+    ("packs.yaml", "  small:", "  |small:\n    modes: {D235: enforce}", "warning", "contradicting-mode"),
     ("guard.yaml", "    require_appendonly: true\n", "", "warning", "empty-rule"),
     # waves
     ("waves/one.yaml", "host: db-1, serial", "host: |app.two, serial", "error", "out-of-scope"),
@@ -219,6 +221,8 @@ SILENT = [
     ("vms.yaml", "  - id: 12", '  - id: "12"'),
     ("vms.yaml", "tailscale_ip: null", "tailscale_ip: null\n    storage_tier: boot-only\n    ssh_target: null"),
     ("vms.yaml", "    hostname: app.two\n    status: active", "    hostname: app9\n    status: planning"),
+    ("placement.yaml", "    vmid: 12\n", ""),
+    ("placement.yaml", "    boot_disk_gb: 50\n", ""),
     ("placement.yaml", "data_source: tank/db-1", 'data_source: "nas:/volume1/db"'),
     ("placement.yaml", "data_source: tank/db-1", "data_source: null"),
     ("placement.yaml", "status: accepted-risk", "notes: stateless containers only"),
@@ -346,3 +350,28 @@ def test_the_page_explains_every_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text(encoding="utf-8")
     codes = {code for *_, code in TOLD} | {code for check in checks() for code in check.codes}
     assert {code for code in codes if f"`{code}`" not in page} == set()
+
+
+def test_a_malformed_id_is_told_without_any_register_to_look_in() -> None:
+    texts = without("gaps.yaml", "loops/*.md")
+    texts = {f: t for f, t in texts.items() if not f.startswith("loops/")}
+    assert judge(texts).complaints == ()
+    spoiled = texts["findings.yaml"].replace("GAP-OP-2", "GAP-2").replace("id: LOOP-STORE-20260226", "id: LOOP-STORE")
+    codes = [c.code for c in judge({**texts, "findings.yaml": spoiled}).complaints]
+    assert codes == ["dangling-reference"] * 2
+
+
+def test_without_a_list_of_vms_nobody_misses_one() -> None:
+    texts = without("vms.yaml", "derived.yaml")
+    placement = texts["placement.yaml"].replace("  app.two:", "  elsewhere:")
+    assert judge({**texts, "placement.yaml": placement}).complaints == ()
+
+
+def test_a_placement_policy_may_hold_only_numbers() -> None:
+    loaded = judge({**SOUND, "placement.yaml": "thresholds: {boot_usage_critical_pct: 50}\n"})
+    assert [c.code for c in loaded.complaints] == ["contradicting-threshold", "undeclared-storage", "undeclared-storage"]
+
+
+def test_entries_without_a_vm_id_do_not_share_one() -> None:
+    placement = SOUND["placement.yaml"].replace("    vmid: 11\n", "").replace("    vmid: 12\n", "")
+    assert judge({**SOUND, "placement.yaml": placement}).complaints == ()

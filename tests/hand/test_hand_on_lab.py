@@ -19,6 +19,15 @@ TABLES = ("customers", "events", "quote_lines", "quotes")
 OBJECTS = [f"artwork-{n}.bin" for n in range(1, 6)] + [f"quote-{n:04}.json" for n in range(1, 9)]
 ALL = ("s-format", "s-mount", "s-root", "s-minio", "s-redis", "s-postgres")
 
+THIEF = """import socket, time
+while True:
+    try:
+        thief = socket.create_server(("", 9000))
+        time.sleep(600)
+    except OSError:
+        time.sleep(0.01)
+"""
+
 
 def held(host: LabHost) -> dict[str, str]:
     """What the three services hold, asked without the hand."""
@@ -159,10 +168,10 @@ def test_a_service_that_will_not_start_fails_and_goes_back(lab_host: LabHost) ->
     minio = next(one for one in controller.made["steps"] if one["id"] == "s-minio")
     # the port is taken as soon as the old container stops: compose cannot start the new one
     lab_host.root(
-        "nohup sh -c 'while :; do nc -l -p 9000 >/dev/null 2>&1; sleep 0.02; done' >/dev/null 2>&1 & echo $! > /run/thief"
+        f"cat > /run/thief.py << 'END'\n{THIEF}END\nnohup python3 /run/thief.py > /dev/null 2>&1 & echo $! > /run/thief"
     )
     told = controller.run("do", minio["id"])
-    lab_host.root("kill $(cat /run/thief); pkill -x nc || true")
+    lab_host.root("kill $(cat /run/thief)")
     assert told["state"] == "failed" and told["outcome"]["error"]["code"] in ("tool-failed", "timeout"), told
     back(controller, ("s-format", "s-mount", "s-root", "s-minio"))
     assert shape(lab_host) == {**before, "places": shape(lab_host)["places"]}

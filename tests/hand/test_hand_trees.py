@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hand.conftest import PROGRAM
+from tests.hand.conftest import PROGRAM, Sandbox
 
 FSTAB = "LABEL=rootfs / ext4 defaults,errors=remount-ro 0 1\n# a comment\n"
 LINE = "UUID=07b7537a-d0eb-45ba-907a-8d6355807977 /mnt/data ext4 defaults,nofail 0 2"
@@ -260,3 +262,23 @@ def test_the_journal_folds_to_the_last_thing_that_happened(events: list[tuple[st
             last = names[phase, what]
     record = hand.history(entries)["p"]
     assert record.step("s").state == last and record.undone == undone
+
+
+class Tomorrow:
+    """The time module a day later."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+    def time(self) -> float:
+        return time.time() + 86400
+
+
+def test_a_step_does_not_start_after_the_plans_own_window(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    controller = sandbox.controller(sandbox.plan(), not_after="2099-01-01T00:00:00Z")
+    assert controller.open()["ok"]
+    monkeypatch.setattr(hand, "ROOT", str(sandbox.root))
+    monkeypatch.setattr(hand, "time", Tomorrow())
+    controller.ask = lambda request: hand.answer(json.dumps(request).encode())
+    assert controller.start("do", "s0")["error"]["code"] == "outside-window"
+    assert controller.open()["error"]["code"] == "outside-window"

@@ -14,7 +14,6 @@ from waveboard.receipts import bundle, envelope
 from waveboard.world.keys import NAME, ReceiptKey
 from waveboard.world.receipt_files import read_bundle, write_bundle
 
-
 PEM = bundle.public_pem(estate.PUBLIC)
 
 

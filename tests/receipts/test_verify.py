@@ -1,6 +1,7 @@
 """Both verifiers on whole bundles: every flipped bit, every cut, swap, insertion and splice, and the vectors on file."""
 
 import json
+from base64 import b64decode
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.receipts import estate
 from tests.receipts.judges import ours, theirs
-from waveboard.model.receipt import Actor, ActorKind, Head, Signature
-from waveboard.receipts import approval, bundle, chain, closeout, sshsig
+from waveboard.model.receipt import PAYLOAD_TYPE, Actor, ActorKind, Head, Signature
+from waveboard.receipts import approval, bundle, chain, closeout, envelope, sshsig
 from waveboard.receipts.envelope import keyid
 from waveboard.world.receipt_files import read_bundle
 
@@ -174,6 +175,49 @@ def test_an_approval_by_the_right_person_is_accepted() -> None:
 )  # fmt: skip
 def test_an_approval_that_would_not_count_spoils_the_bundle(files: dict[str, bytes]) -> None:
     both_object(files, "000001")
+
+
+@pytest.mark.parametrize(
+    "respell",
+    [
+        lambda sig: sig + "x\n",
+        lambda sig: sig.replace("\n", "\r\n"),
+        lambda sig: sig.replace("-----B", "\n-----B"),
+        lambda sig: "",
+        lambda sig: sig.replace("U1NIU0lH", "U1NI\nU0lH"),
+    ],
+)
+def test_a_respelt_signature_is_refused_even_when_the_receipt_recorded_it_so(respell) -> None:
+    made = estate.approve()
+    made = replace(made, signature=respell(made.signature))
+    receipt = estate.draft("approval", approval.record(made, estate.ALLOWED), minute=1)
+    both_object(estate.bundled(estate.linked([receipt]), estate.approval_parts(made)), "000001")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b'"seq":1', b'"seq": 1'), (b'"seq":1', b'"seq":1.0'), (b'"seq":1', b'"seq":1,"seq":1'), (b"W8B", b"W8\\u0042"), (b'"body":{',
+     b'"body":{"n":9007199254740992,')],
+)  # fmt: skip
+def test_a_payload_of_another_spelling_is_refused_however_well_signed(old: bytes, new: bytes) -> None:
+    payload = estate.linked([estate.draft("plan", {"wave": "W8B"})])[0].payload
+    assert old in payload
+    for text, holds in ((payload, True), (payload.replace(old, new), False)):
+        raw = envelope.seal(text, PAYLOAD_TYPE, estate.SIGN)
+        head = Head(1, sha256(raw).hexdigest())
+        point = chain.checkpoint(head, estate.INSTANCE, estate.AT, estate.SIGN)
+        files = {bundle.KEY: WHOLE[bundle.KEY], bundle.CHECKPOINT: point, bundle.RECEIPTS + chain.file_name(head): raw}
+        both_accept(files) if holds else both_object(files, "000001")
+
+
+def test_the_public_key_has_one_spelling() -> None:
+    """Two bits of the last letter are unused: ssl tools read four files as one key."""
+    pem = WHOLE[bundle.KEY]
+    at = pem.index(b"=\n") - 1
+    for letter in bytes([pem[at] + 1]), bytes([pem[at] + 2]):
+        other = pem[:at] + letter + pem[at + 1 :]
+        assert b64decode(other.splitlines()[1]) == b64decode(pem.splitlines()[1])
+        both_object({**WHOLE, bundle.KEY: other}, bundle.KEY)
 
 
 def test_one_approval_cannot_be_recorded_twice() -> None:

@@ -12,7 +12,7 @@ from waveboard.audit import facts as reading
 from waveboard.audit import program
 from waveboard.audit.placement import Resolver
 from waveboard.model.contract import Contract, HostPolicy, HostTarget
-from waveboard.model.errors import EvidenceError, HostError
+from waveboard.model.errors import EvidenceError, HostError, UsageError
 from waveboard.model.evidence import Answer, Ask, Bundle
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.graph import HostPlacements
@@ -111,7 +111,10 @@ def audit(site: Site, hosts: Sequence[str]) -> Reading:
 
 
 def replayed(site: Site, found: Mapping[str, Bundle]) -> Reading:
-    """Bundles from elsewhere, kept and understood as if they had just been read; nothing is contacted."""
+    """Bundles from elsewhere, judged at the instant the newest was collected: the same bundles give the same verdicts for ever."""
+    if not found:
+        raise UsageError("judge the evidence", "it holds no bundle of these hosts", "give the bundles of the pack's hosts")
     for one_bundle in found.values():
         site.store.put_object(bundles.to_json(one_bundle))
-    return understand(site.contract, found, new_key(site, "host.audit"), site.clock.now())
+    at = max(b.collected_at for b in found.values())
+    return understand(site.contract, found, new_key(site, "host.audit"), at)

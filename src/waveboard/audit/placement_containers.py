@@ -151,7 +151,7 @@ class Fleet:
             flags.add("READ_ONLY")
         note = ""
         if asked is not None:
-            flags |= {"ANONYMOUS"} if self._anonymous(asked) else set()
+            flags |= {"ANONYMOUS"} if self._anonymous(asked) and mount.target == asked.destination else set()
             more, note = self._on_the_host(asked, mount, backing, kind)
             flags |= more
         if backing.lexical and known is Confidence.OBSERVED:
@@ -165,10 +165,14 @@ class Fleet:
         return settle(path, mount, backing, kind, boot, known, why, flags, real, container.name, tuple(first))
 
     def _on_the_host(self, asked: ContainerMount, mount: Mount, backing: Backing, kind: PlacementClass) -> tuple[set[str], str]:
-        """Flags of the mount the source lies on, and LATE_MOUNT when the host's path now leads to another device."""
+        """Flags of the mount the source lies on, and LATE_MOUNT when the host's path now leads to another device.
+
+        A mount deeper than the declared one came along with it (a recursive bind), or was made inside: that is never late.
+        """
         if not asked.source.startswith("/"):
             return set(), ""
-        ground, source = self._ground, tidy(asked.source)
+        rest = mount.target[len(asked.destination.rstrip("/")) :]
+        ground, source = self._ground, tidy(asked.source + rest)
         found = locate(ground, source, ground.docker_tree)
         if found.mount is None:
             return set(), ""
@@ -177,7 +181,7 @@ class Fleet:
         volume = self._volumes.get(asked.name)
         own_mount = volume is not None and bool(volume.options) and found.mount.target != source
         certain = found.known is Confidence.OBSERVED or found.mount.target != "/"  # by spelling, a link may lead anywhere from /
-        if own_mount or not certain or found.mount.fstype == "autofs":
+        if rest or own_mount or not certain or found.mount.fstype == "autofs":
             return set(), ""
         return {"LATE_MOUNT"}, f"{source} on the host is now on {found.mount.source} mounted at {found.mount.target}"
 

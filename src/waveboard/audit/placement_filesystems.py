@@ -93,7 +93,8 @@ class Filesystems:
             return not_known(device.name, f"the file behind {device.name}, {file}, is on no mount of the table")
         if self.tree.hides(tidy(file), mount) or (devno is not None and not mount.devno.startswith("0:")):
             return not_known(device.name, f"{file} behind {device.name} may be on a hidden mount")
-        return self.of(mount)
+        found = self.of(mount)
+        return found if devno is not None else replace(found, lexical=True)  # a name from another namespace looks the same
 
     # -- one mount ---------------------------------------------------------------------------------------------------
 
