@@ -1463,10 +1463,8 @@ class Manifest:
         stamp = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         before = self.known.get(rel)
         self.bytes += status.st_size
-        if before is not None and before[:4] == stamp and status.st_ctime_ns < self.since_ns:
-            digest = before[4]
-        else:
-            digest = hash_file(path)
+        known = before is not None and before[:4] == stamp and status.st_ctime_ns < self.since_ns
+        digest = before[4] if known and before is not None else hash_file(path)
         self.seen[rel] = (*stamp, digest)
         self.tick(status.st_size)
         return digest

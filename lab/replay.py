@@ -24,7 +24,9 @@ def why_not_here() -> str:
 
 def replay() -> int:
     """contracts check, verify and where on the recorded fleet; 0 when each ended as the recording says it must."""
-    print(f"The lab's real hosts cannot run here: {why_not_here()}. This is the read-only half, on the recorded fleet.\n{LEFT_OUT}")
+    print(
+        f"The lab's real hosts cannot run here: {why_not_here()}. This is the read-only half, on the recorded fleet.\n{LEFT_OUT}"
+    )
     example = REPOSITORY / "examples" / "mint"
     fleet = example / "fleet"
     with tempfile.TemporaryDirectory(prefix="waveboard-") as scratch:

@@ -148,8 +148,10 @@ def read_sysroot(directory: str, paths: tuple[str, ...]) -> Bundle:
 def verify_receipts(directory: str | None, context: MutableMapping[str, object]) -> Proven:
     """Judge an exported directory, or the workspace's own."""
     named = context.get("workspace")
-    own = locate(named if isinstance(named, str) else None) / ".waveboard" / "receipts" if directory is None else Path(directory)
-    files = read_bundle(own)
+    if directory is None:
+        files = dict(FileArchive(locate(named if isinstance(named, str) else None) / ".waveboard" / "receipts").all())
+    else:
+        files = read_bundle(Path(directory))
     keygen = _ssh_keygen()
     return verify(files, keygen.principal_of)
 

@@ -77,6 +77,7 @@ def test_thresholds_that_differ_between_hosts_are_unknown() -> None:
     other = HostPolicy("b", thresholds=replace(GUARD, root_warn_pct=Sourced(70.0, Place("g"))))
     contract = replace(FLEET.contract, policies={**FLEET.contract.policies, "b": other})
     assert lookup(contract, {})("guard.root_usage_warn_pct").value == Unavailable("hosts have different values of it")
+    assert lookup(contract, {}, host="b")("guard.root_usage_warn_pct").value == 70.0
 
 
 def test_without_a_report_nothing_is_known_of_gates() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lab import qemu, tier
 from lab.errors import LabError
 from lab.estate import ESTATE, machine
 from lab.golden import containers, recipe
@@ -58,6 +60,30 @@ def test_the_golden_key_follows_what_goes_into_the_image(monkeypatch: pytest.Mon
     assert recipe.golden_key(machine("mint-apps")) != before
     monkeypatch.setattr(containers, "SEAWEED", "another wheel")
     assert recipe.golden_key(one) != before
+
+
+def test_a_virtual_machine_is_given_its_identity_and_no_way_out(tmp_path: Path) -> None:
+    text = "line one\nspaces and % and ünïcode\n"
+    lines = qemu.credentials({"/etc/waveboard/x": ["644", text], "/etc/waveboard/y": ["600", ""]}).splitlines()
+    assert lines[0] == "d /etc/waveboard 0755 root root"
+    assert len(lines) == 3, "the directory is named once"
+    kind, path, mode, user, group, _age, content = lines[1].split(" ")
+    assert (kind, path, mode, user, group) == ("f+~", "/etc/waveboard/x", "0644", "root", "root")
+    assert base64.b64decode(content).decode() == text
+    one = machine("mint-data")
+    argv = qemu.command(from_environment({}), one, [tmp_path / "a", tmp_path / "b"], tmp_path / "c", qemu.EMULATED)
+    net = next(word for word in argv if word.startswith("user,"))
+    assert "restrict=on" in net
+    assert "hostfwd=tcp:127.0.77.212:2222-:22" in net
+    assert [word for word in argv if "serial=mint" in word] == [
+        "scsi-hd,bus=scsi0.0,drive=boot,serial=mint-data-boot",
+        "scsi-hd,bus=scsi0.0,drive=data,serial=mint-data-data",
+    ]
+
+
+def test_a_tier_nobody_wrote_is_named_with_the_known_ones() -> None:
+    with pytest.raises(LabError, match="only nspawn, qemu"):
+        tier.named("xen")
 
 
 def test_a_uevent_file_survives_what_udev_writes_over_its_pad(tmp_path: Path) -> None:

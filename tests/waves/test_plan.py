@@ -189,8 +189,8 @@ def test_changed_facts_void_a_plan_and_grown_data_does_not() -> None:
 def test_retire_names_exactly_what_was_set_aside() -> None:
     parent = planned(E.MOUNT, E.ROOT)
     asides = ({"kind": "path", "path": "/var/lib/docker.wb", "bytes": 5}, {"kind": "volume", "volume": "pgdata", "bytes": 2})
-    plan = retire(parent, E.facts(), asides, proposer="p@x", at=E.AT)
+    plan = retire(parent, E.facts(), asides, proposer="p@x", contract=parent.contract, gates=parent.gates, at=E.AT)
     assert plan.steps[0].deletes == ("/var/lib/docker.wb", "volume:pgdata")
     assert plan.kind == "retire" and plan_json.from_bytes(plan_json.to_bytes(plan)) == plan
     with pytest.raises(RefusedError, match="nothing is set aside"):
-        retire(parent, E.facts(), (), proposer="p@x", at=E.AT)
+        retire(parent, E.facts(), (), proposer="p@x", contract="c", gates="g", at=E.AT)

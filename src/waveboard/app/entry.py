@@ -65,7 +65,9 @@ def _ask(contract: Contract, plan: Plan, read: Reading, text: str, reports: dict
     if isinstance(condition, Predicate):
         holds, saw = _predicate(contract, plan, read, condition, reports)
         return Asked(text, holds, saw)
-    told = conditions.answer(conditions.parse(text), operands.lookup(contract, read.facts))
+    asked = [operand.value for operand in (condition.left, condition.right) if isinstance(operand.value, str)]
+    host = next((h for h in contract.policies for name in asked if name.startswith(f"{h}.")), "")
+    told = conditions.answer(conditions.parse(text), operands.lookup(contract, read.facts, host=host))
     values = [f"{name} = {_value(operand.value)}" for name, operand in told.operands]
     return Asked(text, told.holds, "; ".join((*values, *told.reasons)))
 

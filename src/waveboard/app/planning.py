@@ -62,7 +62,13 @@ def retire(site: Site, parent: Known, read: Reading) -> Known:
     if not isinstance(facts, HostFacts):
         raise HostError(f"plan for {host}", facts.reason, "make the host readable first")
     made = planner.retire(
-        parent.plan, facts, _asides(site, host, parent.digest), proposer=site.actor.principal, at=site.clock.now()
+        parent.plan,
+        facts,
+        _asides(site, host, parent.digest),
+        proposer=site.actor.principal,
+        contract=site.contract.digest,
+        gates=site.gates,
+        at=site.clock.now(),
     )
     return _keep(site, made, read)
 

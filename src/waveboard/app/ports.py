@@ -1,6 +1,7 @@
 """What the order of work asks of the world. `world` satisfies these by shape; wiring and mypy prove it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -222,6 +223,12 @@ class Archive(Protocol):
     def file(self, name: str, raw: bytes) -> None:
         """Written whole and durable; `checkpoint.json` replaces the one before, a receipt's name never comes twice."""
         ...
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Held while a receipt is appended and filed, so that checkpoints are filed in order."""
+        ...
+
+    def has(self, name: str) -> bool: ...
 
     def all(self) -> Mapping[str, bytes]:
         """Every filed name with its exact bytes."""

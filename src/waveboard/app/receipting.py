@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 
 from waveboard.app.site import Site
-from waveboard.model.errors import RefusedError
 from waveboard.model.receipt import GENESIS, Head, Receipt, Subject
 from waveboard.model.units import run_key
-from waveboard.receipts import bundle, chain
-
-_TRIES = 5  # another process may append between our look at the head and our own append
+from waveboard.receipts import bundle, chain, envelope, statement
 
 
 def subject(name: str, digest: str) -> Subject:
@@ -25,19 +22,28 @@ def issue(site: Site, kind: str, key: str, subjects: tuple[Subject, ...], body: 
     """The receipt's seq, once it is durable in the store and filed beside the checkpoint. Raises: RefusedError, ReceiptError."""
     at = site.clock.now().replace(microsecond=0)
     receipt = Receipt(kind, key, site.instance, site.actor, at, site.four_eyes, subjects, body)
-    for attempt in range(_TRIES):
+    with site.archive.exclusive():
+        refile(site)
         seq, digest = site.store.receipt_head()
-        head = Head(seq, digest.removeprefix("sha256:")) if seq else GENESIS
-        link = chain.append(head, receipt, site.signer.sign)
-        try:
-            site.store.append_receipt(link.raw, "sha256:" + link.head.sha256, kind, key, at, link.head.seq)
-        except RefusedError:
-            if attempt == _TRIES - 1:
-                raise
-            continue
-        site.archive.file(bundle.RECEIPTS + link.name, link.raw)
-        for name, digest in bundle.needed((link,)).items():
-            site.archive.file(name, site.store.get_object(digest))
+        link = chain.append(Head(seq, digest.removeprefix("sha256:")) if seq else GENESIS, receipt, site.signer.sign)
+        site.store.append_receipt(link.raw, "sha256:" + link.sha256, kind, key, at, link.head.seq)
+        _file(site, link.head, link.raw)
         site.archive.file(bundle.CHECKPOINT, chain.checkpoint(link.head, site.instance, at, site.signer.sign))
-        return link.head.seq
-    raise AssertionError("unreachable")
+    return link.head.seq
+
+
+def refile(site: Site) -> None:
+    """File what a crash left between the store and the archive: the newest receipts, back to the first that is there."""
+    seq, digest = site.store.receipt_head()
+    if not seq or site.archive.has(bundle.RECEIPTS + chain.file_name(Head(seq, digest.removeprefix("sha256:")))):
+        return
+    for number, told, raw in site.store.receipts():
+        _file(site, Head(number, told.removeprefix("sha256:")), raw)
+
+
+def _file(site: Site, head: Head, raw: bytes) -> None:
+    """The receipt's own file last: once it is there, everything it needs is there."""
+    told = statement.receipt_of(statement.from_bytes(envelope.from_bytes(raw).payload))
+    for name, needed in bundle.approval_files(told).items() if told.kind == "approval" else ():
+        site.archive.file(name, site.store.get_object(needed))
+    site.archive.file(bundle.RECEIPTS + chain.file_name(head), raw)

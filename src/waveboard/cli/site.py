@@ -2,7 +2,7 @@
 
 from collections.abc import MutableMapping, Sequence
 
-from waveboard.app.receipting import issue, new_key
+from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.cli import show
 from waveboard.model.history import CapRun
@@ -26,6 +26,12 @@ def cap_receipt(context: MutableMapping[str, object], capability: str, args: Seq
     """The receipt of one `cap run`, where there is a workspace to keep it. Prints the run key."""
     site = opened(context)
     key = new_key(site, capability)
-    issue(site, "capability", key, (), {"capability": capability, "args": list(args), "exit": code})
+    issue(
+        site,
+        "capability",
+        key,
+        (subject("contract", site.contract.digest),),
+        {"capability": capability, "args": list(args), "exit": code},
+    )
     site.store.save_cap_run(CapRun(key, capability, site.clock.now(), code))
     show.progress(f"run key {key}")

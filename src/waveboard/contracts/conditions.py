@@ -15,6 +15,7 @@ from waveboard.model.condition import Comparison, Operand, Predicate, parse_cond
 from waveboard.model.contract import Complaint, Place
 
 FACTS = ("root.used_pct", "docker.images_gb", "docker.build_cache_gb", "docker.local_volumes_gb")
+_CONTRACTS = ("guard", "placement")
 _TIDY = "write it as `host.fact < guard.threshold` or as one of: "
 
 
@@ -59,8 +60,13 @@ def examine(said: Spoken, estate: Estate) -> Iterator[Complaint]:
         yield error(said.place, said.path, "unknown-condition", f"nothing can evaluate this condition: {problem}", _TIDY + words)
         return
     if isinstance(condition, Comparison):
-        for operand in (condition.left, condition.right):
-            yield from _operand(said, operand, estate)
+        sides = (condition.left, condition.right)
+        if all(isinstance(side.value, float) or side.value.partition(".")[0] in _CONTRACTS for side in sides):
+            yield error(
+                said.place, said.path, "unknown-condition", "it compares no fact of any host", _TIDY + ", ".join(PREDICATES)
+            )
+        for side in sides:
+            yield from _operand(said, side, estate)
         return
     yield from _predicate(said, condition, estate)
 
@@ -71,7 +77,7 @@ def _operand(said: Spoken, operand: Operand, estate: Estate) -> Iterator[Complai
         return
     place = Place(said.place.file, said.place.line, said.place.col + (operand.at if said.exact else 0))
     source, _, rest = name.partition(".")
-    if source in ("guard", "placement"):
+    if source in _CONTRACTS:
         reads = estate.guard if source == "guard" else estate.placement
         if source in estate.broken:
             return
@@ -150,7 +156,11 @@ def _gates(estate: Estate) -> str:
 
 def _report_stable(said: Spoken, argument: object, estate: Estate) -> Iterator[Complaint]:
     wrong = list(_fields(said, argument, pack=str, runs=int))
-    yield from wrong or _pack(said, argument["pack"] if isinstance(argument, dict) else None, estate)
+    yield from wrong
+    if not wrong and isinstance(argument, dict):
+        if argument["runs"] < 1:
+            yield error(said.place, said.path, "unknown-condition", "no run proves nothing", "ask for at least one run")
+        yield from _pack(said, argument["pack"], estate)
 
 
 def _not_boot_backed(said: Spoken, argument: object, estate: Estate) -> Iterator[Complaint]:

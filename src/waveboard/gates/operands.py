@@ -2,7 +2,8 @@
 
 - `<host>.root.used_pct`, `.root.inodes_pct`, `.docker.images_gb`, `.docker.build_cache_gb`, `.docker.local_volumes_gb` (decimal
   GB), `.docker.root.boot`: proved by the host's evidence digest.
-- `guard.<threshold>` in the guard policy's own words: proved by file:line:col. Where hosts differ it is unknown which is meant.
+- `guard.<threshold>` in the guard policy's own words: proved by file:line:col. The named host's;
+  where a condition names no host and hosts differ it is unknown.
 - `gates.<id>.verdict`, `gates.<id>.findings`, `pack.complete`: of the report, when there is one.
 """
 
@@ -37,12 +38,17 @@ THRESHOLDS: Mapping[str, tuple[Callable[[Thresholds], Sourced[float] | Sourced[i
 }
 
 
-def lookup(contract: Contract, facts: Mapping[str, HostFacts | Unavailable], report: PackReport | None = None) -> Lookup:
-    """What a name stands for on this reading. Every name gets an operand; one that means nothing is Unavailable and says so."""
+def lookup(
+    contract: Contract, facts: Mapping[str, HostFacts | Unavailable], report: PackReport | None = None, host: str = ""
+) -> Lookup:
+    """What a name stands for on this reading. Every name gets an operand; one that means nothing is Unavailable and says so.
+
+    host: whose thresholds `guard.` means, "" where the condition names none.
+    """
 
     def find(name: str) -> Operand:
         if name.startswith("guard."):
-            return _threshold(contract, name.removeprefix("guard."))
+            return _threshold(contract, name.removeprefix("guard."), host)
         if name.startswith(("gates.", "pack.")):
             return _verdict(report, name)
         fact = next((f for f in FACTS if name.endswith(f".{f}")), None)
@@ -64,11 +70,13 @@ def _fact(facts: HostFacts | Unavailable, read: Fact) -> Operand:
         return Operand(Unavailable(f"{absent} was not measured"), facts.bundle)
 
 
-def _threshold(contract: Contract, name: str) -> Operand:
+def _threshold(contract: Contract, name: str, host: str) -> Operand:
     if name not in THRESHOLDS:
         return Operand(Unavailable("there is no threshold of this name"), "")
     read, unit = THRESHOLDS[name]
-    given = {found.value: found.place for policy in contract.policies.values() if (found := read(policy.thresholds))}
+    own = contract.policies.get(host)
+    policies = (own,) if own else tuple(contract.policies.values())
+    given = {found.value: found.place for policy in policies if (found := read(policy.thresholds))}
     if len(given) != 1:
         return Operand(Unavailable("no contract gives it" if not given else "hosts have different values of it"), "")
     value, place = next(iter(given.items()))

@@ -48,7 +48,11 @@ def exit_code(report: PackReport) -> int:
     """The documented code of a verify run: 3, 5, 2 or 0, in that order of strength."""
     if any(r.mode is Mode.ENFORCE and r.verdict is Verdict.FAIL for r in report.reports):
         return 3
-    if not report.reports or report.later or any(r.reasons or r.verdict in (Verdict.UNKNOWN, Verdict.ERROR) for r in report.reports):
+    if (
+        not report.reports
+        or report.later
+        or any(r.reasons or r.verdict in (Verdict.UNKNOWN, Verdict.ERROR) for r in report.reports)
+    ):
         return 5
     return 2 if any(r.verdict is Verdict.FAIL for r in report.reports) else 0
 

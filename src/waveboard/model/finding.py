@@ -96,11 +96,15 @@ class PackReport:
     @property
     def complete(self) -> bool:
         """DESIGN section 6: every gate was asked, none is unknown, in error or in any doubt, none in enforce failed."""
-        return bool(self.reports) and not self.later and all(
-            not r.reasons
-            and r.verdict not in (Verdict.UNKNOWN, Verdict.ERROR)
-            and not (r.mode is Mode.ENFORCE and r.verdict is Verdict.FAIL)
-            for r in self.reports
+        return (
+            bool(self.reports)
+            and not self.later
+            and all(
+                not r.reasons
+                and r.verdict not in (Verdict.UNKNOWN, Verdict.ERROR)
+                and not (r.mode is Mode.ENFORCE and r.verdict is Verdict.FAIL)
+                for r in self.reports
+            )
         )
 
     @property

@@ -108,7 +108,16 @@ def make(
     )
 
 
-def retire(parent: Plan, facts: HostFacts, asides: tuple[Mapping[str, object], ...], *, proposer: str, at: datetime) -> Plan:
+def retire(
+    parent: Plan,
+    facts: HostFacts,
+    asides: tuple[Mapping[str, object], ...],
+    *,
+    proposer: str,
+    contract: str,
+    gates: str,
+    at: datetime,
+) -> Plan:
     """The separate change set that gives back what the hand itself set aside in `parent`: exact paths, nothing else.
 
     asides: the hand's own list (docs/hand.md, `aside`), already narrowed to the parent plan and the state `aside`. Raises: RefusedError when there is none.
@@ -140,8 +149,8 @@ def retire(parent: Plan, facts: HostFacts, asides: tuple[Mapping[str, object], .
         title=f"give {size} bytes back that {parent.wave} set aside",
         created_at=at.replace(microsecond=0),
         proposer=proposer,
-        contract=parent.contract,
-        gates=parent.gates,
+        contract=contract,
+        gates=gates,
         hosts=(_pin(facts),),
         read_only_hosts=parent.read_only_hosts,
         not_before=parent.not_before,

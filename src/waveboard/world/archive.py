@@ -1,6 +1,8 @@
 """Receipts, checkpoint and approvals as plain files below `.waveboard/receipts`, each written whole and durable."""
 
-from collections.abc import Mapping
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from waveboard.model.errors import ReceiptError
@@ -25,6 +27,17 @@ class FileArchive:
                 f"file {name}", "another text stands under that name", "receipts are never rewritten; look who did"
             )
         write_whole(path, raw)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """One process at a time from reading the head to filing the checkpoint; the lock ends with the process."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.directory / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def has(self, name: str) -> bool:
+        return (self.directory / name).is_file()
 
     def all(self) -> Mapping[str, bytes]:
         found = sorted(p for p in self.directory.rglob("*") if p.is_file() and not p.name.startswith("."))

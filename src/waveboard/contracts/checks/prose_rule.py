@@ -11,7 +11,6 @@ from waveboard.contracts.typed import Read
 from waveboard.model.contract import Complaint
 
 _CODE = "prose-rule"
-_SOURCE = re.compile(r"[A-Za-z0-9@._:/\[\]-]+")  # `tank/mint-data`, `nas:/tank/media`: a name, not a sentence
 _DEMANDS = re.compile(r"\b(?:must|must not|shall|never|required to|only after|only if|do not|don't)\b", re.IGNORECASE)
 
 
@@ -23,10 +22,8 @@ def run(estate: Estate) -> Iterator[Complaint]:
             )
     for read in estate.placement:
         for host, storage in (read.value.vm_storage or {}).items():
-            loc = ("vm_storage", host, "data_source")
-            if storage.data_source and not _SOURCE.fullmatch(storage.data_source):
-                why = "only a name such as `pool/dataset` or `server:/export` can be compared"
-                yield from _sentences(read, loc, why)
+            why = "only a name such as `pool/dataset` or `server:/export` can be compared"
+            yield from _sentences(read, ("vm_storage", host, "data_source"), why)
             if isinstance(storage.notes, str) and _DEMANDS.search(storage.notes):
                 yield from _sentences(read, ("vm_storage", host, "notes"), "a demand in a note binds nobody")
 

@@ -1,0 +1,62 @@
+"""Receipts are filed in order, and what a crash left out is filed by the next one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from waveboard.app.receipting import issue, new_key, subject
+from waveboard.app.site import Site
+from waveboard.model.contract import ApprovalPolicy, Contract, FindingsMap
+from waveboard.model.errors import ReceiptError
+from waveboard.model.receipt import Actor, ActorKind
+from waveboard.receipts.verify import verify
+from waveboard.world.archive import FileArchive
+from waveboard.world.clock import SystemClock
+from waveboard.world.keys import ReceiptKey
+from waveboard.world.store.memory import MemoryStore
+
+SUBJECTS = (subject("contract", "sha256:" + "0" * 64),)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    key, archive = ReceiptKey.open(tmp_path / "keys"), FileArchive(tmp_path / "receipts")
+    archive.file("receipts.pub", key.public_pem())
+    contract = Contract(
+        "m", "@o", "sha256:" + "0" * 64, {}, (), {}, FindingsMap(), {}, {}, approvals=ApprovalPolicy("a", 1, True)
+    )
+    nothing = object()
+    yield Site(
+        contract, "i", Actor("p@x", ActorKind.HUMAN), nothing, nothing, MemoryStore(), archive, lambda: nothing, key, nothing,  # type: ignore[arg-type, return-value]
+        SystemClock(), "sha256:" + "0" * 64, print, lambda place: None,
+    )  # fmt: skip
+
+
+def told(site: Site) -> int:
+    return verify(dict(site.archive.all()), lambda *_: "nobody").head.seq
+
+
+def test_every_receipt_is_filed_and_the_checkpoint_follows(site: Site) -> None:
+    for number in range(1, 4):
+        assert issue(site, "audit", new_key(site, "host.audit"), SUBJECTS, {"n": number}) == number
+        assert told(site) == number
+
+
+def test_what_a_crash_left_out_of_the_archive_is_filed_with_the_next_receipt(site: Site, tmp_path: Path) -> None:
+    for number in range(3):
+        issue(site, "audit", new_key(site, "host.audit"), SUBJECTS, {"n": number})
+    last = sorted((tmp_path / "receipts" / "receipts").iterdir())[-1]
+    last.unlink()  # the store has it, the archive lost the race with a kill
+    (tmp_path / "receipts" / ".half.json.tmp").write_bytes(b"{")
+    with pytest.raises(ReceiptError):
+        told(site)
+    issue(site, "audit", new_key(site, "host.audit"), SUBJECTS, {"n": 4})
+    assert told(site) == 4
+
+
+def test_a_filed_receipt_is_never_rewritten(site: Site, tmp_path: Path) -> None:
+    issue(site, "audit", new_key(site, "host.audit"), SUBJECTS, {})
+    name = next((tmp_path / "receipts" / "receipts").iterdir()).name
+    with pytest.raises(ReceiptError, match="another text"):
+        site.archive.file("receipts/" + name, b"other")
