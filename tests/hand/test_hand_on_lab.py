@@ -73,6 +73,7 @@ def back(controller: Controller, names: tuple[str, ...] = ALL) -> dict[str, Any]
     return facts
 
 
+@pytest.mark.long
 def test_w8b_there_survives_a_reboot_and_comes_back(lab_host: LabHost) -> None:
     before, kept = shape(lab_host), held(lab_host)
     controller = lab_host.w8b()
@@ -113,6 +114,7 @@ def test_what_was_written_after_the_switch_comes_back_with_the_undo(lab_host: La
     )
 
 
+@pytest.mark.long
 def test_retire_gives_back_exactly_what_was_set_aside(lab_host: LabHost) -> None:
     kept, controller = held(lab_host), lab_host.w8b()
     forward(controller)
@@ -161,6 +163,7 @@ def test_a_power_cut_in_the_middle_is_unknown_then_undone(lab_host: LabHost) -> 
     assert held(lab_host) == kept
 
 
+@pytest.mark.long
 def test_a_service_that_will_not_start_fails_and_goes_back(lab_host: LabHost) -> None:
     before, kept = shape(lab_host), held(lab_host)
     controller = lab_host.w8b()

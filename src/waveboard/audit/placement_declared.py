@@ -68,8 +68,6 @@ def by_volume(ground: Ground, container: Container, path: str, volume: Volume, r
                 container, path, f"the volume {volume.name} mounts {device or 'nothing'} in a way that cannot be followed"
             )
         return _mounted(ground, container, path, seen, node)
-    if not device.startswith("/"):
-        return _none(container, path, f"the volume {volume.name} binds {device!r}, which is no absolute path")
     return _host(ground, container, path, device + rest, node)
 
 
