@@ -1,0 +1,60 @@
+"""The recorded fleet gives the same verdicts for ever, and every answer about it can be had without a host."""
+
+from pathlib import Path
+
+import pytest
+
+from waveboard.app.check import judge
+from waveboard.app.read import Reading, understand
+from waveboard.audit import bundle as bundles
+from waveboard.gates import outcome
+from waveboard.model.evidence import Bundle
+from waveboard.wiring import load_contracts, usable
+
+MINT = Path(__file__).resolve().parents[2] / "examples" / "mint"
+CONTRACT = usable(load_contracts(MINT))
+
+
+def recorded() -> dict[str, Bundle]:
+    found = (bundles.from_json(path.read_bytes()) for path in sorted((MINT / "fleet").glob("*.json")))
+    return {bundle.host: bundle for bundle in found}
+
+
+def reading(found: dict[str, Bundle]) -> Reading:
+    at = max(b.collected_at for b in found.values())
+    return understand(CONTRACT, found, "CAP-20261122-181607__host.audit__Rtest0000", at)
+
+
+def test_the_recorded_drift_is_what_the_specification_found() -> None:
+    report = judge(CONTRACT, CONTRACT.packs["mint-storage"], reading(recorded()))
+    seen = {(f.host, f.code) for f in report.findings}
+    assert {
+        ("mint-data", "boot-backed"),
+        ("mint-data", "anonymous-volume"),
+        ("mint-data", "redis-appendonly-off"),
+        ("mint-data", "root-usage"),
+        ("mint-apps", "surface-ungoverned"),
+        ("mint-apps", "tmp-large-file"),
+    } <= seen
+    assert report.complete and outcome.exit_code(report) == 2
+    assert {stor for f in report.findings for stor in f.stor} >= {"STOR-001", "STOR-002", "STOR-003", "STOR-004", "STOR-006"}
+
+
+def test_judging_twice_gives_the_same_report() -> None:
+    pack = CONTRACT.packs["mint-storage"]
+    assert judge(CONTRACT, pack, reading(recorded())) == judge(CONTRACT, pack, reading(recorded()))
+
+
+@pytest.mark.parametrize("lost", ["mint-data", "mint-apps"])
+def test_a_host_that_gave_no_answer_is_never_green(lost: str) -> None:
+    found = recorded()
+    found[lost] = bundles.failed(lost, "unreachable", found[lost].collector, found[lost].collected_at)
+    report = judge(CONTRACT, CONTRACT.packs["mint-storage"], reading(found))
+    assert not report.complete and outcome.exit_code(report) == 5
+    assert not any(f.host == lost for f in report.findings)
+
+
+def test_a_pack_whose_gates_are_not_all_built_is_never_complete() -> None:
+    report = judge(CONTRACT, CONTRACT.packs["mint"], reading(recorded()))
+    assert report.later and not report.complete and outcome.exit_code(report) == 5
+    assert "13 not built yet" in outcome.summary(report)
