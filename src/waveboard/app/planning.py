@@ -24,10 +24,18 @@ def wave_named(site: Site, name: str) -> WaveSpec:
     return site.contract.waves[name]
 
 
-def plan(site: Site, wave: WaveSpec, read: Reading) -> Known:
-    """The wave's plan, stored and receipted. An empty plan is a plan: it says that nothing is left to do."""
+def plannable(wave: WaveSpec) -> None:
+    """Asked before any host is read. Raises: RefusedError for a draft, and for a wave that may not change a host."""
+    if wave.policy != "controlled-runtime":
+        because = f"its mutation policy is `{wave.policy}`: no runtime mutation is possible while it is open"
+        raise RefusedError(f"plan {wave.id}", because, "there is nothing to plan; see `waveboard wave show`")
     if wave.draft:
         raise RefusedError(f"plan {wave.id}", "the wave is a draft: some of its steps do not exist yet", "see its file")
+
+
+def plan(site: Site, wave: WaveSpec, read: Reading) -> Known:
+    """The wave's plan, stored and receipted. An empty plan is a plan: it says that nothing is left to do."""
+    plannable(wave)
     made = planner.make(
         wave,
         site.contract,

@@ -42,6 +42,7 @@ def plan(ctx: click.Context, wave: str, out: str | None, as_json: bool) -> int:
 
     site = opened(ctx.obj)
     spec = planning.wave_named(site, wave)
+    planning.plannable(spec)
     reading = read.audit(site, spec.mutate_hosts)
     return _written(planning.plan(site, spec, reading), out, as_json)
 

@@ -5,6 +5,7 @@ from collections.abc import MutableMapping, Sequence
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.cli import show
+from waveboard.model.errors import WaveboardError
 from waveboard.model.history import CapRun
 
 
@@ -23,8 +24,11 @@ def _named(context: MutableMapping[str, object]) -> str | None:
 
 
 def cap_receipt(context: MutableMapping[str, object], capability: str, args: Sequence[str], code: int) -> None:
-    """The receipt of one `cap run`, where there is a workspace to keep it. Prints the run key."""
-    site = opened(context)
+    """The receipt of one `cap run`, where there is a usable workspace to keep it. Prints the run key."""
+    try:
+        site = opened(context)
+    except WaveboardError:
+        return  # the command itself has said so already, with its own exit code
     key = new_key(site, capability)
     issue(
         site,

@@ -1,0 +1,111 @@
+"""The door: one clear error each for bad input, the documented exit code, nothing half-written."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from waveboard.cli import run
+
+ROOT = Path(__file__).resolve().parents[2]
+FLEET = ROOT / "examples" / "mint" / "fleet"
+
+
+@pytest.fixture
+def mint(tmp_path: Path) -> Path:
+    place = tmp_path / "mint"
+    shutil.copytree(ROOT / "examples" / "mint", place, ignore=shutil.ignore_patterns("fleet", ".waveboard"))
+    for path in (tmp_path, place, place / "waveboard.yaml"):
+        path.chmod(path.stat().st_mode & ~0o022)
+    return place
+
+
+BAD = [
+    (("verify", "nope"), 1, "has no such pack"),
+    (("plan", "W9"), 1, "has no such wave"),
+    (("plan", "W8A"), 3, "no runtime mutation"),
+    (("gates", "D999"), 1, "there is no such gate"),
+    (("wave", "show", "W9"), 1, "has no such wave"),
+    (("audit", "stranger"), 1, "the contracts name no such host"),
+    (("apply", "sha256:0123456789ab"), 1, "neither a file nor a stored plan"),
+    (("approve", "no.plan", "--key", "k", "--as", "x"), 1, "neither a file nor a stored plan"),
+    (("where", "mint-data", "relative/path"), 1, "not an absolute path"),
+    (("findings",), 1, "no pack was judged yet"),
+    (("cap", "run", "no.such.thing"), 1, "there is no such capability"),
+    (("verify", "mint-storage", "--evidence", "waves"), 1, "holds no bundle"),
+    (("receipts", "verify", "waves"), 8, "does not belong here"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "because"), BAD, ids=[" ".join(row[0]) for row in BAD])
+def test_bad_input_gets_one_clear_error(
+    mint: Path,
+    words: tuple[str, ...],
+    code: int,
+    because: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(mint)
+    assert run(["--workspace", str(mint), *words]) == code
+    said = capsys.readouterr().err
+    assert said.count("error: ") == 1 and because in said and "way out: " in said
+
+
+def test_a_broken_contract_is_named_by_its_place(mint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (mint / "packs.yaml").write_text("packs:\n  mint:\n    gates: [D235\n")
+    assert run(["--workspace", str(mint), "verify", "mint"]) == 1
+    assert "packs.yaml:" in capsys.readouterr().err
+    assert run(["--workspace", str(mint), "contracts", "check", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["schema"] == "waveboard.contracts-check/1"
+    assert set(told["errors"][0]) == {"file", "line", "col", "path", "code", "message", "fix"}
+
+
+def test_a_workspace_that_others_can_write_to_is_refused(mint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (mint / "waveboard.yaml").chmod(0o666)
+    assert run(["--workspace", str(mint), "wave", "list"]) == 1
+    assert "can be written by others" in capsys.readouterr().err
+
+
+def test_no_workspace_is_said_once_even_by_cap_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--workspace", str(tmp_path), "cap", "run", "verify.pack.run", "mint"]) == 1
+    assert capsys.readouterr().err.count("error: ") == 1
+
+
+def test_offline_judging_is_receipted_and_the_receipts_verify(mint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--workspace", str(mint), "verify", "mint-storage", "--evidence", str(FLEET)]) == 2
+    assert run(["--workspace", str(mint), "cap", "run", "findings.list", "--", "--json"]) == 0
+    capsys.readouterr()
+    assert run(["--workspace", str(mint), "receipts", "verify", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["receipts"] == 2
+    filed = sorted((mint / ".waveboard" / "receipts" / "receipts").iterdir())
+    filed[0].write_bytes(filed[0].read_bytes().replace(b"a", b"b", 1))
+    assert run(["--workspace", str(mint), "receipts", "verify"]) == 8
+    assert filed[0].name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["json", "junit", "sarif", "prometheus", "markdown"])
+def test_every_output_format_is_written(mint: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--workspace", str(mint), "verify", "mint-storage", "--evidence", str(FLEET), "--format", form]) == 2
+    assert "redis" in capsys.readouterr().out
+
+
+def test_where_prints_the_agreed_document(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["where", "--evidence", str(FLEET / "mint-data.json"), "/var/lib/docker", "--json"]
+    assert run(words) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert {"path", "mount", "chain", "disks", "class", "boot", "confidence", "why"} <= set(told)
+    assert (told["class"], told["boot"], told["disks"]) == ("BOOT", True, ["sda"])
+
+
+def test_agents_cannot_approve(mint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from tests.waves.test_plan import E, planned
+    from waveboard.waves import plan_json
+
+    monkeypatch.setenv("WAVEBOARD_ACTOR", "agent:worker-1")
+    (mint / "trust" / "allowed_signers").write_text("")
+    (mint / "w.plan").write_bytes(plan_json.to_bytes(planned(E.MOUNT)))
+    code = run(["--workspace", str(mint), "approve", str(mint / "w.plan"), "--key", "/nonexistent", "--as", "ronny@mint"])
+    assert code == 4 and "only people approve" in capsys.readouterr().err
