@@ -8,8 +8,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
+from waveboard.app.step_receipts import receipted, settle
 from waveboard.model.change import Action, ActionKind, Event, Lease, Plan, Step
 from waveboard.model.errors import HostError
 from waveboard.model.units import show_size
@@ -32,6 +32,7 @@ class WaveWork:
     digest: str
     lease: Lease
     _seen: str = field(default="", repr=False)
+    _receipted: set[int] | None = field(default=None, repr=False)
     _lines: int = 0  # of the journal that the last action was decided on
 
     def next_action(self) -> Action:
@@ -40,6 +41,7 @@ class WaveWork:
         return decide(self.plan, events)
 
     def perform(self, action: Action) -> None:
+        settle(self.site, self.plan, self.digest, self._known())
         self.lease = self.site.store.renew_lease(self.lease, self.site.clock.now(), LEASE_S)
         match action.kind:
             case ActionKind.APPLY:
@@ -52,6 +54,12 @@ class WaveWork:
                 self._probe(action, "undo")
             case _:
                 self._close(action)
+        settle(self.site, self.plan, self.digest, self._known())
+
+    def _known(self) -> set[int]:
+        if self._receipted is None:
+            self._receipted = receipted(self.site, self.digest)
+        return self._receipted
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
@@ -103,12 +111,6 @@ class WaveWork:
         elif not good:
             detail["why"] = str(state.get("why") or "the hand gave no reason")
         self._record(action, kind, detail)
-        body = {"plan": self.digest, "step": step.id, "verb": step.verb, "host": step.host, "phase": phase, "attempt": action.attempt,
-                "result": kind, "fence": self.lease.fence, "why": str(detail.get("why", "")), "outcome": _plain(facts)}  # fmt: skip
-        capability = "wave.apply" if phase == "do" else "wave.undo"
-        issue(
-            self.site, "step" if phase == "do" else "undo", new_key(self.site, capability), (subject("plan", self.digest),), body
-        )
         self._say(f"  {kind}{': ' + str(detail['why']) if 'why' in detail else ''}{_measured(facts)}")
 
     # -- looking -----------------------------------------------------------------------------------------------------
@@ -132,7 +134,7 @@ class WaveWork:
             found = {"done": "not-done", "not-done": "done"}.get(found, found)
         reasons = looked.get("reasons")
         why = "; ".join(str(r) for r in reasons) if isinstance(reasons, list) else str(state.get("why", ""))
-        self._record(action, "probed", {"found": found, "why": why})
+        self._record(action, "probed", {"found": found, "why": why, "phase": phase})
 
     def _watch(self, step: Step, phase: str, attempt: int) -> Mapping[str, object] | None:
         """The hand's last word on a running step; None when the host stopped answering."""
