@@ -68,18 +68,34 @@ CRASHES = (
 UNDO_CRASHES = ("undo-intent.after:w8b-05", "undo.after:w8b-02", "undo-outcome.before:w8b-01b")
 
 
-def test_a_wave_survives_kills_of_the_controller_and_is_undone_to_the_byte(desk: Desk) -> None:
+STEPS = ("w8b-01a", "w8b-01b", "w8b-02", "w8b-03", "w8b-04", "w8b-05")
+PLACES = ("intent.before", "intent.after", "do.after", "do-outcome.before", "do-outcome.after")
+EVERY = tuple(f"{place}:{step}" for step in STEPS for place in PLACES)
+UNDO_PLACES = ("undo-intent.before", "undo-intent.after", "undo.after", "undo-outcome.before", "undo-outcome.after")
+EVERY_UNDO = tuple(f"{place}:{step}" for step in reversed(STEPS) for place in UNDO_PLACES)
+
+
+@pytest.mark.parametrize(
+    ("crashes", "undo_crashes"),
+    [
+        pytest.param(CRASHES, UNDO_CRASHES, id="a sample"),
+        pytest.param(EVERY, EVERY_UNDO, id="every boundary of every step", marks=pytest.mark.long),
+    ],
+)
+def test_a_wave_survives_kills_of_the_controller_and_is_undone_to_the_byte(
+    desk: Desk, crashes: tuple[str, ...], undo_crashes: tuple[str, ...]
+) -> None:
     data, apps = desk.running.host("mint-data"), desk.running.host("mint-apps")
     before, files, foreign = measure(data), config_digests(data), apps.root_run("docker ps -aq --no-trunc | sort").stdout
     desk.planned()
-    for place in CRASHES:
+    for place in crashes:
         assert desk.waveboard("apply", "w8b.plan", crash_at=place).returncode == KILLED, place
     assert "every step is applied" in desk.ok("apply", "w8b.plan")
     assert measure(data) == before and config_digests(data) != files
     assert desk.ok("receipts", "show").count("  step ") == 6  # a kill between journal and receipt loses neither
     assert "boot-backed" not in desk.ok("verify", "mint-storage", code=2)
     assert "FAILS" in desk.ok("close", "w8b.plan", code=3)  # root does not shrink before the retire set
-    for place in UNDO_CRASHES:
+    for place in undo_crashes:
         assert desk.waveboard("undo", "w8b.plan", crash_at=place).returncode == KILLED, place
     desk.ok("undo", "w8b.plan")
     assert (measure(data), config_digests(data)) == (before, files)
