@@ -2,6 +2,7 @@
 
 Hosts get their identity as systemd credentials over fw_cfg, so no image is mounted. Each host has a network of its own
 that leads nowhere: unlike the nspawn tier, hosts do not see each other. Without working KVM the processor is emulated.
+The kernel names SCSI disks in the order their probes end, so sda and sdb may change places from boot to boot.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from lab.golden.bake import boot_files
 from lab.identity import files
 from lab.settings import SSH_PORT, Settings
 
-KERNEL = "root=/dev/sda rw console=ttyS0 net.ifnames=0 apparmor=0 mitigations=off panic=1 quiet systemd.hostname="
+KERNEL = "root=LABEL=rootfs rw console=ttyS0 net.ifnames=0 apparmor=0 mitigations=off panic=1 quiet systemd.hostname="
 BINARY = "qemu-system-x86_64"
 # QEMU 7.2 sometimes spoils the flags after an emulated cmpxchg16b, and the guest's kernel panics: hide the instruction.
 # Five-level page tables only cost time in emulation.

@@ -44,7 +44,12 @@ TOLD = [
     ("windows.yaml", "2026-02-26T22:00:00Z", "|2026-02-26T22:00:00", "error", "bad-value"),
     ("windows.yaml", "2026-02-26T22:00:00Z", "2026-02-27T02:00:00Z", "error", "bad-value"),
     ("packs.yaml", "gates: [D235, D236]", "gates: |[D235, D235]", "error", "bad-value"),
+    ("guard.yaml", "required_containers: [cache, store]", "required_containers: |7", "error", "wrong-type"),
+    ("guard.yaml", "require_appendonly: true", "require_appendonly: |'yes'", "error", "wrong-type"),
     # keys nobody reads
+    ("guard.yaml", "version: v1", "version: v1\n|extra: 1", "warning", "unread-key"),
+    ("guard.yaml", "thresholds:", "thresholds:\n  |db_1_contract: 1", "warning", "unread-key"),
+    ("placement.yaml", "    vmid: 12", "    |vm_id: 12", "warning", "unread-key"),
     ("hosts.yaml", "      tags: [vm]", "      |tagz: [vm]", "warning", "unread-key"),
     ("guard.yaml", "require_appendonly: true", "require_appendonly: true\n    |require_tls: true", "warning", "unread-key"),
     ("guard.yaml", "mode: {default_policy: report,", "mode: {default_policy: report, |active_wave: W1,", "warning", "unread-key"),
@@ -263,6 +268,7 @@ SILENT = [
     ("waveboard.yaml", "hosts: hosts.yaml", "hosts: ./hosts.yaml"),
     ("waveboard.yaml", "vms: vms.yaml", "vms: [vms.yaml]"),
     ("waveboard.yaml", "vms: vms.yaml", "vms: vm?.yaml"),
+    ("waveboard.yaml", "vms: vms.yaml", "vms: [vm?.yaml, vms.yaml]"),
 ]  # fmt: skip
 
 
@@ -333,6 +339,10 @@ def test_a_broken_file_is_told_once_and_not_blamed_on_others() -> None:
         ({f: t for f, t in SOUND.items() if f != "guard.yaml"}, "missing-file"),
         ({**SOUND, "waveboard.yaml": Unreadable("no such file")}, "missing-file"),
         ({**SOUND, "guard.yaml": b"\xff\xfe"}, "not-utf8"),
+        ({**SOUND, "waveboard.yaml": ""}, "empty"),
+        ({**SOUND, "waveboard.yaml": "a: [\n"}, "syntax"),
+        ({**SOUND, "waveboard.yaml": "- a\n"}, "wrong-type"),
+        ({**SOUND, "waveboard.yaml": "name: x\n"}, "missing-key"),
         ({**SOUND, "guard.yaml": ""}, "empty"),
         ({**SOUND, "guard.yaml": "- a\n- b\n"}, "wrong-type"),
         ({**SOUND, "guard.yaml": "7\n"}, "wrong-type"),

@@ -39,9 +39,14 @@ REFUSED = [
 ]
 
 
+# what is wrong with these is told, and the rest of the file is still looked at, so that all errors come at once
+STILL_READ = {"duplicate-key", "anchor", "hidden-character", "tag"}
+
+
 @pytest.mark.parametrize(("raw", "code", "at"), REFUSED)
 def test_refused_with_its_place(raw: bytes, code: str, at: str) -> None:
-    _, complaints = read("f.yaml", raw)
+    document, complaints = read("f.yaml", raw)
+    assert document is None or code in STILL_READ
     assert (code, f"f.yaml:{at}") in {(c.code, str(c.place)) for c in complaints}
     assert all(c.level == "error" and c.message and c.fix for c in complaints)
 
@@ -55,6 +60,7 @@ READ = [
     (b"\xef\xbb\xbfa: 1\r\nb: 2\r\n", {"a": 1, "b": 2}),
     (b"on: NO\nt: 1:30\nd: 2026-02-26\ny: yes\n", {"on": "NO", "t": "1:30", "d": "2026-02-26", "y": "yes"}),
     (b"a: 010\nb: 0x1f\nc: 0o17\nd: 1_000\n", {"a": 10, "b": 31, "c": 15, "d": "1_000"}),
+    (b"010: a\nnull: b\ntrue: c\n1.50: d\n", {"010": "a", "null": "b", "true": "c", "1.50": "d"}),
     (b"a: ~\nb:\nc: null\nd: 'null'\n", {"a": None, "b": None, "c": None, "d": "null"}),
     (b"a: True\nb: 'true'\nc: 1.5\nd: -.5e1\n", {"a": True, "b": "true", "c": 1.5, "d": -5.0}),
     (b"a: '.nan'\nb: nan\nc: v1\n", {"a": ".nan", "b": "nan", "c": "v1"}),
@@ -71,6 +77,11 @@ def test_a_look_alike_is_read(raw: bytes, value: object) -> None:
     assert complaints == ()
     assert document is not None
     assert value is None or plain(document.root) == value
+
+
+@pytest.mark.parametrize("raw", [b"a: !!str 1\n", b"a: !x {b: 1}\n", b"<<: 1\n", b"a: 1\nb: *a\n", b"a: .inf\n", b"a: 1\n---\n"])
+def test_what_changes_meaning_makes_the_whole_file_unusable(raw: bytes) -> None:
+    assert read("f.yaml", raw)[0] is None
 
 
 def test_every_duplicate_is_told_with_both_places() -> None:

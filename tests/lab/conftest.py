@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import lab
 from lab.settings import Settings
 
-NAME = "wbtest"
+NAME = os.environ.get("WAVEBOARD_TEST_LAB", "wbtest")  # so that two checkouts can test on one machine
 
 
 def why_not() -> str | None:
@@ -43,6 +44,7 @@ def running_lab() -> Iterator[lab.Lab]:
         yield lab.up(settings=settings)
     finally:
         lab.down(settings=settings)
+        shutil.rmtree(settings.state)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,6 +39,7 @@ def own() -> Iterator[Settings]:
     lab.down(settings=settings)
     yield settings
     lab.down(settings=settings)
+    shutil.rmtree(settings.state)
 
 
 def lines(*argv: str) -> list[str]:
@@ -202,6 +204,7 @@ def test_one_lab_never_counts_or_sweeps_another(own: Settings) -> None:
     lab.up(HOST, wait=False, settings=own)
     other = settings_of_own("wbgonetoo")
     lab.down(settings=other)
+    shutil.rmtree(other.state)
     assert leftovers.loops_of(own)
     shorter = Settings(own.name[:-1], own.state.with_name(own.state.name[:-1]), own.cache, own.octet)
     assert str(own.state).startswith(str(shorter.state))

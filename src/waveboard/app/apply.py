@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from waveboard.app.approve import standing
 from waveboard.app.entry import unmet
+from waveboard.app.planning import asides
 from waveboard.app.plans import Known, keep
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, subject
@@ -43,6 +44,12 @@ def undo(site: Site, known: Known) -> Action:
     against = why_not_undo(known.plan, events)
     if against:
         raise RefusedError(f"undo {known.plan.wave}", against, "waveboard status")
+    gone = [
+        str(a.get("path") or a.get("volume")) for pin in known.plan.hosts for a in asides(site, pin.host, known.digest, "retired")
+    ]
+    if gone:
+        because = f"{', '.join(gone)} was set aside by it and has been retired since: what the undo would put back is gone"
+        raise RefusedError(f"undo {known.plan.wave}", because, "plan a wave that moves the data where you want it")
     if not any(e.kind == "undo-asked" for e in events):
         site.store.record(known.digest, "undo-asked", "", 0, site.clock.now(), 0, {"by": site.actor.principal})
     action = _drive(site, known, fresh=False)

@@ -72,7 +72,7 @@ def retire(site: Site, parent: Known, read: Reading) -> Known:
     made = planner.retire(
         parent.plan,
         facts,
-        _asides(site, host, parent.digest),
+        asides(site, host, parent.digest, "aside"),
         proposer=site.actor.principal,
         contract=site.contract.digest,
         gates=site.gates,
@@ -81,12 +81,13 @@ def retire(site: Site, parent: Known, read: Reading) -> Known:
     return _keep(site, made, read)
 
 
-def _asides(site: Site, host: str, digest: str) -> tuple[Mapping[str, object], ...]:
+def asides(site: Site, host: str, digest: str, state: str) -> tuple[Mapping[str, object], ...]:
+    """What the host's own hand says it set aside under a plan and now has in that state (docs/hand.md, `aside`)."""
     answer = site.hand.call(site.target(host), {"op": "aside"}, 60.0)
     listed = answer.get("aside")
     if not isinstance(listed, list):
         raise HostError(f"learn what is set aside on {host}", "the hand did not say", "waveboard status")
-    return tuple(a for a in listed if isinstance(a, dict) and a.get("plan") == digest and a.get("state") == "aside")
+    return tuple(a for a in listed if isinstance(a, dict) and a.get("plan") == digest and a.get("state") == state)
 
 
 def _keep(site: Site, made: Plan, read: Reading) -> Known:

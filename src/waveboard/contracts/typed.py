@@ -107,15 +107,17 @@ def _keys_at(model: type[BaseModel], loc: tuple[Any, ...]) -> set[str]:
     schema = model.model_json_schema()
     here: Any = schema
     for step in loc:
-        here = _resolved(schema, here)
-        here = (
-            here.get("items", {})
-            if isinstance(step, int)
-            else here.get("properties", {}).get(step, here.get("additionalProperties", {}))
-        )
+        here = _below(_resolved(schema, here), step)
         if not isinstance(here, dict):
             return set()
     return set(_resolved(schema, here).get("properties", {}))
+
+
+def _below(here: Any, step: str | int) -> Any:
+    if isinstance(step, int):
+        return here.get("items")
+    by_pattern = next(iter(here.get("patternProperties", {}).values()), here.get("additionalProperties"))
+    return here.get("properties", {}).get(step, by_pattern)
 
 
 def _resolved(schema: Any, here: Any) -> Any:
