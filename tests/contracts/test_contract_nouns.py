@@ -67,6 +67,88 @@ def test_a_target_is_reached_as_access_says_and_else_as_its_file_says() -> None:
     assert [t.user for t in plain.targets] == ["ubuntu", "root", "root"]
 
 
+ACCESS = """\
+name: other
+store: sqlite:///elsewhere.db
+access:
+  port: 2200
+  audit_key: keys/audit
+  mutate_user: hand
+  mutate_key: keys/hand
+  hosts:
+    db-1: {audit_user: own, audit_key: keys/own, mutate_user: own-hand, mutate_key: keys/own-hand, known_hosts: trust/own}
+"""
+
+
+def test_access_of_one_host_wins_over_access_of_all() -> None:
+    kept = SOUND["waveboard.yaml"].split("access:")[0].replace("name: small\n", "")
+    found = contract({**SOUND, "waveboard.yaml": kept + ACCESS})
+    assert (found.name, found.owner, found.store) == ("other", "@someone", "sqlite:///elsewhere.db")
+    assert contract().store == "sqlite:///.waveboard/state.db"
+    one, two, _ = found.targets
+    assert (one.user, one.key_file, one.mutate_user, one.mutate_key_file) == ("own", "keys/own", "own-hand", "keys/own-hand")
+    assert (two.user, two.key_file, two.mutate_user, two.mutate_key_file) == ("root", "keys/audit", "hand", "keys/hand")
+    assert (one.address, one.port, one.known_hosts, two.port, two.known_hosts) == ("10.0.0.1", 2200, "trust/own", 2200, None)
+    own = spoilt("hosts.yaml", "      host: 10.0.0.2", "      host: 10.0.0.2\n      port: 2022")
+    assert contract(own).targets[1].port == 2022
+
+
+def test_the_findings_map_comes_over_whole() -> None:
+    bare = "  - {id: STOR-002, severity: low, status: fixed}\n"
+    title = SOUND["findings.yaml"].replace("    severity: high", "    title: On boot\n    wave_bucket: W1\n    severity: high")
+    findings = contract({**SOUND, "findings.yaml": title + bare}).findings
+    first, second = findings.findings
+    assert (first.title, first.wave, first.cluster, first.status) == ("On boot", "W1", "on-boot", "open")
+    assert (first.gaps, first.loops) == (("GAP-OP-1", "GAP-OP-2"), ("LOOP-STORE-20260226",))
+    assert (second.title, second.wave, second.cluster, second.gaps, second.loops) == ("", "", "", (), ())
+    cluster = findings.clusters[0]
+    assert (cluster.id, cluster.stor, cluster.gaps, cluster.loop) == (
+        "on-boot",
+        ("STOR-001",),
+        ("GAP-OP-1",),
+        "LOOP-STORE-20260226",
+    )
+
+
+def test_without_a_findings_map_no_stor_dangles() -> None:
+    texts = without("findings.yaml")
+    assert judge(texts).complaints == ()
+
+
+def test_a_vm_reached_under_another_name_is_that_host() -> None:
+    vms = SOUND["vms.yaml"].replace("    hostname: app.two\n", "    hostname: two\n    ssh_target: app.two\n")
+    placement = SOUND["placement.yaml"].replace("  app.two:", "  two:")
+    derived = SOUND["derived.yaml"].replace("{hostname: app.two}", "{hostname: two}")
+    found = contract({**SOUND, "vms.yaml": vms, "placement.yaml": placement, "derived.yaml": derived})
+    assert "two" not in found.policies
+    policy = found.policies["app.two"]
+    assert policy.tier and (policy.vmid, policy.tier.value) == (12, "boot-only")
+    nameless = placement.replace("    vmid: 12\n", "")
+    again = contract({**SOUND, "vms.yaml": vms, "placement.yaml": nameless, "derived.yaml": derived})
+    assert again.policies["app.two"].vmid == 12
+
+
+def test_a_guard_judges_the_hosts_of_its_packs_and_those_of_its_sections() -> None:
+    other = SOUND["guard.yaml"].split("db_1_contract")[0].replace("60", "40")
+    workspace = SOUND["waveboard.yaml"].replace("guard: guard.yaml", "guard: [guard.yaml, other.yaml]")
+    packs = SOUND["packs.yaml"].replace("hosts: [db-1, app.two]", "guard: other.yaml\n    hosts: [app.two]")
+    found = contract({**SOUND, "waveboard.yaml": workspace, "other.yaml": other, "packs.yaml": packs})
+    warn = {host: policy.thresholds.root_warn_pct for host, policy in found.policies.items()}
+    assert warn["app.two"] == Sourced(40.0, Place("other.yaml", 5, 24))
+    assert warn["db-1"] == Sourced(60.0, Place("guard.yaml", 5, 24))
+    assert warn["gate"] is None
+    assert found.policies["app.two"].write_surface_patterns == ()  # that section is in the guard that does not judge it
+
+
+def test_network_disks_are_allowed_only_where_it_says_so() -> None:
+    assert contract().policies["db-1"].allow_network_block is False
+    texts = spoilt(
+        "services.yaml", "    data_disk_serial", "    allow_network_block: true\n    boundary: filesystem\n    data_disk_serial"
+    )
+    policy = contract(texts).policies["db-1"]
+    assert (policy.allow_network_block, policy.boundary) == (True, "filesystem")
+
+
 def test_packs_waves_windows_and_findings() -> None:
     found = contract()
     pack = found.packs["small"]
