@@ -12,7 +12,7 @@ from waveboard.model.change import Plan
 from waveboard.model.errors import ContractError, HostError, RefusedError, UsageError
 from waveboard.model.evidence import Identity, digest_of
 from waveboard.model.facts import BlockDevice, BlockDevices, DeviceLinks, HostFacts, Mount, Mounts, Unavailable
-from waveboard.waves import pins, plan_json, show
+from waveboard.waves import plan_json, show
 from waveboard.waves.admit import refusals
 from waveboard.waves.plan import make, retire
 
@@ -183,7 +183,6 @@ def test_changed_facts_void_a_plan_and_grown_data_does_not() -> None:
     assert admitted(plan, E.facts(d=grown)) == set()
     assert admitted(plan, E.facts(d=E.docker(root_dir="/elsewhere"))) == {"facts"}
     assert admitted(plan, E.facts(b=partitioned())) == set()  # a partition is no disk; the hand looks at it before mkfs
-    assert pins.differences(pins.relied_on(E.facts()), pins.relied_on(E.facts(d=E.docker(root_dir="/x")))) == ("docker",)
 
 
 def test_retire_names_exactly_what_was_set_aside() -> None:

@@ -42,8 +42,3 @@ def fingerprint(facts: HostFacts) -> str:
     """`sha256:…` of relied_on."""
     text = json.dumps(relied_on(facts), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + sha256(text.encode()).hexdigest()
-
-
-def differences(before: dict[str, object], after: dict[str, object]) -> tuple[str, ...]:
-    """Which parts differ, by name, for the refusal a person reads."""
-    return tuple(sorted(name for name in {**before, **after} if before.get(name) != after.get(name)))
