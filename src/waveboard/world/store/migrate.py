@@ -1,5 +1,6 @@
 """Brings a database to this program's schema, forward only. Imports Alembic only when there is something to do."""
 
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ def config(connection: sa.Connection) -> "Config":
     """Alembic's settings in memory: the scripts beside this file, and the connection to use."""
     from alembic.config import Config
 
-    settings = Config()
+    settings = Config(stdout=StringIO())  # alembic's chatter is nobody's output; its default stream is bound at import
     settings.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     settings.attributes["connection"] = connection
     return settings
