@@ -28,8 +28,6 @@ from waveboard.world.keys import ReceiptKey
 from waveboard.world.receipt_files import read_bundle, write_bundle
 from waveboard.world.ssh_keygen import SshKeygen
 
-NAMESPACE = "waveboard-approval@v1"
-
 
 def locate(named: str | None) -> Path:
     """The workspace directory the caller means."""
@@ -176,7 +174,7 @@ def _payload(raw: bytes) -> bytes:
 
 
 def _ssh_keygen() -> SshKeygen:
-    return SshKeygen(sshsig.dearmor, NAMESPACE)
+    return SshKeygen(sshsig.dearmor, sshsig.NAMESPACE)
 
 
 def _engine(store: str, directory: Path) -> Engine:

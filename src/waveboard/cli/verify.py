@@ -3,12 +3,16 @@
 import inspect
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from waveboard.cli import show
 from waveboard.cli.site import opened
 from waveboard.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from waveboard.app.check import Checked
 
 FORMATS = ("text", "json", "junit", "sarif", "prometheus", "markdown")
 
@@ -41,20 +45,18 @@ def verify(ctx: click.Context, pack: str, given: tuple[str, ...], form: str, as_
     else:
         reading = read.audit(site, hosts)
     checked = check(site, pack, reading)
-    click.echo(rendered(checked.raw, "json" if as_json else form, checked), nl=False)
+    click.echo(rendered(checked, "json" if as_json else form), nl=False)
     if form == "text" and not as_json:
         click.echo(checked.run_key)
     return 0 if exit_zero else outcome.exit_code(checked.report)
 
 
-def rendered(raw: bytes, form: str, checked: object) -> str:
+def rendered(checked: "Checked", form: str) -> str:
     """The report in one of FORMATS."""
-    from waveboard.app.check import Checked
     from waveboard.gates import report_junit, report_markdown, report_prometheus, report_sarif, report_text
 
-    assert isinstance(checked, Checked)
     if form == "json":
-        return raw.decode()
+        return checked.raw.decode()
     writers = {
         "text": report_text.render,
         "junit": report_junit.render,
