@@ -1184,6 +1184,14 @@ def op_holds(request: Json) -> Json:
     return {"holds": held, "reasons": reasons}
 
 
+def op_fence(request: Json) -> Json:
+    """Remember a newer fence and do nothing else: what an undo sends first, since it may come when `open` is no longer allowed."""
+    demand_keys(request, {"op": content(), "plan": word(DIGEST), "fence": integer(1, 10**15)}, "the request")
+    plan = stored_plan(request["plan"])
+    raise_fence(request["fence"], "take the plan over")
+    return {"plan": plan.digest, "fence": request["fence"]}
+
+
 def op_close(request: Json) -> Json:
     keys = {"op": content(), "plan": word(DIGEST), "fence": integer(1, 10**15), "result": one_of("done", "rolled-back", "halted")}
     demand_keys(request, keys, "the request")
@@ -3350,7 +3358,7 @@ LOOKS: Mapping[str, Callable[[Json], Json]] = {
     "journal": op_journal,
     "aside": op_aside,
 }
-ACTS: Mapping[str, Callable[[Json], Json]] = {"open": op_open, "do": op_do, "undo": op_undo, "close": op_close}
+ACTS: Mapping[str, Callable[[Json], Json]] = {"open": op_open, "fence": op_fence, "do": op_do, "undo": op_undo, "close": op_close}
 
 
 def answer(raw: bytes) -> Json:

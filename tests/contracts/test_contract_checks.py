@@ -25,6 +25,11 @@ TOLD = [
     ("waveboard.yaml", "vms: vms.yaml", "vms: [vms.yaml, |missing.yaml]", "error", "missing-file"),
     ("waveboard.yaml", "loops: loops/*.md", "loops: |loop/*.md", "warning", "no-match"),
     ("waveboard.yaml", "allowed_signers: trust/allowed_signers", "allowed_signers: |../../keys", "error", "outside-workspace"),
+    ("waveboard.yaml", "four_eyes: false", "|four_eyes: true", "warning", "nobody-acts"),
+    ("waveboard.yaml", "four_eyes: false", "four_eyes: true, people: {ann: [x], bob: [|X]}", "error", "two-persons"),
+    ("waveboard.yaml", "four_eyes: false", "four_eyes: true, people: {ann: [], bob: [|ann]}", "error", "two-persons"),
+    ("waveboard.yaml", "four_eyes: false", "four_eyes: true, people: {ann: [], |Ann: []}", "error", "two-persons"),
+    ("waveboard.yaml", "four_eyes: false", "four_eyes: true, people: {|'agent:w1': []}", "error", "bad-value"),
     ("guard.yaml", "root_usage_warn_pct: 60", "root_usage_warn_pct: |'60'", "error", "wrong-type"),
     ("guard.yaml", "root_usage_warn_pct: 60", "root_usage_warn_pct: |101", "error", "out-of-range"),
     ("guard.yaml", "root_usage_warn_pct: 60", "root_usage_warn_pct: |.nan", "error", "not-a-number"),
@@ -229,6 +234,7 @@ LOOP = "loops/LOOP-STORE-20260226.scope.md"
 
 # file, old, new: must change nothing
 SILENT = [
+    ("waveboard.yaml", "four_eyes: false", "four_eyes: true, people: {ann: [ann@desk, Ann, 'agent:w1'], bob@x: []}"),
     ("guard.yaml", "version: v1", 'version: "1.0"'),
     ("guard.yaml", "last_verified: 2026-02-26", "last_verified: null\nstatus: active\nowner: x\nscope: y\nnotes: [a]"),
     ("guard.yaml", "root_usage_warn_pct: 60", "root_usage_warn_pct: 60.0"),

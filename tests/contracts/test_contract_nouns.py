@@ -231,3 +231,8 @@ def test_an_estate_of_two_thousand_hosts_loads() -> None:
     loaded = load(workspace, {path: text.encode() for path, text in files.items()}, KNOWN)
     assert loaded.complaints == () and loaded.contract is not None
     assert loaded.contract.policies["h1999"].vmid == 2_000
+
+
+def test_a_placement_threshold_has_its_value_and_place_for_conditions() -> None:
+    found = contract(spoilt("placement.yaml", "boot_usage_warn_pct: 60", "boot_usage_warn_pct: 55")).placement
+    assert found["boot_usage_warn_pct"] == Sourced(55.0, Place("placement.yaml", 2, 35))

@@ -45,18 +45,21 @@ REPORT = evaluate.run(replace(FLEET.pack, gates=("D237",)), FLEET.contract, FLEE
         ("a-1.docker.root.boot", True, seeds.DIGEST),
         ("guard.root_usage_warn_pct", 60.0, "guard.yaml:7:3"),
         ("guard.docker_images_warn_gb", 15.0, "guard.yaml:9:3"),
+        ("placement.boot_usage_warn_pct", 50.0, "placement.yaml:2:3"),
         ("gates.D237.verdict", "fail", "report of canary at 2026-01-01T00:00:00Z"),
         ("pack.complete", False, "report of canary at 2026-01-01T00:00:00Z"),
     ],
 )
 def test_known(name: str, value: object, source: str) -> None:
-    assert lookup(FLEET.contract, FLEET.facts, REPORT)(name) == Operand(value, source)  # type: ignore[arg-type]
+    contract = replace(FLEET.contract, placement={"boot_usage_warn_pct": Sourced(50.0, Place("placement.yaml", 2, 3))})
+    assert lookup(contract, FLEET.facts, REPORT)(name) == Operand(value, source)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
         ("a-1.docker.build_cache_gb", "was not measured"),
+        ("placement.boot_usage_critical_pct", "no contract gives one value"),
         ("a-1.docker.local_volumes_gb", "was not measured"),
         ("b.root.used_pct", "Usage: no probe gave it"),
         ("c.root.used_pct", "that host was not read"),

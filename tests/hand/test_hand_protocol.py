@@ -77,6 +77,20 @@ def test_a_lower_fence_is_refused_for_everything_that_acts(sandbox: Sandbox) -> 
     assert controller.status("do", "s0")["state"] == "done"
 
 
+def test_a_newer_fence_alone_shuts_an_older_worker_out(sandbox: Sandbox) -> None:
+    controller = opened(sandbox)
+    assert controller.run("do", "s0")["state"] == "done"
+    assert code(controller.close("done")) == "out-of-order"
+    taking = {"op": "fence", "plan": controller.digest, "fence": 7}
+    assert code(controller.ask(taking)) == "ok" and code(controller.ask(taking)) == "ok"
+    assert code(controller.start("do", "s1")) == "fence-lower"
+    assert code(controller.ask({**taking, "fence": 6})) == "fence-lower"
+    assert code(controller.ask({**taking, "plan": "sha256:" + "0" * 64, "fence": 9})) == "unknown-plan"
+    assert sandbox.file("fence").read_text() == "7"
+    controller.fence = 7
+    assert controller.run("undo", "s0")["state"] == "done"
+
+
 def test_the_window_binds_do_but_never_undo(sandbox: Sandbox) -> None:
     controller = opened(sandbox)
     assert controller.run("do", "s0")["state"] == "done"

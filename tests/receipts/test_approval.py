@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.receipts import estate
-from tests.receipts.estate import AT, DIGEST, PLAN, RONNY, SAM
+from tests.receipts.estate import AT, DIGEST, PLAN, RONNY, SAM, key_of
 from waveboard.model import canonical
 from waveboard.model.change import Reversibility
 from waveboard.model.errors import ApprovalNeeded
@@ -19,12 +19,16 @@ SECOND = estate.approve(who="sam", key=SAM, nonce="f" * 32)
 RETIRE = replace(PLAN, steps=(replace(PLAN.steps[0], reversibility=Reversibility.NONE, deletes=("/b", "/a")),))
 
 
+def person(name: str) -> str:
+    return {"ronny@desk": "ronny", "root@board": "ronny", "sam@old": "sam"}.get(name, name)
+
+
 def reasons(made=GOOD, signer="ronny", plan=PLAN, digest=DIGEST, at=NOW, applier="worker") -> str:
-    return "; ".join(approval.objections(Signed(made, signer), plan, digest, at, applier))
+    return "; ".join(approval.objections(Signed(made, signer), plan, digest, at, applier, person))
 
 
 def short(*given: Signed, plan=PLAN, digest=DIGEST) -> str:
-    return "; ".join(approval.shortfall(given, plan, digest, NOW, "worker"))
+    return "; ".join(approval.shortfall(given, plan, digest, NOW, "worker", person))
 
 
 def resigned(**changes: object):
@@ -61,6 +65,8 @@ def test_the_message_says_what_the_hand_compares() -> None:
         ({"plan": replace(PLAN, proposer="ronny")}, "proposed the plan"),
         ({"plan": replace(PLAN, proposer="RONNY")}, "proposed the plan"),
         ({"applier": "Ronny"}, "applies the plan"),
+        ({"applier": "ronny@desk"}, "ronny, who is also ronny@desk, applies the plan"),
+        ({"plan": replace(PLAN, proposer="root@board")}, "ronny, who is also root@board, proposed the plan"),
         ({"made": replace(GOOD, principal="sam"), "signer": "sam"}, "does not say what it claims"),
         ({"made": replace(GOOD, nonce="1" * 32)}, "does not say what it claims"),
         ({"made": replace(GOOD, plan="sha256:" + "1" * 64)}, "does not say what it claims"),
@@ -120,6 +126,12 @@ def test_a_quorum_counts_people_keys_and_nonces_once() -> None:
     one_key_two_names = Signed(estate.approve(who="sam", key=RONNY, nonce="f" * 32), "sam")
     assert "one person counts once" in short(ronny, one_key_two_names, plan=two)
     assert "0 of 1" in short()
+
+
+def test_one_person_with_two_principals_counts_once() -> None:
+    two, old = replace(PLAN, quorum=2), Signed(estate.approve(who="sam@old", key=key_of(9), nonce="e" * 32), "sam@old")
+    assert "one person counts once" in short(Signed(SECOND, "sam"), old, plan=two)
+    assert short(Signed(GOOD, "ronny"), old, plan=two) == ""
 
 
 def test_one_bad_approval_does_not_spoil_a_good_one() -> None:

@@ -40,7 +40,7 @@ class SimHost:
         self.calls += 1
         self.tick()
         op, step, attempt = request["op"], str(request.get("step", "")), int(str(request.get("attempt", 0)))
-        if op in ("open", "do", "undo", "close"):
+        if op in ("open", "fence", "do", "undo", "close"):
             fence = int(str(request["fence"]))
             if fence < self.fence:
                 return self._refuse("fence-lower")
@@ -49,6 +49,10 @@ class SimHost:
             case "open":
                 self.opened[str(request["plan"])] = str(request["text"])
                 return {"ok": True}
+            case "fence":
+                return {"ok": True} if request["plan"] in self.opened else self._refuse("unknown-plan")
+            case "aside":
+                return {"ok": True, "aside": []}
             case "do" | "undo":
                 return self._begin(str(request["plan"]), step, str(op), attempt)
             case "status":
@@ -62,7 +66,7 @@ class SimHost:
         return self._refuse("bad-request")
 
     def _begin(self, plan: str, step: str, phase: str, attempt: int) -> dict[str, object]:
-        if plan not in self.opened or plan in self.closed:
+        if plan not in self.opened or (phase == "do" and plan in self.closed):
             return self._refuse("not-open")
         key = f"{step}/{phase}"
         if self.guarded:

@@ -168,6 +168,7 @@ def test_admission_names_every_rule_that_says_no() -> None:
     assert admitted(plan, E.facts()) == set()
     assert admitted(plan, Unavailable("down")) == {"host"}
     assert admitted(plan, E.facts(), at=E.AT.replace(hour=7)) == {"window"}
+    assert admitted(plan, E.facts(), under_way=("M0 (sha256:1)",)) == {"overlap"}
     assert admitted(plan, E.facts(), contract=E.contract(windows=())) == {"window"}
     assert admitted(plan, E.facts(), contract=E.contract(digest="sha256:other")) == {"contract"}
     assert admitted(plan, E.facts(), gates="sha256:other") == {"contract"}

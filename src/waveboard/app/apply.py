@@ -6,19 +6,23 @@
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 
-from waveboard.app.approve import standing
+from waveboard.app.approve import same_person, standing
 from waveboard.app.entry import unmet
 from waveboard.app.planning import asides
 from waveboard.app.plans import Known, keep
+from waveboard.app.ports import Engine
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.app.work import LEASE_S, WaveWork
 from waveboard.model.change import Action, ActionKind, Event, Lease
-from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, StepError
+from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, StepError, WaveboardError
+from waveboard.model.history import RunEnd
 from waveboard.waves.admit import Refusal, refusals
 from waveboard.waves.decide import turn_limit, why_not_undo
+from waveboard.waves.journal import Phase, tell
 
 _OPEN_S = 60.0
 
@@ -28,6 +32,8 @@ def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | Non
 
     Raises: ApprovalNeeded, RefusedError (not admitted), StepError (rolled back), HaltedError.
     """
+    if known.plan.four_eyes:
+        site.acting(f"apply {known.plan.wave}")
     keep(site, known)
     events = site.store.events(known.digest)
     if not events:
@@ -35,6 +41,11 @@ def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | Non
         _admit(site, known, allowed_signers, reading)
     elif events[-1].kind in ("done", "rolled-back", "halted"):
         raise RefusedError(f"apply {known.plan.wave}", f"this plan is {events[-1].kind} already", "plan again")
+    elif signer := same_person(site, known):
+        because = f"{site.actor.principal} is {signer}, who signed it (four_eyes asks for somebody else)"
+        raise ApprovalNeeded(
+            f"go on with {known.plan.wave}", because, "let another person go on with it, or take it back: waveboard undo"
+        )
     return _finish(known, _drive(site, known, fresh=not events))
 
 
@@ -69,6 +80,7 @@ def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> 
         gates=site.gates,
         entry=unmet(site, plan, reading, "entry"),
         at=site.clock.now(),
+        under_way=_others(site, known),
     )
     body: dict[str, object] = {
         "plan": known.digest,
@@ -82,6 +94,13 @@ def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> 
     issue(site, "admission", new_key(site, "wave.apply"), (subject("plan", known.digest),), body)
     if found:
         raise _refused(plan.wave, found)
+
+
+def _others(site: Site, known: Known) -> tuple[str, ...]:
+    """Every other plan under way, as a person knows it."""
+    open_now = [digest for digest in site.store.open_plans() if digest != known.digest]
+    names = {record.digest: record.wave for record in site.store.plans()}
+    return tuple(f"{names.get(digest, 'a plan')} ({digest[:19]})" for digest in open_now)
 
 
 def _refused(wave: str, found: tuple[Refusal, ...]) -> ApprovalNeeded | RefusedError | HostError:
@@ -105,7 +124,7 @@ def _drive(site: Site, known: Known, fresh: bool) -> Action:
         spec: Mapping[str, object] = {"plan": known.digest, "wave": plan.wave}
         begun = engine.history(run)
         handle = engine.resume(run, work, turn_limit(plan)) if begun else engine.start(run, spec, work, turn_limit(plan))
-        end = engine.wait(handle)
+        end = _ended(engine, handle, work)
         if end.action is None:
             raise RefusedError(
                 f"go on with {plan.wave}", "the run was cancelled between two steps", "run the same command again to go on"
@@ -115,13 +134,34 @@ def _drive(site: Site, known: Known, fresh: bool) -> Action:
         site.store.release_lease(lease)
 
 
+def _ended(engine: Engine, handle: str, work: WaveWork) -> RunEnd:
+    """How the drive ended. Ctrl-C waits for the turn under way: until it is over the lease must stay ours."""
+    try:
+        return engine.wait(handle)
+    except KeyboardInterrupt:
+        work.site.say("interrupted: ending the turn under way; what runs on a host goes on there, and the next run looks")
+        work.stop()
+        with suppress(WaveboardError):
+            engine.wait(handle)
+        raise
+
+
 def _open(site: Site, known: Known, lease: Lease, fresh: bool) -> None:
-    """Open the plan on every host (each verifies the approvals itself), then spend the nonces with the first journal line."""
+    """Tell every host the fence before the first turn, so that an older worker is refused there from now on.
+
+    Forward: open the plan (each hand verifies the approvals itself), then spend the nonces with the first journal line. Backward:
+    the fence only, since a plan goes back also when its window or its approval is over.
+    """
     approvals = site.store.approvals(known.digest)
     signed = [{"message": a.message.decode(), "signature": a.signature} for a in approvals]
-    undoing = any(e.kind == "undo-asked" for e in site.store.events(known.digest))
-    for pin in known.plan.hosts if not undoing else ():
-        request = {"op": "open", "plan": known.digest, "text": known.raw.decode(), "approvals": signed, "fence": lease.fence}
+    story = tell([step.id for step in known.plan.steps], site.store.events(known.digest))
+    opening = {"op": "open", "text": known.raw.decode(), "approvals": signed}
+    request = {
+        **(opening if story.phase in (Phase.UNOPENED, Phase.FORWARD) else {"op": "fence"}),
+        "plan": known.digest,
+        "fence": lease.fence,
+    }
+    for pin in known.plan.hosts:
         answer = site.hand.call(site.target(pin.host), request, _OPEN_S)
         error = answer.get("error")
         if not answer.get("ok") and isinstance(error, dict):

@@ -27,7 +27,7 @@ def approve(site: Site, known: Known, principal: str, allowed_signers: str, sign
     )
     made = approval.parse(message, sign(message))
     signer = site.verifier.principal_of(message, made.signature, allowed_signers, at)
-    against = approval.objections(Signed(made, signer), known.plan, known.digest, at, applier="")
+    against = approval.objections(Signed(made, signer), known.plan, known.digest, at, applier="", person=site.person)
     if against:
         raise ApprovalNeeded(f"approve {known.plan.wave}", "; ".join(against), "let somebody sign whose approval counts")
     keep(site, known)
@@ -39,6 +39,14 @@ def approve(site: Site, known: Known, principal: str, allowed_signers: str, sign
     return made
 
 
+def same_person(site: Site, known: Known) -> str:
+    """Under four_eyes, the signer who is also the person at this door; "" when nobody is. Asked before a plan goes on."""
+    if not known.plan.four_eyes:
+        return ""
+    me = site.acting(f"apply {known.plan.wave}").casefold()
+    return next((a.principal for a in site.store.approvals(known.digest) if site.person(a.principal).casefold() == me), "")
+
+
 def standing(site: Site, known: Known, allowed_signers: str) -> tuple[str, ...]:
     """Why the stored approvals are not enough for this plan now; empty when they are."""
     at = site.clock.now()
@@ -48,5 +56,5 @@ def standing(site: Site, known: Known, allowed_signers: str) -> tuple[str, ...]:
             signed.append(Signed(given, site.verifier.principal_of(given.message, given.signature, allowed_signers, at)))
         except ApprovalNeeded as error:
             reasons.append(error.because)
-    short = approval.shortfall(signed, known.plan, known.digest, at, site.actor.principal)
+    short = approval.shortfall(signed, known.plan, known.digest, at, site.actor.principal, site.person)
     return (*reasons, *short) if short else ()

@@ -14,10 +14,10 @@ from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.gates import outcome
 from waveboard.model.change import Event
-from waveboard.model.errors import RefusedError
+from waveboard.model.errors import ReceiptError, RefusedError
 from waveboard.model.facts import ConfigFiles, HostFacts
 from waveboard.model.receipt import Closeout, CloseoutItem
-from waveboard.receipts import closeout
+from waveboard.receipts import bundle, closeout, envelope, statement
 
 _OUTCOMES = ("done", "rolled-back", "halted")
 
@@ -48,12 +48,26 @@ def close(site: Site, known: Known) -> Closed:
     asked = ask(site.contract, known.plan, read, "exit")
     items = _items(site, known, events, read, checked, asked, result)
     key = new_key(site, "wave.close")
-    body = closeout.body(Closeout(known.plan.wave, known.digest, result, items))
+    told = Closeout(known.plan.wave, known.digest, result, items)
+    body = closeout.body(told)
+    for reason in closeout.unbound(told, *recorded(site)):
+        raise ReceiptError(f"close {known.plan.wave}", reason, "a closeout says only what earlier receipts prove; close it again")
     issue(site, "closeout", key, (subject("plan", known.digest),), body)
     holds = result == "done" and all(a.holds for a in asked)
     return Closed(
         holds, _text(known, result, key, asked, items), {"schema": "waveboard.closeout/1", "run_key": key, "holds": holds, **body}
     )
+
+
+def recorded(site: Site) -> tuple[set[str], set[str]]:
+    """Every digest (hex) that a receipt of this chain names, the receipts' own among them, and every run key."""
+    digests: set[str] = set()
+    run_keys: set[str] = set()
+    for _, digest, raw in site.store.receipts():
+        payload = envelope.from_bytes(raw).payload
+        digests |= {digest.removeprefix("sha256:"), *bundle.digests_named(payload)}
+        run_keys.add(statement.receipt_of(statement.from_bytes(payload)).run_key)
+    return digests, run_keys
 
 
 def _items(

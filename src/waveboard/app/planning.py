@@ -36,12 +36,13 @@ def plannable(wave: WaveSpec) -> None:
 def plan(site: Site, wave: WaveSpec, read: Reading) -> Known:
     """The wave's plan, stored and receipted. An empty plan is a plan: it says that nothing is left to do."""
     plannable(wave)
+    proposer = site.acting(f"plan {wave.id}")
     made = planner.make(
         wave,
         site.contract,
         read.facts,
         instance=site.instance,
-        proposer=site.actor.principal,
+        proposer=proposer,
         gates=site.gates,
         at=site.clock.now(),
     )
@@ -73,7 +74,7 @@ def retire(site: Site, parent: Known, read: Reading) -> Known:
         parent.plan,
         facts,
         asides(site, host, parent.digest, "aside"),
-        proposer=site.actor.principal,
+        proposer=site.acting(f"plan {parent.plan.wave}-RETIRE"),
         contract=site.contract.digest,
         gates=site.gates,
         at=site.clock.now(),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from waveboard.app.ports import ApprovalVerifier, Archive, Clock, Engine, Hand, Progress, Reader, Signer, Store
 from waveboard.model.contract import Contract, HostTarget
-from waveboard.model.errors import UsageError
-from waveboard.model.receipt import Actor
+from waveboard.model.errors import RefusedError, UsageError
+from waveboard.model.receipt import Actor, ActorKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,27 @@ class Site:
     def four_eyes(self) -> bool:
         """As the contracts say; a workspace without approvals asks for four eyes."""
         return self.contract.approvals.four_eyes if self.contract.approvals else True
+
+    def person(self, name: str) -> str:
+        """The person who goes by that name (`approvals.people`), or the name itself when nobody declared does."""
+        return (self.contract.approvals.person(name) if self.contract.approvals else None) or name
+
+    def acting(self, verb: str) -> str:
+        """Who acts at this door, as four_eyes counts people. verb: what for, such as `plan W8B`.
+
+        Under four_eyes a human name that stands for nobody declared is refused: under another name it might be the signer's. An
+        agent is never a signer, so it stands for itself unless `people` says whose it is. Raises: RefusedError.
+        """
+        name = self.actor.principal
+        approvals = self.contract.approvals
+        known = approvals.person(name) if approvals else None
+        if known is None and self.four_eyes and self.actor.kind is ActorKind.HUMAN:
+            raise RefusedError(
+                verb,
+                f"four_eyes compares persons, and {name} is nobody that approvals.people names",
+                f"add {name} to a person's names under approvals.people in waveboard.yaml, or set WAVEBOARD_ACTOR to a name that is there",
+            )
+        return known or name
 
     def targets(self) -> Mapping[str, HostTarget]:
         """Every target by id."""

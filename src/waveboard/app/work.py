@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from waveboard.app.site import Site
 from waveboard.app.step_receipts import receipted, settle
 from waveboard.model.change import Action, ActionKind, Event, Lease, Plan, Step
-from waveboard.model.errors import HostError
+from waveboard.model.errors import HostError, RefusedError
 from waveboard.model.units import show_size
 from waveboard.waves.decide import decide
 
@@ -34,6 +34,11 @@ class WaveWork:
     _seen: str = field(default="", repr=False)
     _receipted: set[int] | None = field(default=None, repr=False)
     _lines: int = 0  # of the journal that the last action was decided on
+    _stopping: bool = False
+
+    def stop(self) -> None:
+        """Begin no further turn and stop watching; what runs on a host goes on there, and the next drive looks. From any thread."""
+        self._stopping = True
 
     def next_action(self) -> Action:
         events = self.site.store.events(self.digest)
@@ -41,6 +46,8 @@ class WaveWork:
         return decide(self.plan, events)
 
     def perform(self, action: Action) -> None:
+        if self._stopping:
+            raise self._interrupted()
         settle(self.site, self.plan, self.digest, self._known())
         self.lease = self.site.store.renew_lease(self.lease, self.site.clock.now(), LEASE_S)
         match action.kind:
@@ -93,11 +100,10 @@ class WaveWork:
             return
         state = self._watch(step, phase, action.attempt)
         if state is not None and state.get("state") in ("done", "failed"):
-            self.site.crash(f"{phase}-outcome.before:{step.id}")
             self._outcome(action, step, phase, state)
-            self.site.crash(f"{phase}-outcome.after:{step.id}")
 
     def _outcome(self, action: Action, step: Step, phase: str, state: Mapping[str, object]) -> None:
+        self.site.crash(f"{phase}-outcome.before:{step.id}")
         outcome = state.get("outcome")
         facts: Mapping[str, object] = outcome if isinstance(outcome, dict) else {}
         good = state.get("state") == "done"
@@ -111,6 +117,7 @@ class WaveWork:
         elif not good:
             detail["why"] = str(state.get("why") or "the hand gave no reason")
         self._record(action, kind, detail)
+        self.site.crash(f"{phase}-outcome.after:{step.id}")
         self._say(f"  {kind}{': ' + str(detail['why']) if 'why' in detail else ''}{_measured(facts)}")
 
     # -- looking -----------------------------------------------------------------------------------------------------
@@ -119,6 +126,8 @@ class WaveWork:
         step = self._step(action.step)
         self._say(f"{step.id}: the outcome is not known; looking before anything else")
         state = self._watch(step, phase, action.attempt)
+        if state is None and self._stopping:
+            raise self._interrupted()
         if state is None:
             raise HostError(
                 f"learn the outcome of {step.id}", f"{step.host} does not answer", "run the same command again when it does"
@@ -137,10 +146,10 @@ class WaveWork:
         self._record(action, "probed", {"found": found, "why": why, "phase": phase})
 
     def _watch(self, step: Step, phase: str, attempt: int) -> Mapping[str, object] | None:
-        """The hand's last word on a running step; None when the host stopped answering."""
+        """The hand's last word on a running step; None when the host stopped answering, or a person interrupted the watching."""
         silent_since = self.site.clock.now()
         polls = 0
-        while True:
+        while not self._stopping:
             request = {"op": "status", "plan": self.digest, "step": step.id, "phase": phase, "attempt": attempt}
             answer = self._call(step.host, request, quiet=True)
             now = self.site.clock.now()
@@ -155,6 +164,7 @@ class WaveWork:
                 self.lease = self.site.store.renew_lease(self.lease, now, LEASE_S)
             self.site.clock.sleep(_PAUSES_S[min(polls, len(_PAUSES_S) - 1)])
             polls += 1
+        return None
 
     # -- closing and speaking ----------------------------------------------------------------------------------------
 
@@ -178,6 +188,9 @@ class WaveWork:
             if not quiet:
                 self._say(f"  no answer from {host} ({error.because}): the outcome is unknown until it is looked at")
             return None
+
+    def _interrupted(self) -> RefusedError:
+        return RefusedError(f"go on with {self.plan.wave}", "it was interrupted", "run the same command again to go on")
 
     def _step(self, step_id: str) -> Step:
         return next(step for step in self.plan.steps if step.id == step_id)

@@ -13,8 +13,8 @@ from waveboard.contracts.files import UNJUDGED, absent, asked
 from waveboard.contracts.formats.guard import Guard
 from waveboard.contracts.formats.packs import Pack as PackFile
 from waveboard.contracts.formats.waves import Wave
-from waveboard.contracts.formats.workspace import Access, Reach
-from waveboard.contracts.policies import policies
+from waveboard.contracts.formats.workspace import Access, Approvals, Reach
+from waveboard.contracts.policies import placement_thresholds, policies
 from waveboard.contracts.typed import Read
 from waveboard.model.contract import (
     ApprovalPolicy,
@@ -50,11 +50,17 @@ def contract(estate: Estate, files: Mapping[str, bytes]) -> Contract:
         packs=dict(_packs(estate)),
         waves={read.value.id: _wave(read) for read in estate.waves},
         windows=tuple(_windows(estate)),
-        approvals=ApprovalPolicy(approvals.allowed_signers, approvals.quorum, approvals.four_eyes) if approvals else None,
+        approvals=_approvals(approvals) if approvals else None,
+        placement=dict(placement_thresholds(estate)),
         store=workspace.store or "sqlite:///.waveboard/state.db",
         absent=absent(workspace),
         unjudged=tuple(one.key for one in asked(workspace) if one.key in UNJUDGED),
     )
+
+
+def _approvals(given: Approvals) -> ApprovalPolicy:
+    people = {principal: tuple(names) for principal, names in given.people.items()}
+    return ApprovalPolicy(given.allowed_signers, given.quorum, given.four_eyes, people)
 
 
 def digest(sums: Mapping[str, str]) -> str:

@@ -1,9 +1,11 @@
 """What the contracts ask of each host, gathered from placement, lifecycle, guard and services into one HostPolicy."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from waveboard.contracts.estate import Estate, Section
 from waveboard.contracts.formats.placement import TIERS, VmStorage
+from waveboard.contracts.formats.placement import Thresholds as Numbers
 from waveboard.contracts.formats.stateful import Host
 from waveboard.contracts.typed import Read
 from waveboard.model.contract import HostPolicy, RedisRule, S3Access, Service, Sourced, Thresholds
@@ -43,6 +45,18 @@ def _policy(
         container_probes=tuple(own.container_probes),
         data_disk_serial=own.data_disk_serial,
     )
+
+
+def placement_thresholds(estate: Estate) -> Iterator[tuple[str, Sourced[float]]]:
+    """What the placement policies call their thresholds, for conditions. Where two files differ there is no value."""
+    for name in type(Numbers()).model_fields:
+        given = [
+            Sourced(float(value), read.at("thresholds", name))
+            for read in estate.placement
+            if read.value.thresholds and (value := getattr(read.value.thresholds, name)) is not None
+        ]
+        if len({one.value for one in given}) == 1:
+            yield name, given[0]
 
 
 def _sourced(storage: tuple[Read[Any], str, VmStorage] | None, key: str) -> Sourced[str] | None:

@@ -4,6 +4,7 @@
   GB), `.docker.root.boot`: proved by the host's evidence digest.
 - `guard.<threshold>` in the guard policy's own words: proved by file:line:col. The named host's;
   where a condition names no host and hosts differ it is unknown.
+- `placement.<threshold>` in the placement policy's own words: proved by file:line:col; unknown where two such files differ.
 - `gates.<id>.verdict`, `gates.<id>.findings`, `pack.complete`: of the report, when there is one.
 """
 
@@ -49,6 +50,11 @@ def lookup(
     def find(name: str) -> Operand:
         if name.startswith("guard."):
             return _threshold(contract, name.removeprefix("guard."), host)
+        if name.startswith("placement."):
+            given = contract.placement.get(name.removeprefix("placement."))
+            return (
+                Operand(given.value, str(given.place)) if given else Operand(Unavailable("no contract gives one value of it"), "")
+            )
         if name.startswith(("gates.", "pack.")):
             return _verdict(report, name)
         fact = next((f for f in FACTS if name.endswith(f".{f}")), None)

@@ -287,11 +287,21 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalPolicy:
-    """Who may approve. four_eyes False is allowed to a lone operator, and every receipt then says so."""
+    """Who may approve. four_eyes False is allowed to a lone operator, and every receipt then says so.
+
+    people: principal -> the other names this person goes by (user@machine, WAVEBOARD_ACTOR, an older principal).
+    """
 
     allowed_signers: str
     quorum: int
     four_eyes: bool
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def person(self, name: str) -> str | None:
+        """The principal of the person who goes by that name, case aside; None when nobody declared does."""
+        wanted = name.casefold()
+        known = ((principal, {principal.casefold(), *(n.casefold() for n in names)}) for principal, names in self.people.items())
+        return next((principal for principal, names in known if wanted in names), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +319,7 @@ class Contract:
     waves: Mapping[str, WaveSpec]
     windows: tuple[Window, ...] = ()
     approvals: ApprovalPolicy | None = None
+    placement: Mapping[str, Sourced[float]] = field(default_factory=dict)  # thresholds in the placement policy's own words
     store: str = "sqlite:///.waveboard/state.db"
     complaints: tuple[Complaint, ...] = ()
     absent: tuple[str, ...] = ()  # workspace keys that are absent: what is simply not judged

@@ -4,7 +4,7 @@ It verifies no signature (an ApprovalVerifier does) and consumes no nonce (the s
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +23,9 @@ _FIELDS = {
     "schema", "instance", "plan", "wave", "hosts", "principal", "nonce",
     "not_before", "not_after", "deletes", "downtime_s", "max_uses",
 }  # fmt: skip
+
+
+Person = Callable[[str], str]  # a name -> the person who goes by it; four eyes are those of persons, whatever they are called
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def needed(plan: Plan) -> int:
     return max(plan.quorum, 2 if irreversible and plan.four_eyes else 1)
 
 
-def objections(signed: Signed, plan: Plan, plan_digest: str, at: datetime, applier: str) -> tuple[str, ...]:
+def objections(signed: Signed, plan: Plan, plan_digest: str, at: datetime, applier: str, person: Person) -> tuple[str, ...]:
     """Why this approval does not count for this plan now; empty when it does. plan_digest: of the exact plan bytes."""
     approval, found = signed.approval, []
     try:
@@ -101,14 +104,16 @@ def objections(signed: Signed, plan: Plan, plan_digest: str, at: datetime, appli
         found.append(f"it is not valid before {instant_text(not_before)}")
     if at >= not_after:
         found.append(f"it expired at {instant_text(not_after)}")
-    if plan.four_eyes and _same(who, plan.proposer):
-        found.append(f"{who} proposed the plan (four_eyes asks for somebody else)")
-    if plan.four_eyes and _same(who, applier):
-        found.append(f"{who} applies the plan (four_eyes asks for somebody else)")
+    if plan.four_eyes and _same(person(who), person(plan.proposer)):
+        found.append(f"{_called(who, plan.proposer)} proposed the plan (four_eyes asks for somebody else)")
+    if plan.four_eyes and _same(person(who), person(applier)):
+        found.append(f"{_called(who, applier)} applies the plan (four_eyes asks for somebody else)")
     return tuple(found)
 
 
-def shortfall(given: Sequence[Signed], plan: Plan, plan_digest: str, at: datetime, applier: str) -> tuple[str, ...]:
+def shortfall(
+    given: Sequence[Signed], plan: Plan, plan_digest: str, at: datetime, applier: str, person: Person
+) -> tuple[str, ...]:
     """Why these approvals are not enough; empty when they are. People, keys and nonces each count once."""
     reasons: list[str] = []
     people: set[str] = set()
@@ -116,16 +121,17 @@ def shortfall(given: Sequence[Signed], plan: Plan, plan_digest: str, at: datetim
     nonces: set[str] = set()
     for signed in given:
         approval = signed.approval
-        against = list(objections(signed, plan, plan_digest, at, applier))
+        against = list(objections(signed, plan, plan_digest, at, applier, person))
+        who = person(approval.principal).casefold()
         key = _key_of(approval)
         if approval.nonce in nonces:
             against.append(f"its nonce {approval.nonce[:8]} is used twice")
-        elif approval.principal.casefold() in people or key in keys:
+        elif who in people or key in keys:
             against.append(f"{approval.principal} has signed already, and one person counts once")
         nonces.add(approval.nonce)
         reasons += [f"approval of {approval.principal}: {reason}" for reason in against]
         if not against:
-            people.add(approval.principal.casefold())
+            people.add(who)
             keys.add(key)
     if len(people) >= needed(plan):
         return ()
@@ -197,6 +203,10 @@ def _key_of(approval: Approval) -> str:
         return sshsig.parse(approval.signature).fingerprint
     except ApprovalNeeded:
         return ""
+
+
+def _called(who: str, name: str) -> str:
+    return who if _same(who, name) else f"{who}, who is also {name},"
 
 
 def _same(one: str, other: str) -> bool:

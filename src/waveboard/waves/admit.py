@@ -13,7 +13,7 @@ from waveboard.waves.pins import fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One rule that says no. kind: approval | window | facts | contract | gate | host | instance — it decides the exit code."""
+    """One rule that says no. kind: approval | overlap | window | facts | contract | gate | host | instance — it decides the exit code."""
 
     kind: str
     reason: str
@@ -84,10 +84,15 @@ def refusals(
     gates: str,
     entry: tuple[str, ...],
     at: datetime,
+    under_way: tuple[str, ...] = (),
 ) -> tuple[Refusal, ...]:
     """Why the plan may not start. approvals: reasons why the given approvals do not suffice; entry: entry conditions that do not
-    hold, in words. Both are computed by their own rooms. An empty answer admits."""
-    found: list[Refusal] = []
+    hold, in words. Both are computed by their own rooms. under_way: the other plans that were begun and have no end yet. An empty
+    answer admits."""
+    found = [
+        Refusal("overlap", f"{other} is under way, and waves never overlap", "bring that one to its end first: resume or undo it")
+        for other in under_way
+    ]
     if plan.instance != instance:
         found.append(Refusal("instance", "the plan belongs to another workspace", "plan here"))
     found += [Refusal("approval", reason, "waveboard approve PLAN --key KEY --as PRINCIPAL") for reason in approvals]

@@ -1,10 +1,13 @@
 """`waveboard.yaml`: which files make the contracts, who may approve, how hosts are reached. Every key is optional but `hosts`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from waveboard.contracts.formats.shape import Address, HostId, Own, Paths, Port, Text, UserName, WorkspacePath
+
+Principal = Annotated[str, StringConstraints(pattern=r"^@?[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")]
+ActorName = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,128}$")]
 
 
 class Contracts(Own):
@@ -26,11 +29,12 @@ class Contracts(Own):
 
 
 class Approvals(Own):
-    """Who may approve. Nothing here has a default: a person decides each."""
+    """Who may approve. A person decides each; people: principal -> the other names this person goes by, needed by four_eyes."""
 
     allowed_signers: WorkspacePath
     quorum: int = Field(ge=1, le=16)
     four_eyes: bool
+    people: dict[Principal, list[ActorName]] = Field(default_factory=dict)
 
 
 class Reach(Own):

@@ -1,0 +1,147 @@
+"""Admission, four eyes, interruption and going back, with the real fold before a simulated host."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.app.stage import PEOPLE, Desk
+from tests.receipts.estate import ALLOWED
+from tests.waves import estate as E
+from waveboard.app import apply as order
+from waveboard.app import planning
+from waveboard.model.errors import ApprovalNeeded, RefusedError, StepError
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_an_approved_plan_is_carried_out_and_taken_back(desk: Desk) -> None:
+    known = desk.approved()
+    order.apply(desk.site, known, ALLOWED, desk.reading())
+    assert desk.kinds(known)[-1] == "done" and set(desk.host.disk.values()) == {"full"}
+    order.undo(desk.site, known)
+    assert desk.kinds(known)[-1] == "rolled-back" and set(desk.host.disk.values()) == {"none"}
+    assert desk.host.damage == []
+
+
+def test_an_overlapping_wave_is_refused_before_any_host_hears_of_it(desk: Desk) -> None:
+    first, second = desk.approved("M1"), desk.approved("M2")
+    desk.fleet.faults = ["fine"] * 2 + ["lose-answer"] * 500  # the first wave gets stuck half way
+    with pytest.raises(Exception, match="does not answer"):
+        order.apply(desk.site, first, ALLOWED, desk.reading())
+    desk.fleet.faults = []
+    before = len(desk.calls)
+    with pytest.raises(RefusedError, match=r"M1 \(sha256:.* is under way"):
+        order.apply(desk.site, second, ALLOWED, desk.reading())
+    assert len(desk.calls) == before
+
+
+@pytest.mark.parametrize(
+    ("actor", "error", "because"),
+    [
+        ("ronny@desk", ApprovalNeeded, "ronny, who is also ronny@desk, applies the plan"),
+        ("ronny", ApprovalNeeded, "ronny applies the plan"),
+        ("root@box", RefusedError, "root@box is nobody that approvals.people names"),
+    ],
+)
+def test_four_eyes_are_those_of_persons(desk: Desk, actor: str, error: type[Exception], because: str) -> None:
+    known = desk.approved()
+    with pytest.raises(error, match=because):
+        order.apply(desk.acting(actor), known, ALLOWED, desk.reading())
+    assert desk.calls == [] and desk.kinds(known) == []
+
+
+def test_an_agent_stands_for_itself_unless_a_person_lists_it(desk: Desk, tmp_path: Path) -> None:
+    order.apply(desk.acting("agent:w1"), desk.approved(), ALLOWED, desk.reading())
+    (tmp_path / "b").mkdir(mode=0o700)
+    listed = Desk(tmp_path / "b", replace(PEOPLE, people={**PEOPLE.people, "ronny": ("agent:w1",)}))
+    known = listed.approved()
+    with pytest.raises(ApprovalNeeded, match="ronny, who is also agent:w1, applies"):
+        order.apply(listed.acting("agent:w1"), known, ALLOWED, listed.reading())
+
+
+def test_the_signer_does_not_resume_what_another_began_but_may_take_it_back(desk: Desk) -> None:
+    known = desk.approved()
+    desk.fleet.faults = ["fine"] * 2 + ["lose-answer"] * 500
+    with pytest.raises(Exception, match="does not answer"):
+        order.apply(desk.site, known, ALLOWED, desk.reading())
+    desk.fleet.faults = []
+    with pytest.raises(ApprovalNeeded, match="ronny@desk is ronny, who signed it"):
+        order.apply(desk.acting("ronny@desk"), known, ALLOWED, None)
+    order.undo(desk.acting("ronny@desk"), known)
+    assert desk.kinds(known)[-1] == "rolled-back"
+
+
+def test_the_plan_names_the_person_who_proposed_it_so_that_the_host_compares_persons_too(desk: Desk) -> None:
+    reading = desk.reading()
+    wave = E.wave(E.MOUNT)
+    assert planning.plan(desk.acting("ronny@desk"), wave, reading).plan.proposer == "ronny"
+    assert planning.plan(desk.acting("agent:w1"), wave, reading).plan.proposer == "agent:w1"
+    with pytest.raises(RefusedError, match=r"approvals\.people"):
+        planning.plan(desk.acting("root@box"), wave, reading)
+
+
+def test_a_lone_operator_is_asked_for_no_names(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, replace(PEOPLE, four_eyes=False, people={}), actor="ronny")
+    order.apply(desk.site, desk.approved(proposer="ronny"), ALLOWED, desk.reading())
+
+
+def test_undo_tells_every_host_the_new_fence_before_anything_else(desk: Desk) -> None:
+    known = desk.approved()
+    order.apply(desk.site, known, ALLOWED, desk.reading())
+    old, before = desk.host.fence, len(desk.calls)
+    order.undo(desk.site, known)
+    acts = [call for call in desk.calls[before:] if "fence" in call]
+    assert acts[0]["op"] == "fence" and acts[0]["fence"] > old  # type: ignore[operator]
+
+
+def test_a_wave_that_goes_back_is_resumed_without_being_opened_again(desk: Desk) -> None:
+    """The window may be over by then, and the hand opens nothing outside it."""
+    known = desk.approved()
+    last = known.plan.steps[-1].id
+    desk.host.will[last] = "fail"
+    desk.site = replace(
+        desk.site, crash=lambda place: (_ for _ in ()).throw(KeyError(place)) if place == f"undo.after:{last}" else None
+    )
+    with pytest.raises(KeyError):
+        order.apply(desk.site, known, ALLOWED, desk.reading())
+    desk.site, before = replace(desk.site, crash=lambda place: None), len(desk.calls)
+    with pytest.raises(StepError, match="taken back"):
+        order.apply(desk.site, known, ALLOWED, None)
+    assert [call["op"] for call in desk.calls[before:] if call["op"] in ("open", "fence")] == ["fence"]
+
+
+def test_ctrl_c_ends_the_turn_and_only_then_lets_the_lease_go(desk: Desk) -> None:
+    """The engine's own thread goes on when the terminal is interrupted; here the engine runs on after the first wait."""
+    known, engine, held = desk.approved(), desk.site.engine(), []
+
+    class Interrupted:
+        """The engine, whose first wait is cut short by Ctrl-C in the middle of a turn."""
+
+        def __init__(self) -> None:
+            self.waits = 0
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(engine, name)
+
+        def wait(self, handle: str, timeout_s: float | None = None) -> object:
+            self.waits += 1
+            if self.waits == 1:
+                raise KeyboardInterrupt
+            try:
+                return engine.wait(handle, timeout_s)
+            finally:
+                held.extend(desk.site.store.holds(desk.site.clock.now()))
+
+    cut = Interrupted()
+    desk.site = replace(desk.site, engine=lambda: cut)  # type: ignore[arg-type, return-value]
+    with pytest.raises(KeyboardInterrupt):
+        order.apply(desk.site, known, ALLOWED, desk.reading())
+    assert [hold.plan for hold in held] == [known.digest], "the lease was let go while the turn was under way"
+    assert desk.site.store.holds(desk.site.clock.now()) == ()
+    assert "intent" not in desk.kinds(known), "no turn begins after the interruption"
+    order.apply(desk.site, known, ALLOWED, None)
+    assert desk.kinds(known)[-1] == "done"
