@@ -24,7 +24,10 @@ contracts:
   derived: derived.yaml
   gaps: gaps.yaml
   loops: loops/*.md
+  waivers: waivers.yaml
   gates: gates.yaml
+  topology: topology.yaml
+  capabilities: capabilities.yaml
 services: services.yaml
 packs: packs.yaml
 waves: waves/*.yaml
@@ -132,17 +135,53 @@ vms: [{id: 11}, {hostname: app.two}]
     "gaps.yaml": """\
 gaps:
   - id: GAP-OP-1
+    status: open
+    parent_loop: LOOP-STORE-20260226
+    criterion: db-1.root.used_pct < 60
   - id: "GAP-OP-2"
+    status: fixed
+    severity: high
 """,
     "loops/LOOP-STORE-20260226.scope.md": """\
 ---
+loop_id: LOOP-STORE-20260226
 status: active
+gaps: [GAP-OP-1]
+anybody: may write here
 ---
 - Root usage of every VM stays below 60 %.
 """,
     "gates.yaml": """\
 gate_count: {total: 2, active: 1, retired: 1}
-gates: [{id: D1}, {id: D2, retired: true}]
+gates: [{id: D1, composite_of: [D2]}, {id: D2, retired: true}]
+""",
+    "loops/LOOP-OLD-20260101.scope.md": """\
+---
+status: closed
+parent_loop: LOOP-STORE-20260226
+---
+""",
+    "waivers.yaml": """\
+waivers:
+  - id: W-1
+    reason: a test store
+    owner: "@someone"
+    gate: D236
+    host: db-1
+    code: boot-backed
+    subject: "container:*"
+    until: 2026-12-31
+    while: root_pct < 90
+""",
+    "topology.yaml": """\
+core_mode: {core_gate_ids: [D1]}
+domain_metadata: [{domain_id: stores}]
+gate_assignments: [{gate_id: D2, primary_domain: stores, secondary_domains: []}]
+""",
+    "capabilities.yaml": """\
+capabilities:
+  store.read: {safety: read-only, approval: auto, command: x}
+  store.move: {safety: mutating, approval: manual, requires: [store.read], post_action: store.read --now}
 """,
     "services.yaml": """\
 hosts:

@@ -13,8 +13,53 @@ def test_the_sound_workspace_says_nothing() -> None:
     assert loaded.complaints == () and loaded.contract is not None
 
 
+LOOP, OLD = "loops/LOOP-STORE-20260226.scope.md", "loops/LOOP-OLD-20260101.scope.md"
+
 # file, old, new (`|` stands before the character that must be named), level, code
 TOLD = [
+    # the registers
+    ("gaps.yaml", '- id: "GAP-OP-2"', '- id: |"GAP-OP-1"', "error", "duplicate-id"),
+    ("gaps.yaml", "parent_loop: LOOP-STORE-20260226", "parent_loop: |LOOP-SHOP-20260226", "warning", "dangling-reference"),
+    ("gaps.yaml", "status: fixed", "status: |done", "warning", "unknown-enum"),
+    ("gaps.yaml", "severity: high", "severity: |urgent", "warning", "unknown-enum"),
+    ("gaps.yaml", "db-1.root.used_pct <", "|db-1.root.colour <", "error", "unknown-fact"),
+    ("gaps.yaml", "criterion: db-1.root.used_pct < 60", "criterion: |when it is done", "error", "unknown-condition"),
+    ("gaps.yaml", "severity: high", "severity: high\n    |colour: red", "warning", "unread-key"),
+    ("gaps.yaml", "severity: high", "severity: high\n|---\ngaps: []", "error", "multi-document"),
+    (LOOP, "loop_id: LOOP-STORE-20260226", "loop_id: |LOOP-OLD-20260101", "error", "duplicate-id"),
+    (OLD, "status: closed", "loop_id: |LOOP-ELSE-20260101\nstatus: closed", "warning", "contradicting-value"),
+    (OLD, "status: closed", "status: |authoritative", "warning", "unknown-enum"),
+    (OLD, "---\nstatus: closed\nparent_loop: LOOP-STORE-20260226\n---\n", "|# Old\n", "warning", "no-front-matter"),
+    (OLD, "---\nstatus: closed\nparent_loop: LOOP-STORE-20260226\n---\n", "|---\nstatus: closed\n", "error", "syntax"),
+    (OLD, "parent_loop: LOOP-STORE-20260226", "parent_loop: |LOOP-OLD-20260101", "error", "loop-cycle"),
+    (OLD, "parent_loop: LOOP-STORE-20260226", "parent_loop: |LOOP-NONE-20260101", "warning", "dangling-reference"),
+    (LOOP, "gaps: [GAP-OP-1]", "gaps: |[GAP-OP-7]", "warning", "dangling-reference"),
+    ("gates.yaml", "composite_of: [D2]", "composite_of: |[D3]", "warning", "dangling-reference"),
+    ("topology.yaml", "core_gate_ids: [D1]", "core_gate_ids: [|D9]", "warning", "dangling-reference"),
+    ("topology.yaml", "gate_id: D2", "gate_id: |D9", "warning", "dangling-reference"),
+    (
+        "topology.yaml",
+        "[{gate_id: D2, primary_domain: stores",
+        "[|{gate_id: D2, primary_domain: shops",
+        "warning",
+        "dangling-reference",
+    ),
+    (
+        "capabilities.yaml",
+        "store.move: {safety: mutating, approval: manual, requires: [store.read]",
+        "store.move: |{safety: mutating, requires: [store.write]",
+        "warning",
+        "dangling-reference",
+    ),
+    ("waivers.yaml", "gate: D236", "gate: |D299", "error", "dangling-reference"),
+    ("waivers.yaml", "code: boot-backed", "code: |root-usage", "error", "dangling-reference"),
+    ("waivers.yaml", "host: db-1", "host: |db-7", "error", "dangling-reference"),
+    ("waivers.yaml", "while: root_pct < 90", "while: |root_use < 90", "error", "unknown-condition"),
+    ("waivers.yaml", "while: root_pct < 90", "while: |'pack_complete: small'", "error", "unknown-condition"),
+    ("waivers.yaml", "until: 2026-12-31", "until: |someday", "error", "bad-value"),
+    ("waivers.yaml", "  - id: W-1", "  - |id: W-1\n    fingerprint: 0123456789abcdef", "error", "bad-value"),
+    ("waivers.yaml", "    until: 2026-12-31\n    while: root_pct < 90\n", "", "error", "bad-value"),
+    ("waivers.yaml", "    reason: a test store\n", "", "error", "missing-key"),
     # text and shape, all files
     ("guard.yaml", "version: v1", "version: v1\n|version: v2", "error", "duplicate-key"),
     ("packs.yaml", "mode: report", "|mod: report", "error", "unknown-key"),
@@ -84,8 +129,8 @@ TOLD = [
     ("packs.yaml", "later: [D900]", "later: [D900, |D237]", "warning", "built-gate"),
     ("waves/one.yaml", "mutate: [db-1]", "mutate: [db-1, |db-2]", "error", "dangling-reference"),
     ("waves/one.yaml", "read_only: [app.two]", "read_only: [|app]", "error", "dangling-reference"),
-    ("waves/one.yaml", "  stor: [STOR-001]", "  stor: [|STOR-7]", "warning", "dangling-reference"),
-    ("waves/one.yaml", "gaps: [GAP-OP-1]", "gaps: [|gap-1]", "warning", "dangling-reference"),
+    ("waves/one.yaml", "  stor: [STOR-001]", "  stor: [|STOR-7]", "error", "dangling-reference"),
+    ("waves/one.yaml", "gaps: [GAP-OP-1]", "gaps: [|gap-1]", "error", "dangling-reference"),
     ("waves/one.yaml", "excludes: [W2]", "excludes: [|W3]", "error", "dangling-reference"),
     ("windows.yaml", "hosts: [db-1]", "hosts: [|db-9]", "error", "dangling-reference"),
     ("services.yaml", "  db-1:", "  |db-one:", "error", "dangling-reference"),
@@ -230,7 +275,12 @@ def test_told_at_its_place(file: str, old: str, new: str, level: str, code: str)
     assert all(c.fix and c.message for c in loaded.complaints)
 
 
-LOOP = "loops/LOOP-STORE-20260226.scope.md"
+def test_a_circle_of_loops_is_told_once_with_the_whole_way() -> None:
+    loaded = judge(spoilt(LOOP, "gaps: [GAP-OP-1]", "parent_loop: LOOP-OLD-20260101"))
+    (told,) = [c for c in loaded.errors if c.code == "loop-cycle"]
+    assert str(told.place) == f"{OLD}:3:14"
+    assert told.message.endswith("LOOP-OLD-20260101 -> LOOP-STORE-20260226 -> LOOP-OLD-20260101")
+
 
 # file, old, new: must change nothing
 SILENT = [
@@ -256,11 +306,19 @@ SILENT = [
     ("placement.yaml", "status: compliant", "notes: docker root grew by 5 %, above 70 % of it images"),
     ("placement.yaml", "status: compliant", "notes: the root cause took over 90 % of the night"),
     ("placement.yaml", "status: compliant", "notes: keep root usage below 60 percent"),
-    (LOOP, "active\n---\n- Root usage of every VM stays below 60", "closed\n---\n- Root use below 70"),
+    (LOOP, "active\ngaps: [GAP-OP-1]\nanybody: may write here\n---\n- Root usage of every VM stays below 60", "closed\n---\n- Root use below 70"),
     ("placement.yaml", "vm_storage:", "vm_storage:\n  gate: {target_storage_tier: boot-only}"),
     ("derived.yaml", 'generated_at: "2026-02-21"', "generated_at: 2026-02-20T10:00:00Z"),
     ("derived.yaml", "[{id: 11}, {hostname: app.two}]", "{'11': x, more: [{app.two: y}]}"),
-    ("gates.yaml", "[{id: D1}, {id: D2, retired: true}]", "elsewhere"),
+    ("gates.yaml", "composite_of: [D2]", "composite_of: D235"),
+    ("gaps.yaml", "severity: high", "severity: high\n    type: missing-process\n    regression_lock_id: legacy\n    notes: [a, {b: c}]"),
+    (LOOP, "gaps: [GAP-OP-1]", "gaps: GAP-OP-1 and GAP-OP-2"),
+    (LOOP, "loop_id: LOOP", "id: LOOP"),
+    (LOOP, "---\n- Root", "---\n\n---\nA rule across the page.\n- Root"),
+    (LOOP, "status: active", "status: planned\ncriterion: {gate_passes: {gate: D235, hosts: [db-1]}}"),
+    ("waivers.yaml", "while: root_pct < 90", "ends_when: db-1.root.used_pct >= 60"),
+    ("waivers.yaml", "    until: 2026-12-31\n", ""),
+    ("waivers.yaml", "host: db-1\n    code: boot-backed", "host: db-1\n    code: boot-*"),
     ("gates.yaml", "gate_count: {total: 2, active: 1, retired: 1}", "gate_count: null"),
     ("packs.yaml", "    mode: report\n", ""),
     ("packs.yaml", "    later:", "    guard: guard.yaml\n    modes: {D235: report}\n    later:"),

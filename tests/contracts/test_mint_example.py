@@ -30,6 +30,8 @@ FORMAT = {
     "mint.storage.guard.policy.yaml": "guard",
     "mint.storage.findings.map.yaml": "findings",
     "services.yaml": "services",
+    "operational.gaps.yaml": "gaps",
+    "waivers.yaml": "waivers",
     "packs.yaml": "packs",
     "windows.yaml": "windows",
     **{f"waves/W8{letter}.yaml": "waves" for letter in "ABCDE"},

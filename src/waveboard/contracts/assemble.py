@@ -15,6 +15,7 @@ from waveboard.contracts.formats.packs import Pack as PackFile
 from waveboard.contracts.formats.waves import Wave
 from waveboard.contracts.formats.workspace import Access, Approvals, Reach
 from waveboard.contracts.policies import placement_thresholds, policies
+from waveboard.contracts.registers import registers
 from waveboard.contracts.typed import Read
 from waveboard.model.contract import (
     ApprovalPolicy,
@@ -50,6 +51,7 @@ def contract(estate: Estate, files: Mapping[str, bytes]) -> Contract:
         packs=dict(_packs(estate)),
         waves={read.value.id: _wave(read) for read in estate.waves},
         windows=tuple(_windows(estate)),
+        registers=registers(estate),
         approvals=_approvals(approvals) if approvals else None,
         placement=dict(placement_thresholds(estate)),
         store=workspace.store or "sqlite:///.waveboard/state.db",

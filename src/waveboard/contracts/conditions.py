@@ -1,19 +1,21 @@
-"""Entry and exit conditions of waves: the words there are, and whether a condition uses them rightly. Evaluates none.
+"""Conditions of waves, gaps and waivers: the words there are, and whether one uses them rightly. Evaluates none.
 
 Facts: `<host>.<fact>` with the facts below, `guard.<threshold>`, `placement.<threshold>`. Predicates: PREDICATES.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from waveboard.contracts.check import error
 from waveboard.contracts.estate import Estate
 from waveboard.contracts.formats.waves import Wave
-from waveboard.contracts.nodes import Scalar
+from waveboard.contracts.nodes import Document, Loc, Scalar, show
 from waveboard.contracts.typed import Read
 from waveboard.model.condition import Comparison, Operand, Predicate, parse_condition, spell
 from waveboard.model.contract import Complaint, Place
 
+SHORT = {"root_pct": "root.used_pct", "images_gb": "docker.images_gb", "build_cache_gb": "docker.build_cache_gb"}
 FACTS = ("root.used_pct", "docker.images_gb", "docker.build_cache_gb", "docker.local_volumes_gb")
 _CONTRACTS = ("guard", "placement")
 _TIDY = "write it as `host.fact < guard.threshold` or as one of: "
@@ -33,12 +35,24 @@ class Spoken:
 def spoken(read: Read[Wave], side: str) -> Iterator[Spoken]:
     """The wave's entry or exit conditions in order."""
     for index, raw in enumerate(getattr(read.value, side)):
-        node = read.document.node((side, index))
-        quoted = isinstance(node, Scalar) and read.document.text[node.span.start : node.span.start + 1] in ("'", '"')
-        place = read.at(side, index)
-        place = Place(place.file, place.line, place.col + (1 if quoted else 0))
-        exact = isinstance(node, Scalar) and not node.block and "\n" not in read.document.text[node.span.start : node.span.end]
-        yield Spoken(canonical(raw), place, f"{side}[{index}]", raw, exact)
+        yield said_at(read.document, (side, index), raw)
+
+
+def said_at(document: Document, loc: Loc, raw: object) -> Spoken:
+    """The condition that stands there."""
+    node = document.node(loc)
+    quoted = isinstance(node, Scalar) and document.text[node.span.start : node.span.start + 1] in ("'", '"')
+    place = document.place(loc)
+    place = Place(place.file, place.line, place.col + (1 if quoted else 0))
+    exact = isinstance(node, Scalar) and not node.block and "\n" not in document.text[node.span.start : node.span.end]
+    return Spoken(canonical(raw), place, show(loc), raw, exact)
+
+
+def of_host(text: str, host: str) -> str:
+    """A waiver's condition in full: a fact without a host is that of the waiver's own. `root_pct` is short for root.used_pct."""
+    words = sorted((*FACTS, *SHORT), key=len, reverse=True)
+    bare = re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, words))})(?![\w.-])")
+    return bare.sub(lambda m: f"{host}.{SHORT.get(m[1], m[1])}", text.strip()) if host else text.strip()
 
 
 def canonical(raw: object) -> str:

@@ -2,22 +2,26 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from waveboard.contracts.formats.findings import Findings
+from waveboard.contracts.formats.gaps import Gaps
 from waveboard.contracts.formats.guard import SECTION, Guard, HostSection
 from waveboard.contracts.formats.hosts import SshTargets
+from waveboard.contracts.formats.loops import Loop, name_of
 from waveboard.contracts.formats.packs import Packs
 from waveboard.contracts.formats.placement import Placement
+from waveboard.contracts.formats.registries import CapabilityRegistry, GateRegistry, Topology
 from waveboard.contracts.formats.stateful import Services
 from waveboard.contracts.formats.vms import GONE, Lifecycle, Vm
+from waveboard.contracts.formats.waivers import Waivers
 from waveboard.contracts.formats.waves import Wave
 from waveboard.contracts.formats.windows import Windows
 from waveboard.contracts.formats.workspace import Workspace
 from waveboard.contracts.nodes import Document
 from waveboard.contracts.typed import Read
-from waveboard.model.contract import Known
+from waveboard.model.contract import Known, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +33,36 @@ class Section:
     value: HostSection
 
 
+@dataclass(frozen=True, slots=True)
+class LoopFile:
+    """One loop file. read: its front matter, None where it has none; body: the markdown below it; text: all of it."""
+
+    path: str
+    read: Read[Loop] | None
+    body: str
+    text: str
+
+    @property
+    def id(self) -> str:
+        """What it calls itself; its file's name where it calls itself nothing."""
+        value = self.read.value if self.read else None
+        return (value and (value.loop_id or value.id)) or name_of(self.path)
+
+    @property
+    def closed(self) -> bool:
+        """A loop that is closed is history: what it demanded binds nobody any more."""
+        return bool(self.read and self.read.value.status == "closed")
+
+    def at(self, *loc: str | int) -> Place:
+        """Where that value of the front matter stands."""
+        return self.read.at(*loc) if self.read else Place(self.path)
+
+
 @dataclass(frozen=True)
 class Estate:
     """broken: workspace keys of which a file is missing or unusable, so that their absence proves nothing.
 
-    documents: every YAML file that could be parsed. prose: texts that only people read (open loops), by path.
-    listed: ids found in registers that nothing judges yet, by workspace key; no entry: no such register.
+    documents: every YAML file that could be parsed and that is no register.
     """
 
     workspace: Read[Workspace]
@@ -49,12 +77,34 @@ class Estate:
     packs: tuple[Read[Packs], ...] = ()
     waves: tuple[Read[Wave], ...] = ()
     windows: tuple[Read[Windows], ...] = ()
+    gaps: tuple[Read[Gaps], ...] = ()
+    waivers: tuple[Read[Waivers], ...] = ()
+    gates: tuple[Read[GateRegistry], ...] = ()
+    topology: tuple[Read[Topology], ...] = ()
+    capabilities: tuple[Read[CapabilityRegistry], ...] = ()
+    loops: tuple[LoopFile, ...] = ()
     derived: tuple[Document, ...] = ()
-    gates: tuple[Document, ...] = ()
     documents: tuple[Document, ...] = ()
-    prose: Mapping[str, str] = field(default_factory=dict)
-    listed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+
+    @cached_property
+    def prose(self) -> Mapping[str, str]:
+        """Texts that only people read (open loops), by path."""
+        return {loop.path: loop.text for loop in self.loops if not loop.closed}
+
+    @cached_property
+    def gap_ids(self) -> frozenset[str] | None:
+        """Every registered gap; None when there is no usable register."""
+        if not self.gaps or "gaps" in self.broken:
+            return None
+        return frozenset(gap.id for read in self.gaps for gap in read.value.gaps)
+
+    @cached_property
+    def loop_ids(self) -> frozenset[str] | None:
+        """Every loop by its id and by the name of its file; None when there is no usable one."""
+        if not self.loops or "loops" in self.broken:
+            return None
+        return frozenset(name for loop in self.loops for name in (loop.id, name_of(loop.path)))
 
     @cached_property
     def host_ids(self) -> frozenset[str] | None:

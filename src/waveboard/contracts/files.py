@@ -17,7 +17,7 @@ WORKSPACE = "waveboard.yaml"
 REGISTERS = frozenset(
     {"hosts", "vms", "placement", "gaps", "loops", "gates", "topology", "capabilities", "backups", "profiles", "derived"}
 )
-UNJUDGED = frozenset({"profiles", "backups", "gaps", "loops", "topology", "capabilities"})
+UNJUDGED = frozenset({"profiles", "backups"})
 _TOP = ("services", "packs", "waves", "windows")
 
 

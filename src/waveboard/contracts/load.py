@@ -1,6 +1,5 @@
 """The one way in: a workspace's bytes -> a Contract, or every complaint about it. Reads nothing, judges no host, never raises."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,21 +8,25 @@ from pydantic import BaseModel
 
 from waveboard.contracts import assemble
 from waveboard.contracts.check import error, warning
-from waveboard.contracts.estate import Estate, Section
+from waveboard.contracts.estate import Estate, LoopFile, Section
 from waveboard.contracts.files import UNJUDGED, WORKSPACE, Asked, asked, is_glob, matches, wanted
 from waveboard.contracts.formats.findings import Findings
+from waveboard.contracts.formats.gaps import Gaps
 from waveboard.contracts.formats.guard import SECTION, Guard, HostSection
 from waveboard.contracts.formats.hosts import SshTargets
+from waveboard.contracts.formats.loops import Loop, front
 from waveboard.contracts.formats.packs import Packs
 from waveboard.contracts.formats.placement import Placement
+from waveboard.contracts.formats.registries import CapabilityRegistry, GateRegistry, Topology
 from waveboard.contracts.formats.stateful import Services
 from waveboard.contracts.formats.vms import Lifecycle
+from waveboard.contracts.formats.waivers import Waivers
 from waveboard.contracts.formats.waves import Wave
 from waveboard.contracts.formats.windows import Windows
 from waveboard.contracts.formats.workspace import Workspace
 from waveboard.contracts.nodes import Document, Table
 from waveboard.contracts.shelf import checks
-from waveboard.contracts.text import REGISTER, decode, read
+from waveboard.contracts.text import decode, read
 from waveboard.contracts.typed import Read, fit
 from waveboard.model.contract import Complaint, Contract, Known, Place, Unreadable
 
@@ -35,14 +38,19 @@ FORMATS: Mapping[str, type[BaseModel]] = {
     "placement": Placement,
     "guard": Guard,
     "findings": Findings,
+    "gaps": Gaps,
+    "waivers": Waivers,
+    "gates": GateRegistry,
+    "topology": Topology,
+    "capabilities": CapabilityRegistry,
     "services": Services,
     "packs": Packs,
     "waves": Wave,
     "windows": Windows,
 }
-_LISTED = re.compile(r"^[ \t]*(?:-[ \t]+)?id:[ \t]*[\"']?([A-Z]+(?:-[A-Z0-9]+)+)", re.MULTILINE)
-_STATUS = re.compile(r"\A---[ \t]*\r?\n(?:(?!---).*\n)*?status:[ \t]*[\"']?([a-z-]+)")
-_LOOP_FILE = re.compile(r"(?:.*/)?(LOOP-[^/]+?)(?:\.scope)?\.md")
+
+
+_REGISTERS = frozenset({"gaps", "gates", "topology", "capabilities"})  # told of what was, so no rule is looked for in their prose
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +115,9 @@ def _tidy(complaints: Iterable[Complaint]) -> tuple[Complaint, ...]:
 def _gather(workspace: Read[Workspace], files: Mapping[str, bytes | Unreadable], known: Known) -> tuple[Estate, list[Complaint]]:
     said: list[Complaint] = []
     reads: dict[str, list[Read[Any]]] = {key: [] for key in FORMATS}
-    plain: dict[str, list[Document]] = {"derived": [], "gates": []}
+    derived: list[Document] = []
     sections: list[Section] = []
-    listed: dict[str, frozenset[str]] = {}
-    prose: dict[str, str] = {}
+    loops: list[LoopFile] = []
     broken: set[str] = set()
     for one in asked(workspace.value):
         found = list(_found(workspace, one, files, said))
@@ -118,16 +125,18 @@ def _gather(workspace: Read[Workspace], files: Mapping[str, bytes | Unreadable],
             broken.add(one.key)
         for path, raw in filter(None, found):
             if one.key in UNJUDGED:
-                text, wrong = decode(path, raw, REGISTER)
-                said.extend(wrong)
-                listed[one.key] = listed.get(one.key, frozenset()) | _ids(one.key, path, text)
-                if one.key == "loops" and not _closed(text):
-                    prose[path] = text
+                said.extend(decode(path, raw, one.limits)[1])
+                continue
+            if one.key == "loops":
+                loop, amiss = _loop(path, raw)
+                said.extend(amiss)
+                loops += [loop] if loop else []
+                broken |= set() if loop else {one.key}
                 continue
             document, amiss = read(path, raw, one.limits)
             said.extend(amiss)
-            if document and one.key in plain:
-                plain[one.key].append(document)
+            if document and one.key == "derived":
+                derived.append(document)
             if document and one.key in FORMATS:
                 value, unfit = fit(document, FORMATS[one.key], apart=SECTION if one.key == "guard" else "")
                 amiss += unfit
@@ -138,15 +147,15 @@ def _gather(workspace: Read[Workspace], files: Mapping[str, bytes | Unreadable],
                     sections.extend(_sections(document, value, said))
             if document is None or any(c.level == "error" for c in amiss):
                 broken.add(one.key)
-    documents = tuple(r.document for key in FORMATS for r in reads[key])
+    documents = tuple(r.document for key in FORMATS if key not in _REGISTERS for r in reads[key])
     estate = Estate(
         workspace,
         known,
-        **{key: tuple(found) for key, found in {**reads, **plain}.items()},  # type: ignore[arg-type]
+        **{key: tuple(found) for key, found in reads.items()},
+        derived=tuple(derived),
+        loops=tuple(loops),
         sections=tuple(sections),
         documents=documents,
-        prose=prose,
-        listed=listed,
         broken=frozenset(broken),
     )
     return estate, said
@@ -192,14 +201,12 @@ def _sections(document: Document, guard: BaseModel | None, said: list[Complaint]
                 yield Section(Read(document, guard), key, value)
 
 
-def _ids(key: str, path: str, text: str) -> frozenset[str]:
-    if key == "loops":
-        match = _LOOP_FILE.fullmatch(path)
-        return frozenset({match[1]} if match else ())
-    return frozenset(_LISTED.findall(text))
-
-
-def _closed(text: str) -> bool:
-    """A loop that is closed is history: what it demanded binds nobody any more."""
-    match = _STATUS.match(text)
-    return match is not None and match[1] == "closed"
+def _loop(path: str, raw: bytes) -> tuple[LoopFile | None, tuple[Complaint, ...]]:
+    """None when the file is there and cannot be used; a file without front matter can."""
+    document, body, wrong = front(path, raw)
+    value, unfit = fit(document, Loop) if document else (None, ())
+    found = (*wrong, *unfit)
+    if any(c.level == "error" for c in found):
+        return None, found
+    text = raw.decode("utf-8", "replace").removeprefix("\ufeff")
+    return LoopFile(path, Read(document, value) if document and value else None, body, text), found

@@ -9,20 +9,10 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from waveboard.model.finding import Finding, Mode, Severity
+from waveboard.model.place import Place as Place
+from waveboard.model.register import Registers
 
 V = TypeVar("V")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where something stands: file relative to the workspace, 1-based line and column."""
-
-    file: str
-    line: int = 1
-    col: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.col}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +308,7 @@ class Contract:
     packs: Mapping[str, Pack]
     waves: Mapping[str, WaveSpec]
     windows: tuple[Window, ...] = ()
+    registers: Registers = field(default_factory=Registers)
     approvals: ApprovalPolicy | None = None
     placement: Mapping[str, Sourced[float]] = field(default_factory=dict)  # thresholds in the placement policy's own words
     store: str = "sqlite:///.waveboard/state.db"

@@ -1,7 +1,8 @@
-"""Names that name nothing. What decides judgement or mutation (host, gate, pack, wave) is an error; linkage is a warning."""
+"""Names that name nothing. An error in what waveboard's own files judge or change by (host, gate, pack, a wave's links); a
+warning in the operator's files. The links inside the registers are looked at by `registers`."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from waveboard.contracts.check import Check, error, warning
@@ -14,6 +15,7 @@ _GAP = re.compile(r"GAP-[A-Z]{1,8}-[0-9]{1,6}")
 _LOOP = re.compile(r"LOOP-[A-Z0-9]+(?:-[A-Z0-9]+)*-[0-9]{8}")
 _STOR = re.compile(r"[A-Z]{2,8}-[0-9]{1,6}")
 _CODE = "dangling-reference"
+Told = Callable[[Place, str, str, str, str], Complaint]
 
 
 def run(estate: Estate) -> Iterator[Complaint]:
@@ -78,12 +80,16 @@ def _findings(estate: Estate) -> Iterator[Complaint]:
             yield from _loops(estate, read, ("root_cause_clusters", at, "primary_loop_id"), loops)
 
 
-def _gaps(estate: Estate, read: Read[Any], loc: tuple[str | int, ...], names: Iterable[str]) -> Iterator[Complaint]:
-    yield from _linked(read, loc, names, _GAP, "GAP-OP-123", estate.listed.get("gaps"), "the gap register")
+def _gaps(
+    estate: Estate, read: Read[Any], loc: tuple[str | int, ...], names: Iterable[str], told: Told = warning
+) -> Iterator[Complaint]:
+    yield from _linked(read, loc, names, _GAP, "GAP-OP-123", estate.gap_ids, "the gap register", told)
 
 
-def _loops(estate: Estate, read: Read[Any], loc: tuple[str | int, ...], names: Iterable[str]) -> Iterator[Complaint]:
-    yield from _linked(read, loc, names, _LOOP, "LOOP-NAME-20260226", estate.listed.get("loops"), "the loop files")
+def _loops(
+    estate: Estate, read: Read[Any], loc: tuple[str | int, ...], names: Iterable[str], told: Told = warning
+) -> Iterator[Complaint]:
+    yield from _linked(read, loc, names, _LOOP, "LOOP-NAME-20260226", estate.loop_ids, "the loop files", told)
 
 
 def _linked(
@@ -94,13 +100,14 @@ def _linked(
     like: str,
     listed: frozenset[str] | None,
     where: str,
+    told: Told,
 ) -> Iterator[Complaint]:
     for index, name in enumerate(names):
         place, path = read.at(*loc, index), show((*loc, index))
         if not shape.fullmatch(name):
-            yield warning(place, path, _CODE, f"`{name}` is not written like {like}", "correct the id")
+            yield told(place, path, _CODE, f"`{name}` is not written like {like}", "correct the id")
         elif listed is not None and name not in listed:
-            yield warning(place, path, _CODE, f"`{name}` is not in {where}", "correct the id, or register it")
+            yield told(place, path, _CODE, f"`{name}` is not in {where}", "correct the id, or register it")
 
 
 def _packs(estate: Estate) -> Iterator[Complaint]:
@@ -147,9 +154,10 @@ def _waves(estate: Estate) -> Iterator[Complaint]:
         wave = read.value
         yield from _hosts(estate, read, ("scope", "mutate"), wave.scope.mutate)
         yield from _hosts(estate, read, ("scope", "read_only"), wave.scope.read_only)
-        yield from _linked(read, ("links", "stor"), wave.links.stor, _STOR, "STOR-001", estate.stor_ids, "the findings map")
-        yield from _gaps(estate, read, ("links", "gaps"), wave.links.gaps)
-        yield from _loops(estate, read, ("links", "loops"), wave.links.loops)
+        stor = ("links", "stor")
+        yield from _linked(read, stor, wave.links.stor, _STOR, "STOR-001", estate.stor_ids, "the findings map", error)
+        yield from _gaps(estate, read, ("links", "gaps"), wave.links.gaps, error)
+        yield from _loops(estate, read, ("links", "loops"), wave.links.loops, error)
         for index, other in enumerate(wave.excludes):
             if other not in waves and "waves" not in estate.broken:
                 place = read.at("excludes", index)

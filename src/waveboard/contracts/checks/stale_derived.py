@@ -17,8 +17,8 @@ def run(estate: Estate) -> Iterator[Complaint]:
     for document in estate.derived:
         yield from _older(estate, document)
         yield from _lacking(estate, document)
-    for document in estate.gates:
-        yield from _counts(document)
+    for read in estate.gates:
+        yield from _counts(read.document)
 
 
 def _day(document: Document) -> tuple[str, str]:

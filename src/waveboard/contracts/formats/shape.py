@@ -25,6 +25,12 @@ class Operator(BaseModel):
     model_config = ConfigDict(**_STRICT, extra="allow")
 
 
+class Free(BaseModel):
+    """A mapping in one of the operator's registers: keys not named here are for other readers, and are not even told."""
+
+    model_config = ConfigDict(**_STRICT, extra="allow")
+
+
 class Unread:
     """Marks a known key that asks for something nothing here judges. why: said in the warning."""
 

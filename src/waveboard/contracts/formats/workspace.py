@@ -23,6 +23,7 @@ class Contracts(Own):
     backups: Paths | None = None
     gaps: Paths | None = None
     loops: Paths | None = None
+    waivers: Paths | None = None
     gates: Paths | None = None
     topology: Paths | None = None
     capabilities: Paths | None = None

@@ -1,0 +1,214 @@
+"""What is wrong inside the registers: ids given twice, links that lead nowhere or round in a circle, words and conditions nobody knows.
+
+The operator's own words are told and tolerated. What would make two things one, or never end, is an error.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from waveboard.contracts.check import Check, error, warning
+from waveboard.contracts.conditions import Spoken, examine, of_host, said_at
+from waveboard.contracts.estate import Estate, LoopFile
+from waveboard.contracts.formats.loops import ids_in, name_of
+from waveboard.contracts.formats.registries import CapabilityRegistry, Topology
+from waveboard.contracts.formats.waivers import Waiver, Waivers
+from waveboard.contracts.nodes import show
+from waveboard.contracts.registers import host_of
+from waveboard.contracts.typed import Read
+from waveboard.model.condition import Comparison, parse_condition
+from waveboard.model.contract import Complaint, Place
+from waveboard.model.register import GAP_STATUSES, LOOP_STATUSES, SEVERITIES
+
+_DANGLING = "dangling-reference"
+
+
+def run(estate: Estate) -> Iterator[Complaint]:
+    yield from _twice(estate)
+    yield from _gaps(estate)
+    yield from _loops(estate)
+    yield from _circles(estate.loops)
+    yield from _registries(estate)
+    for read in estate.waivers:
+        for at, waiver in enumerate(read.value.waivers):
+            yield from _waiver(estate, read, at, waiver)
+
+
+def _twice(estate: Estate) -> Iterator[Complaint]:
+    gaps = ((gap.id, read.at("gaps", at, "id")) for read in estate.gaps for at, gap in enumerate(read.value.gaps))
+    yield from _repeated("gap", gaps)
+    yield from _repeated("loop", ((loop.id, loop.at("loop_id")) for loop in estate.loops))
+    waivers = ((w.id, read.at("waivers", at, "id")) for read in estate.waivers for at, w in enumerate(read.value.waivers))
+    yield from _repeated("waiver", waivers)
+
+
+def _repeated(noun: str, ids: Iterable[tuple[str, Place]]) -> Iterator[Complaint]:
+    first: dict[str, Place] = {}
+    for name, place in ids:
+        if name in first:
+            said = f"the {noun} `{name}` stands here and at {first[name]}: one of the two would be lost"
+            yield error(place, "id", "duplicate-id", said, f"give one of them an id of its own, or keep only one {noun}")
+        first.setdefault(name, place)
+
+
+def _gaps(estate: Estate) -> Iterator[Complaint]:
+    for read in estate.gaps:
+        for at, gap in enumerate(read.value.gaps):
+            loc = ("gaps", at)
+            yield from _word(read.at(*loc, "status"), show((*loc, "status")), gap.status or "", GAP_STATUSES, "it counts as open")
+            if gap.severity is not None:
+                yield from _word(
+                    read.at(*loc, "severity"), show((*loc, "severity")), gap.severity, SEVERITIES, "it is shown as written"
+                )
+            if gap.parent_loop:
+                place, path = read.at(*loc, "parent_loop"), show((*loc, "parent_loop"))
+                yield from _missing(place, path, gap.parent_loop, estate.loop_ids, "loop file")
+            if gap.criterion is not None:
+                yield from examine(said_at(read.document, (*loc, "criterion"), gap.criterion), estate)
+
+
+def _loops(estate: Estate) -> Iterator[Complaint]:
+    for loop in estate.loops:
+        if loop.read is None:
+            continue
+        front = loop.read.value
+        yield from _word(
+            loop.at("status"), "status", front.status or "", LOOP_STATUSES, "it counts neither as open nor as closed"
+        )
+        if loop.id != name_of(loop.path):
+            said = f"the loop calls itself `{loop.id}`, its file `{name_of(loop.path)}`; both names find it"
+            yield warning(loop.at("loop_id"), "loop_id", "contradicting-value", said, "rename the file, or correct the id")
+        if front.parent_loop:
+            place = loop.at("parent_loop")
+            yield from _missing(place, "parent_loop", front.parent_loop, estate.loop_ids, "loop file")
+        for gap in ids_in(front.gaps):
+            if gap.startswith("GAP-"):
+                yield from _missing(loop.at("gaps"), "gaps", gap, estate.gap_ids, "entry of the gap register")
+        if front.criterion is not None:
+            yield from examine(said_at(loop.read.document, ("criterion",), front.criterion), estate)
+
+
+def _circles(loops: Iterable[LoopFile]) -> Iterator[Complaint]:
+    """Each circle is told once, at its first loop in file order."""
+    found = {loop.id: loop for loop in loops}
+    names = {name_of(loop.path): loop.id for loop in found.values()} | {name: name for name in found}
+    parents = {
+        name: names[loop.read.value.parent_loop]
+        for name, loop in found.items()
+        if loop.read and loop.read.value.parent_loop in names
+    }
+    told: set[str] = set()
+    for name in found:
+        circle = _circle(name, parents)
+        if circle and not told & set(circle):
+            told |= set(circle)
+            said = f"these loops own each other in a circle: {' -> '.join((*circle, circle[0]))}"
+            yield error(found[name].at("parent_loop"), "parent_loop", "loop-cycle", said, "take one `parent_loop` out")
+
+
+def _circle(start: str, parents: Mapping[str, str]) -> tuple[str, ...]:
+    """The loops from `start` back to itself; nothing where its parents end, or turn in a circle it is no part of."""
+    way = [start]
+    while way[-1] in parents:
+        upper = parents[way[-1]]
+        if upper in way:
+            return tuple(way) if upper == start else ()
+        way.append(upper)
+    return ()
+
+
+def _registries(estate: Estate) -> Iterator[Complaint]:
+    gates = frozenset(row.id for read in estate.gates for row in read.value.gates)
+    listed = gates | frozenset(estate.known.gates) if gates and "gates" not in estate.broken else None
+    for read in estate.gates:
+        for at, row in enumerate(read.value.gates):
+            if row.parent_loop:
+                place, path = read.at("gates", at, "parent_loop"), f"gates[{at}].parent_loop"
+                yield from _missing(place, path, row.parent_loop, estate.loop_ids, "loop file")
+            for key in ("composite_of", "composite_parent"):
+                for name in _named(getattr(row, key)):
+                    yield from _missing(read.at("gates", at, key), f"gates[{at}].{key}", name, listed, "gate")
+    for topology in estate.topology:
+        yield from _topology(topology, listed)
+    for capabilities in estate.capabilities:
+        yield from _capabilities(capabilities)
+
+
+def _topology(read: Read[Topology], listed: frozenset[str] | None) -> Iterator[Complaint]:
+    domains = frozenset(one.domain_id for one in read.value.domain_metadata or ()) or None
+    for at, one in enumerate(read.value.gate_assignments):
+        path = f"gate_assignments[{at}]"
+        yield from _missing(read.at("gate_assignments", at, "gate_id"), f"{path}.gate_id", one.gate_id, listed, "gate")
+        for domain in filter(None, (one.primary_domain, *(one.secondary_domains or ()))):
+            yield from _missing(read.at("gate_assignments", at), path, domain, domains, "domain of domain_metadata")
+    for index, name in enumerate((read.value.core_mode and read.value.core_mode.core_gate_ids) or ()):
+        place = read.at("core_mode", "core_gate_ids", index)
+        yield from _missing(place, f"core_mode.core_gate_ids[{index}]", name, listed, "gate")
+
+
+def _capabilities(read: Read[CapabilityRegistry]) -> Iterator[Complaint]:
+    names = frozenset(read.value.capabilities)
+    for name, row in read.value.capabilities.items():
+        after = row.post_action.split()[:1] if isinstance(row.post_action, str) else []
+        for needed in (*(row.requires or ()), *after):
+            yield from _missing(read.at("capabilities", name), f"capabilities.{name}", needed, names, "capability")
+
+
+def _named(value: object) -> Iterator[str]:
+    """Gate ids in a list, or in a text with commas."""
+    for one in value.replace(",", " ").split() if isinstance(value, str) else value if isinstance(value, list) else ():
+        yield str(one)
+
+
+def _missing(place: Place, path: str, name: str, listed: frozenset[str] | None, what: str) -> Iterator[Complaint]:
+    if listed is not None and name not in listed:
+        yield warning(place, path, _DANGLING, f"there is no {what} `{name}`", "correct the id, or register it")
+
+
+def _word(place: Place, path: str, word: str, known: Collection[str], so: str) -> Iterator[Complaint]:
+    if word not in known:
+        said = f"`{word}` is none of the words for this: {', '.join(known)}" if word else f"`{path}` says nothing"
+        yield warning(place, path, "unknown-enum", f"{said}; {so}", f"use one of: {', '.join(known)}")
+
+
+def _waiver(estate: Estate, read: Read[Waivers], at: int, waiver: Waiver) -> Iterator[Complaint]:
+    loc: tuple[str | int, ...] = ("waivers", at)
+    codes = estate.known.gates.get(waiver.gate or "")
+    if waiver.gate and codes is None:
+        known = f"the gates are: {', '.join(sorted(estate.known.gates)) or 'none'}"
+        yield error(read.at(*loc, "gate"), show((*loc, "gate")), _DANGLING, f"there is no gate `{waiver.gate}`", known)
+    if waiver.code and codes is not None and not set(waiver.code) & set("*?[") and waiver.code not in codes:
+        place, fix = read.at(*loc, "code"), f"its codes are: {', '.join(sorted(codes))}"
+        yield error(place, show((*loc, "code")), _DANGLING, f"{waiver.gate} never says `{waiver.code}`", fix)
+    host = host_of(waiver)
+    if host and estate.host_ids is not None and host not in estate.host_ids:
+        fix = "name the id of a target of the hosts contract"
+        yield error(read.at(*loc, "host"), show((*loc, "host")), _DANGLING, f"there is no host `{host}`", fix)
+    for key, text in (("while", waiver.during), ("ends_when", waiver.ends_when)):
+        if text:
+            place = read.at(*loc, key)
+            yield from _bounds(Spoken(of_host(text, host), place, show((*loc, key)), text, False), estate)
+
+
+def _bounds(said: Spoken, estate: Estate) -> Iterator[Complaint]:
+    """A waiver is bounded by a fact of a host: what packs and windows say would let it hold itself up."""
+    try:
+        if not isinstance(parse_condition(said.text), Comparison):
+            fix = "compare a fact, as in `root_pct > 60` for the waiver's own host"
+            yield error(said.place, said.path, "unknown-condition", "a waiver's condition compares a fact of a host", fix)
+            return
+    except ValueError:
+        pass
+    yield from examine(said, estate)
+
+
+CHECK = Check(
+    (
+        "contradicting-value",
+        _DANGLING,
+        "duplicate-id",
+        "loop-cycle",
+        "unknown-condition",
+        "unknown-enum",
+        "unknown-fact",
+    ),
+    run,
+)
