@@ -1,6 +1,7 @@
 """Admission, four eyes, interruption and going back, with the real fold before a simulated host."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.waves import estate as E
 from waveboard.app import apply as order
 from waveboard.app import planning
 from waveboard.model.errors import ApprovalNeeded, RefusedError, StepError
+from waveboard.model.history import DispatchRecord
 
 
 @pytest.fixture
@@ -54,13 +56,29 @@ def test_four_eyes_are_those_of_persons(desk: Desk, actor: str, error: type[Exce
     assert desk.calls == [] and desk.kinds(known) == []
 
 
+def given_to_w1(desk: Desk) -> Desk:
+    now = desk.site.clock.now()
+    desk.site.store.save_dispatch(
+        DispatchRecord("M1-1", "M1", "agent:w1", now, now + timedelta(hours=1), "sha256:" + "0" * 64), []
+    )
+    return desk
+
+
+def test_a_wave_in_anothers_hands_is_not_applied(desk: Desk) -> None:
+    with pytest.raises(RefusedError, match="M1 is dispatched to agent:w1 as M1-1 until"):
+        order.apply(given_to_w1(desk).site, desk.approved(), ALLOWED, desk.reading())
+    assert desk.calls == []
+
+
 def test_an_agent_stands_for_itself_unless_a_person_lists_it(desk: Desk, tmp_path: Path) -> None:
-    order.apply(desk.acting("agent:w1"), desk.approved(), ALLOWED, desk.reading())
+    with pytest.raises(RefusedError, match="an agent applies only what was dispatched to it"):
+        order.apply(desk.acting("agent:w1"), desk.approved(), ALLOWED, desk.reading())
+    order.apply(given_to_w1(desk).acting("agent:w1"), desk.approved(), ALLOWED, desk.reading())
     (tmp_path / "b").mkdir(mode=0o700)
     listed = Desk(tmp_path / "b", replace(PEOPLE, people={**PEOPLE.people, "ronny": ("agent:w1",)}))
     known = listed.approved()
     with pytest.raises(ApprovalNeeded, match="ronny, who is also agent:w1, applies"):
-        order.apply(listed.acting("agent:w1"), known, ALLOWED, listed.reading())
+        order.apply(given_to_w1(listed).acting("agent:w1"), known, ALLOWED, listed.reading())
 
 
 def test_the_signer_does_not_resume_what_another_began_but_may_take_it_back(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from waveboard.app.ports import Store
 from waveboard.model.change import Approval, Event
 from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.evidence import Bundle, Identity, digest_of
-from waveboard.model.history import CapRun, PackRun, Snapshot
+from waveboard.model.history import CapRun, DispatchRecord, PackRun, Snapshot
 from waveboard.world.store.sql import open_store
 
 AT = datetime(2026, 2, 26, 3, 38, 31, 250_000, tzinfo=UTC)
@@ -280,3 +280,25 @@ def test_eight_processes_race_and_one_wins(address: str, tmp_path: Path) -> None
     while not won.empty():
         results.append(won.get())
     assert sorted(results) == sorted(f"{what} {number}" for what in ("nonce", "lease") for number in range(5))
+
+
+def given(task: str, wave: str, at: datetime = AT, seconds: float = 60) -> DispatchRecord:
+    return DispatchRecord(task, wave, "agent:x", at, at + timedelta(seconds=seconds), "sha256:" + "c" * 64)
+
+
+def test_a_wave_is_in_one_workers_hands_and_its_exclusions_wait(store: Store) -> None:
+    store.save_dispatch(given("W8B-1", "W8B"), ["W8C"])
+    for other, excludes in (("W8B", []), ("W8C", ["W8B"])):
+        with pytest.raises(RefusedError, match="agent:x has W8B as W8B-1 since 2026-02-26T03:38:31Z") as refused:
+            store.save_dispatch(given("x-1", other, later(59)), excludes)
+        assert "waveboard wave recall W8B" in refused.value.fix
+    store.save_dispatch(given("W8E-1", "W8E", later(1)), ["W8C"])
+    store.save_dispatch(given("W8B-2", "W8B", later(60)), [])
+    assert [d.task for d in store.dispatches()] == ["W8B-2", "W8E-1", "W8B-1"]
+    assert store.dispatches("W8E") == (given("W8E-1", "W8E", later(1)),)
+    store.end_dispatch("W8B-2", later(61))
+    store.end_dispatch("W8B-2", later(62))
+    assert store.dispatches("W8B")[0].ended_at == later(61) and not store.dispatches("W8B")[0].live(later(61))
+    store.save_dispatch(given("W8C-1", "W8C", later(62)), ["W8B"])
+    with pytest.raises(UsageError, match="no such task"):
+        store.end_dispatch("W8X-1", AT)

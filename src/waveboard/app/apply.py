@@ -8,6 +8,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
+from waveboard.app import dispatch
 from waveboard.app.approve import same_person, standing
 from waveboard.app.entry import unmet
 from waveboard.app.planning import asides
@@ -34,6 +35,7 @@ def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | Non
     """
     if known.plan.four_eyes:
         site.acting(f"apply {known.plan.wave}")
+    _in_whose_hands(site, known)
     keep(site, known)
     events = site.store.events(known.digest)
     if not events:
@@ -67,6 +69,14 @@ def undo(site: Site, known: Known) -> Action:
     if action.kind is ActionKind.HALT:
         _finish(known, action)
     return action
+
+
+def _in_whose_hands(site: Site, known: Known) -> None:
+    """One wave has one worker, and an agent works only on what it was given. Raises: RefusedError."""
+    wave = known.plan.wave.removesuffix("-RETIRE")
+    against = dispatch.why_not(site.actor, wave, dispatch.live(site, wave))
+    if against:
+        raise RefusedError(f"apply {known.plan.wave}", against, f"waveboard wave dispatch {wave} --to WORKER, by a person")
 
 
 def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> None:

@@ -1,5 +1,6 @@
 """Entry and exit conditions of a wave, judged on one reading. What cannot be judged is not met: unknown is never green."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +51,12 @@ def ask(contract: Contract, plan: Plan, read: Reading, side: str) -> tuple[Asked
     return tuple(_ask(contract, plan, read, text, reports) for text in _conditions(contract, plan, side))
 
 
+def ask_conditions(contract: Contract, read: Reading, texts: Sequence[str]) -> tuple[Asked, ...]:
+    """Conditions that belong to no plan; what asks about a plan's own steps is unknown."""
+    reports: dict[str, PackReport] = {}
+    return tuple(_ask(contract, None, read, text, reports) for text in texts)
+
+
 def unmet(site: HasContract, plan: Plan, read: Reading, side: str) -> tuple[str, ...]:
     """The conditions that do not hold or could not be judged, each in words."""
     return tuple(f"{a.text}: {a.saw}" for a in ask(site.contract, plan, read, side) if not a.holds)
@@ -60,7 +67,7 @@ def _conditions(contract: Contract, plan: Plan, side: str) -> tuple[str, ...]:
     return () if wave is None else (wave.entry if side == "entry" else wave.exit)
 
 
-def _ask(contract: Contract, plan: Plan, read: Reading, text: str, reports: dict[str, PackReport]) -> Asked:
+def _ask(contract: Contract, plan: Plan | None, read: Reading, text: str, reports: dict[str, PackReport]) -> Asked:
     condition = parse_condition(text)
     if isinstance(condition, Predicate):
         holds, saw = _predicate(contract, plan, read, condition, reports)
@@ -89,7 +96,7 @@ def _report(contract: Contract, read: Reading, name: str, reports: dict[str, Pac
 
 
 def _predicate(
-    contract: Contract, plan: Plan, read: Reading, asked: Predicate, reports: dict[str, PackReport]
+    contract: Contract, plan: Plan | None, read: Reading, asked: Predicate, reports: dict[str, PackReport]
 ) -> tuple[bool | None, str]:
     match asked.name:
         case "pack_complete":
@@ -103,6 +110,8 @@ def _predicate(
         case "not_boot_backed":
             return _away(contract, read, str(asked.argument))
         case "undo_ready":
+            if plan is None:
+                return None, "there is no plan to ask it of"
             without = [s.id for s in plan.steps if s.reversibility is Reversibility.NONE or not s.undo_commands]
             return (
                 not without,

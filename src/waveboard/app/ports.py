@@ -9,7 +9,7 @@ from waveboard.model.change import Action, Approval, Event, Lease
 from waveboard.model.contract import HostTarget
 from waveboard.model.errors import HostError
 from waveboard.model.evidence import Answer, Ask, Bundle
-from waveboard.model.history import BundleRecord, CapRun, Hold, PackRun, PlanRecord, RunEnd, RunRecord, Snapshot
+from waveboard.model.history import BundleRecord, CapRun, DispatchRecord, Hold, PackRun, PlanRecord, RunEnd, RunRecord, Snapshot
 from waveboard.model.receipt import Signature
 
 
@@ -129,6 +129,21 @@ class Store(Protocol):
 
     def holds(self, at: datetime) -> tuple[Hold, ...]:
         """Live holds, by host."""
+        ...
+
+    def save_dispatch(self, made: DispatchRecord, excludes: Sequence[str]) -> None:
+        """Give the wave to one worker. excludes: waves that may not be in anybody's hands at the same time.
+
+        Raises: RefusedError naming the worker, since when and until when, while this wave or an excluded one is dispatched.
+        """
+        ...
+
+    def end_dispatch(self, task: str, at: datetime) -> None:
+        """From now on it is nobody's; ending it twice changes nothing. Raises: UsageError for an unknown task."""
+        ...
+
+    def dispatches(self, wave: str = "") -> tuple[DispatchRecord, ...]:
+        """Newest first; of every wave when none is named."""
         ...
 
     def append_receipt(self, envelope: bytes, digest: str, kind: str, run_key: str, at: datetime, seq: int | None = None) -> int:

@@ -3,6 +3,7 @@
 import click
 
 from waveboard.cli import show
+from waveboard.cli.dispatch import dispatch, recall, report
 from waveboard.cli.site import opened
 from waveboard.model.contract import WaveSpec
 
@@ -70,3 +71,8 @@ def _row(found: WaveSpec) -> dict[str, object]:
         "steps": [f"{s.kind} on {s.host}: {', '.join(f'{k}={v}' for k, v in s.params.items())}" for s in found.steps],
         "draft": found.draft,
     }
+
+
+wave.add_command(dispatch)
+wave.add_command(recall)
+wave.add_command(report)

@@ -162,6 +162,9 @@ def _wave(read: Read[Wave]) -> WaveSpec:
         place=read.at("id"),
         rules=tuple(wave.rules),
         outputs=tuple(wave.outputs),
+        opening=wave.worker.opening or "",
+        scope_notes=tuple(wave.worker.scope),
+        acceptance=tuple(wave.worker.acceptance),
         draft=wave.draft,
     )
 

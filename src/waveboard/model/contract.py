@@ -238,7 +238,8 @@ class StepSpec:
 class WaveSpec:
     """One wave as the operator wrote it. policy: none | governance | controlled-runtime.
 
-    entry, exit: one condition each in the spelling of model/condition.py. rules, outputs: sentences for the worker's prompt.
+    entry, exit: one condition each in the spelling of model/condition.py. rules, outputs, opening, scope_notes, acceptance:
+    sentences for the worker's prompt.
     draft: may be shown and discussed, never planned.
     """
 
@@ -261,6 +262,9 @@ class WaveSpec:
     rules: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     draft: bool = False
+    opening: str = ""
+    scope_notes: tuple[str, ...] = ()
+    acceptance: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,3 +91,20 @@ class RunRecord:
     state: str
     started_at: datetime
     turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchRecord:
+    """One wave in one worker's hands. order: digest of the object that holds the whole Dispatch; ended_at None: not recalled."""
+
+    task: str
+    wave: str
+    worker: str
+    issued_at: datetime
+    expires_at: datetime
+    order: str
+    ended_at: datetime | None = None
+
+    def live(self, at: datetime) -> bool:
+        """True while the worker may apply."""
+        return self.ended_at is None and at < self.expires_at

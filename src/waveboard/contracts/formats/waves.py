@@ -41,6 +41,14 @@ class Window(Own):
     max_downtime_s: int | None = Field(None, ge=0, le=604_800)
 
 
+class Worker(Own):
+    """How the worker's prompt begins, and the sentences of it that are not the wave's rules or outputs."""
+
+    opening: Text | None = None
+    scope: list[Text] = Field(default_factory=list)
+    acceptance: list[Text] = Field(default_factory=list)
+
+
 class Step(Own):
     """A kind of the shelf, a host, and the kind's own parameters."""
 
@@ -68,3 +76,4 @@ class Wave(Own):
     steps: list[Step] = Field(default_factory=list)
     rules: list[Text] = Field(default_factory=list)
     outputs: list[Text] = Field(default_factory=list)
+    worker: Worker = Worker()

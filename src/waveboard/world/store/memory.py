@@ -10,9 +10,19 @@ from typing import Any
 from waveboard.model.change import Approval, Event, Lease
 from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.evidence import Bundle, digest_of
-from waveboard.model.history import BundleRecord, CapRun, Hold, PackRun, PlanRecord, Snapshot
+from waveboard.model.history import BundleRecord, CapRun, DispatchRecord, Hold, PackRun, PlanRecord, Snapshot
 from waveboard.world.store.kept import check_same_approval, checked
-from waveboard.world.store.rules import ENDS, check_append, check_receipt, held, nonce_used, overlap, taken_over
+from waveboard.world.store.rules import (
+    ENDS,
+    check_append,
+    check_receipt,
+    dispatched,
+    held,
+    no_dispatch,
+    nonce_used,
+    overlap,
+    taken_over,
+)
 from waveboard.world.store.tables import to_json
 
 
@@ -32,6 +42,7 @@ class MemoryStore:
         self._nonces: dict[str, tuple[str, datetime]] = {}
         self._leases: list[tuple[Lease, tuple[str, ...]]] = []  # fence n at index n-1
         self._holds: dict[str, Hold] = {}
+        self._dispatches: dict[str, DispatchRecord] = {}
         self._receipts: list[tuple[int, str, bytes]] = []
 
     def put_object(self, raw: bytes) -> str:
@@ -155,6 +166,24 @@ class MemoryStore:
 
     def holds(self, at: datetime) -> tuple[Hold, ...]:
         return tuple(sorted((h for h in self._holds.values() if h.expires_at > at), key=lambda h: h.host))
+
+    def save_dispatch(self, made: DispatchRecord, excludes: Sequence[str]) -> None:
+        with self._lock:
+            for other in self.dispatches():
+                if other.wave in (made.wave, *excludes) and other.live(made.issued_at):
+                    raise dispatched(made.wave, other)
+            self._dispatches[made.task] = made
+
+    def end_dispatch(self, task: str, at: datetime) -> None:
+        with self._lock:
+            if task not in self._dispatches:
+                raise no_dispatch(task)
+            found = self._dispatches[task]
+            self._dispatches[task] = replace(found, ended_at=found.ended_at or at)
+
+    def dispatches(self, wave: str = "") -> tuple[DispatchRecord, ...]:
+        found = sorted((d for d in self._dispatches.values() if wave in ("", d.wave)), key=lambda d: d.task)
+        return tuple(sorted(found, key=lambda d: d.issued_at, reverse=True))
 
     def append_receipt(self, envelope: bytes, digest: str, kind: str, run_key: str, at: datetime, seq: int | None = None) -> int:
         with self._lock:

@@ -11,8 +11,8 @@ from waveboard.model.errors import RefusedError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"
-KNOWN: tuple[str, ...] = (HEAD,)
+HEAD = "0002"
+KNOWN: tuple[str, ...] = ("0001", HEAD)
 _LOCK = 0x77617665  # PostgreSQL advisory lock: one migration at a time
 
 

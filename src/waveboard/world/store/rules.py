@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from waveboard.model.change import Event
-from waveboard.model.errors import RefusedError
+from waveboard.model.errors import RefusedError, UsageError
+from waveboard.model.history import DispatchRecord
 from waveboard.model.units import instant_text
 
 CLOSED = ("rolled-back", "halted")
@@ -57,6 +58,20 @@ def held(host: str, plan: str, owner: str, since: datetime, until: datetime) -> 
         f"{owner} holds it for {plan} since {instant_text(since)}",
         f"it is free when that worker finishes, or by itself at {instant_text(until)} once the worker is stopped",
     )
+
+
+def dispatched(wave: str, record: DispatchRecord) -> RefusedError:
+    """The error for a wave that is, or excludes one that is, in a worker's hands."""
+    return RefusedError(
+        f"dispatch {wave}",
+        f"{record.worker} has {record.wave} as {record.task} since {instant_text(record.issued_at)}",
+        f"it ends by itself at {instant_text(record.expires_at)}; `waveboard wave recall {record.wave}` ends it now",
+    )
+
+
+def no_dispatch(task: str) -> UsageError:
+    """The error for a task that was never given."""
+    return UsageError(f"end {task}", "no such task was dispatched", "`waveboard wave list` shows who has which wave")
 
 
 def taken_over(fence: int, host: str, owner: str) -> RefusedError:

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from waveboard.model.change import Approval, Event, Lease
 from waveboard.model.errors import WaveboardError
 from waveboard.model.evidence import Bundle
-from waveboard.model.history import BundleRecord, CapRun, Hold, PackRun, PlanRecord, Snapshot
+from waveboard.model.history import BundleRecord, CapRun, DispatchRecord, Hold, PackRun, PlanRecord, Snapshot
 from waveboard.world.crash import crash_point
-from waveboard.world.store import journal, kept, leases
+from waveboard.world.store import dispatches, journal, kept, leases
 from waveboard.world.store.connect import connect
 from waveboard.world.store.migrate import bring_up
 
@@ -158,6 +158,18 @@ class SqlStore:
     def holds(self, at: datetime) -> tuple[Hold, ...]:
         with self._reading() as connection:
             return leases.live(connection, at)
+
+    def save_dispatch(self, made: DispatchRecord, excludes: Sequence[str]) -> None:
+        with self._writing() as connection:
+            dispatches.save(connection, made, excludes)
+
+    def end_dispatch(self, task: str, at: datetime) -> None:
+        with self._writing() as connection:
+            dispatches.end(connection, task, at)
+
+    def dispatches(self, wave: str = "") -> tuple[DispatchRecord, ...]:
+        with self._reading() as connection:
+            return dispatches.told(connection, wave)
 
     def append_receipt(self, envelope: bytes, digest: str, kind: str, run_key: str, at: datetime, seq: int | None = None) -> int:
         with self._writing() as connection:

@@ -158,6 +158,18 @@ holds = sa.Table(
     sa.Column("expires_at", Instant, nullable=False),
 )
 
+dispatches = sa.Table(
+    "dispatches",
+    metadata,
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("wave", sa.Text, nullable=False, index=True),
+    sa.Column("worker", sa.Text, nullable=False),
+    sa.Column("issued_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("order", sa.Text, nullable=False),
+    sa.Column("ended_at", Instant, nullable=True),
+)
+
 counters = sa.Table(
     "counters",
     metadata,
