@@ -32,7 +32,7 @@ def test_history_cannot_be_rewritten_from_inside(address: str, tmp_path: Path) -
     engine = connect(address, tmp_path)
     bring_up(engine)
     for table in APPEND_ONLY:
-        column = "kind" if table in ("events", "receipts") else "plan"
+        column = "kind" if table in ("events", "receipts", "register") else "plan"
         with engine.connect() as connection:
             _one_row(connection, table)
             for statement in (f"UPDATE {table} SET {column} = 'x'", f"DELETE FROM {table}"):
@@ -45,6 +45,7 @@ def _one_row(connection: sa.Connection, table: str) -> None:
     rows = {
         "events": "('p', 1, 'opened', '', 0, '2026-01-01 00:00:00.000000', 0, '{}')",
         "receipts": "(1, 'd', '', 'k', 'r', '2026-01-01 00:00:00.000000', 'e')",
+        "register": "(1, 'gap', 'g', 'filed', '2026-01-01 00:00:00.000000', 'a', 'r', '', '[]', '{}')",
         "nonces": "('n', 'p', '2026-01-01 00:00:00.000000')",
         "approvals": "('n', 'p', 'x', 'm', 's', '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000')",
     }

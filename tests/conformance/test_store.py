@@ -14,6 +14,7 @@ from waveboard.model.change import Approval, Event
 from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.evidence import Bundle, Identity, digest_of
 from waveboard.model.history import CapRun, DispatchRecord, PackRun, Snapshot
+from waveboard.model.register import Change
 from waveboard.world.store.sql import open_store
 
 AT = datetime(2026, 2, 26, 3, 38, 31, 250_000, tzinfo=UTC)
@@ -302,3 +303,51 @@ def test_a_wave_is_in_one_workers_hands_and_its_exclusions_wait(store: Store) ->
     store.save_dispatch(given("W8C-1", "W8C", later(62)), ["W8B"])
     with pytest.raises(UsageError, match="no such task"):
         store.end_dispatch("W8X-1", AT)
+
+
+def change(subject: str = "GAP-OP-1", kind: str = "filed", **detail: object) -> Change:
+    return Change(0, "gap", subject, kind, AT, "ronny", "CAP-1", "why", ("sha256:e", "CAP-0"), detail)
+
+
+def test_the_register_is_read_back_as_it_was_told(store: Store) -> None:
+    assert store.changes() == ()
+    assert store.append_changes([change(a=("1", None)), change("GAP-OP-2")], 0)
+    assert store.append_changes([change(kind="closed")], 2)
+    assert [(c.seq, c.subject, c.kind) for c in store.changes()] == [
+        (1, "GAP-OP-1", "filed"),
+        (2, "GAP-OP-2", "filed"),
+        (3, "GAP-OP-1", "closed"),
+    ]
+    assert store.changes()[0] == replace(change(a=["1", None]), seq=1)
+
+
+def test_what_was_decided_on_an_older_register_is_not_appended(store: Store) -> None:
+    assert store.append_changes([change()], 0)
+    assert not store.append_changes([change("GAP-OP-2"), change("GAP-OP-3")], 0)
+    assert not store.append_changes([change("GAP-OP-2")], 2)
+    assert len(store.changes()) == 1
+
+
+def test_a_claim_has_one_owner_until_it_ends(store: Store) -> None:
+    mine = store.claim("GAP-OP-1", "ronny", AT, 60)
+    assert (mine.since, mine.expires_at) == (AT, later(60))
+    with pytest.raises(RefusedError, match="ronny holds it since") as refused:
+        store.claim("GAP-OP-1", "sam", later(59), 60)
+    assert "2026-02-26T03:39:31Z" in refused.value.because
+    assert store.claim("GAP-OP-1", "ronny", later(30), 60).since == AT
+    assert store.claim("GAP-OP-1", "sam", later(90), 60).since == later(90)
+    assert [c.owner for c in store.claims(later(100))] == ["sam"]
+    assert store.claims(later(150)) == ()
+
+
+def test_only_the_owner_releases_a_claim(store: Store) -> None:
+    store.claim("GAP-OP-1", "ronny", AT, 60)
+    assert not store.release_claim("GAP-OP-1", "sam") and not store.release_claim("GAP-OP-2", "ronny")
+    assert store.claims(AT)
+    assert store.release_claim("GAP-OP-1", "ronny") and not store.claims(AT)
+
+
+def test_a_run_is_receipted_once_its_receipt_is_in_the_chain(store: Store) -> None:
+    assert not store.receipted("CAP-1")
+    store.append_receipt(b"x", "sha256:x", "register", "CAP-1", AT)
+    assert store.receipted("CAP-1") and not store.receipted("CAP-2")

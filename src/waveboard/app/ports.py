@@ -11,6 +11,7 @@ from waveboard.model.errors import HostError
 from waveboard.model.evidence import Answer, Ask, Bundle
 from waveboard.model.history import BundleRecord, CapRun, DispatchRecord, Hold, PackRun, PlanRecord, RunEnd, RunRecord, Snapshot
 from waveboard.model.receipt import Signature
+from waveboard.model.register import Change, Claim
 
 
 class Reader(Protocol):
@@ -159,6 +160,31 @@ class Store(Protocol):
 
     def receipts(self) -> tuple[tuple[int, str, bytes], ...]:
         """(seq, digest, exact envelope bytes), oldest first."""
+        ...
+
+    def receipted(self, run_key: str) -> bool:
+        """Whether a receipt of that run is in the chain."""
+        ...
+
+    def append_changes(self, changes: Sequence[Change], head: int) -> bool:
+        """Append all of them to the register, numbered from head + 1. False, and nothing is appended, when it has grown past `head`:
+        what was decided on an older register is decided anew."""
+        ...
+
+    def changes(self) -> tuple[Change, ...]:
+        """The whole register, oldest first."""
+        ...
+
+    def claim(self, subject: str, owner: str, at: datetime, ttl_s: int) -> Claim:
+        """One live owner a subject; the same owner's second claim prolongs the first. Raises: RefusedError naming the holder."""
+        ...
+
+    def release_claim(self, subject: str, owner: str) -> bool:
+        """False when that owner holds no such claim: somebody else's is never taken away."""
+        ...
+
+    def claims(self, at: datetime) -> tuple[Claim, ...]:
+        """Live claims, by subject."""
         ...
 
 

@@ -11,11 +11,13 @@ from waveboard.model.change import Approval, Event, Lease
 from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.evidence import Bundle, digest_of
 from waveboard.model.history import BundleRecord, CapRun, DispatchRecord, Hold, PackRun, PlanRecord, Snapshot
+from waveboard.model.register import Change, Claim
 from waveboard.world.store.kept import check_same_approval, checked
 from waveboard.world.store.rules import (
     ENDS,
     check_append,
     check_receipt,
+    claimed,
     dispatched,
     held,
     no_dispatch,
@@ -44,6 +46,9 @@ class MemoryStore:
         self._holds: dict[str, Hold] = {}
         self._dispatches: dict[str, DispatchRecord] = {}
         self._receipts: list[tuple[int, str, bytes]] = []
+        self._receipted: set[str] = set()
+        self._register: list[Change] = []
+        self._claims: dict[str, Claim] = {}
 
     def put_object(self, raw: bytes) -> str:
         self._objects.setdefault(digest_of(raw), bytes(raw))
@@ -191,6 +196,7 @@ class MemoryStore:
             if any(digest == other for _, other, _ in self._receipts):
                 raise RefusedError("keep the receipt", f"{digest} is in the chain already", "")
             self._receipts.append((len(self._receipts) + 1, digest, bytes(envelope)))
+            self._receipted.add(run_key)
             return len(self._receipts)
 
     def receipt_head(self) -> tuple[int, str]:
@@ -198,6 +204,38 @@ class MemoryStore:
 
     def receipts(self) -> tuple[tuple[int, str, bytes], ...]:
         return tuple(self._receipts)
+
+    def receipted(self, run_key: str) -> bool:
+        return run_key in self._receipted
+
+    def append_changes(self, changes: Sequence[Change], head: int) -> bool:
+        with self._lock:
+            if len(self._register) != head:
+                return False
+            for seq, change in enumerate(changes, head + 1):
+                self._register.append(replace(change, seq=seq, detail=_plain(change.detail)))
+            return True
+
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(self._register)
+
+    def claim(self, subject: str, owner: str, at: datetime, ttl_s: int) -> Claim:
+        with self._lock:
+            held_now = self._claims.get(subject)
+            alive = held_now is not None and held_now.expires_at > at
+            if held_now and alive and held_now.owner != owner:
+                raise claimed(held_now)
+            since = held_now.since if held_now and alive else at
+            self._claims[subject] = Claim(subject, owner, since, at + timedelta(seconds=ttl_s))
+            return self._claims[subject]
+
+    def release_claim(self, subject: str, owner: str) -> bool:
+        with self._lock:
+            mine = subject in self._claims and self._claims[subject].owner == owner
+            return mine and self._claims.pop(subject) is not None
+
+    def claims(self, at: datetime) -> tuple[Claim, ...]:
+        return tuple(sorted((c for c in self._claims.values() if c.expires_at > at), key=lambda c: c.subject))
 
     def close(self) -> None:
         """Nothing to let go of."""

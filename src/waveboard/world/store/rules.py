@@ -5,6 +5,7 @@ from datetime import datetime
 from waveboard.model.change import Event
 from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.history import DispatchRecord
+from waveboard.model.register import Claim
 from waveboard.model.units import instant_text
 
 CLOSED = ("rolled-back", "halted")
@@ -78,6 +79,15 @@ def taken_over(fence: int, host: str, owner: str) -> RefusedError:
     """The error for a lease that is no longer its owner's."""
     return RefusedError(
         f"renew lease {fence}", f"{owner or 'nobody'} holds {host} now", "stop this worker; resume from the journal"
+    )
+
+
+def claimed(claim: Claim) -> RefusedError:
+    """The error for a gap or loop that somebody else works on."""
+    return RefusedError(
+        f"claim {claim.subject}",
+        f"{claim.owner} holds it since {instant_text(claim.since)}, until {instant_text(claim.expires_at)}",
+        f"it is free when {claim.owner} releases it, or by itself at {instant_text(claim.expires_at)}",
     )
 
 

@@ -11,8 +11,9 @@ from waveboard.model.change import Approval, Event, Lease
 from waveboard.model.errors import WaveboardError
 from waveboard.model.evidence import Bundle
 from waveboard.model.history import BundleRecord, CapRun, DispatchRecord, Hold, PackRun, PlanRecord, Snapshot
+from waveboard.model.register import Change, Claim
 from waveboard.world.crash import crash_point
-from waveboard.world.store import dispatches, journal, kept, leases
+from waveboard.world.store import dispatches, journal, kept, leases, register
 from waveboard.world.store.connect import connect
 from waveboard.world.store.migrate import bring_up
 
@@ -182,6 +183,33 @@ class SqlStore:
     def receipts(self) -> tuple[tuple[int, str, bytes], ...]:
         with self._reading() as connection:
             return journal.chain(connection)
+
+    def receipted(self, run_key: str) -> bool:
+        with self._reading() as connection:
+            return register.receipted(connection, run_key)
+
+    def append_changes(self, changes: Sequence[Change], head: int) -> bool:
+        crash_point("register.before")
+        with self._writing() as connection:
+            appended = register.append(connection, changes, head)
+        crash_point("register.after")
+        return appended
+
+    def changes(self) -> tuple[Change, ...]:
+        with self._reading() as connection:
+            return register.told(connection)
+
+    def claim(self, subject: str, owner: str, at: datetime, ttl_s: int) -> Claim:
+        with self._writing() as connection:
+            return register.claim(connection, subject, owner, at, ttl_s)
+
+    def release_claim(self, subject: str, owner: str) -> bool:
+        with self._writing() as connection:
+            return register.release(connection, subject, owner)
+
+    def claims(self, at: datetime) -> tuple[Claim, ...]:
+        with self._reading() as connection:
+            return register.live(connection, at)
 
     def close(self) -> None:
         self._engine.dispose()

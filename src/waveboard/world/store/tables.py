@@ -198,10 +198,35 @@ receipts = sa.Table(
     sa.Column("digest", sa.Text, nullable=False, unique=True),
     sa.Column("prev", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("run_key", sa.Text, nullable=False),
+    sa.Column("run_key", sa.Text, nullable=False, index=True),
     sa.Column("at", Instant, nullable=False),
     sa.Column("envelope", sa.LargeBinary, nullable=False),
     sa.CheckConstraint("seq > 0", name="seq_positive"),
 )
 
-APPEND_ONLY = ("events", "receipts", "nonces", "approvals")  # triggers refuse UPDATE and DELETE
+register = sa.Table(
+    "register",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("noun", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("run_key", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("evidence", Json, nullable=False),
+    sa.Column("detail", Json, nullable=False),
+    sa.CheckConstraint("seq > 0", name="seq_positive"),
+)
+
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
+APPEND_ONLY = ("events", "receipts", "nonces", "approvals", "register")  # triggers refuse UPDATE and DELETE

@@ -17,7 +17,7 @@ def upgrade() -> None:
     _authority()
     _journal()
     for table in APPEND_ONLY:
-        _append_only(table)
+        append_only(table)
     op.execute("INSERT INTO counters (name, value) VALUES ('fence', 0)")
 
 
@@ -143,7 +143,7 @@ def _journal() -> None:
     )
 
 
-def _append_only(table: str) -> None:
+def append_only(table: str) -> None:
     """Refuse UPDATE and DELETE. Source: SQLite `RAISE(ABORT)`, PostgreSQL trigger functions."""
     if op.get_bind().dialect.name == "sqlite":
         for verb in ("UPDATE", "DELETE"):
