@@ -639,6 +639,19 @@ def in_window(holder: Json, what: str) -> None:
         raise Refused("outside-window", "start", because, "wait for the window, or make and sign a new plan")
 
 
+def in_slot(plan: Json, fresh: bool) -> None:
+    """Nothing begins outside the plan's own change windows; with overrun `finish`, what is under way may, until the plan's end."""
+    now = time.time()
+    spans = [[instant(slot[key], f"{key} of a slot") for key in ("not_before", "not_after")] for slot in plan["slots"]]
+    if not any(begins <= now < ends for begins, ends in spans) and (fresh or plan["overrun"] != "finish"):
+        because = f"this host's clock says {now_text()}, and none of the plan's {len(spans)} change windows is open"
+        raise Refused("outside-window", "start", because, "wait for the next one, or make and sign a new plan")
+
+
+def slot_form(one: Any) -> bool:
+    return isinstance(one, dict) and set(one) == {"not_before", "not_after"} and all(content(40)(value) for value in one.values())
+
+
 class Identity(NamedTuple):
     instance: str
     hostname: str
@@ -690,7 +703,7 @@ def judge_plan(text: str, digest: str, me: Identity) -> Opened:
     if sha_of(text.encode()) != digest:
         raise Refused("plan-differs", "open the plan", "its bytes do not have the digest that was named")
     plan = parse_json(text, "the plan")
-    need = "schema instance wave kind hosts read_only_hosts not_before not_after quorum four_eyes proposer steps".split()
+    need = "schema instance wave kind hosts read_only_hosts not_before not_after quorum four_eyes proposer steps slots overrun".split()
     for key in need:
         if key not in plan:
             raise Refused("bad-request", "open the plan", f"it has no {key!r}")
@@ -709,6 +722,8 @@ def judge_plan(text: str, digest: str, me: Identity) -> Opened:
         "four_eyes": truth,
         "proposer": content(200),
         "steps": steps,
+        "slots": list_of(slot_form, 500),
+        "overrun": one_of("finish", "pause", "rollback"),
     }
     for key, check in forms.items():
         if not check(plan[key]):
@@ -813,6 +828,7 @@ def op_open(request: Json) -> Json:
     in_window(plan.body, "the plan")
     past = history(Journal().entries())
     record = past.get(plan.digest, PlanRecord())
+    in_slot(plan.body, fresh=not record.opened)
     if record.closed:
         raise Refused("plan-closed", "open the plan", f"it was closed as {record.closed}", "make and sign a new plan")
     for digest, other in past.items():
@@ -1074,6 +1090,7 @@ def op_do(request: Json) -> Json:
     if record.undone:
         raise Refused("plan-undone", cannot, "an undo of this plan has begun; it never goes forward again", "finish the undo")
     in_window(plan.body, "the plan")
+    in_slot(plan.body, fresh=False)
     for approval in json.loads(read_bytes(f"{plan.directory}/approvals.json")):
         in_window(parse_json(approval["message"], "an approval"), "its approval")
     mine = record.step(step["id"])

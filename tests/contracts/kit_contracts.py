@@ -226,7 +226,7 @@ exit:
   - report_stable: {pack: small, runs: 3}
   - linkage_complete: [STOR-001]
   - approval: operator
-window: {required: true, max_downtime_s: 60}
+window: {required: true, max_downtime_s: 60, overrun: rollback}
 steps:
   - {kind: mount_data_disk, host: db-1, serial: disk-7, target: /mnt/data}
 """,

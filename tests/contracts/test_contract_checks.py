@@ -14,6 +14,8 @@ def test_the_sound_workspace_says_nothing() -> None:
 
 
 LOOP, OLD = "loops/LOOP-STORE-20260226.scope.md", "loops/LOOP-OLD-20260101.scope.md"
+SPAN = "    not_before: 2026-02-26T22:00:00Z\n    not_after: 2026-02-27T04:00:00+02:00\n"
+AGAIN = "    rule: FREQ=WEEKLY;BYDAY=TU\n    starts: 2026-03-03T22:00:00\n    time_zone: Europe/Berlin\n    duration_s: 14400\n"
 
 # file, old, new (`|` stands before the character that must be named), level, code
 TOLD = [
@@ -91,6 +93,27 @@ TOLD = [
     ("findings.yaml", "severity: high", "severity: |urgent", "error", "unknown-enum"),
     ("windows.yaml", "2026-02-26T22:00:00Z", "|2026-02-26T22:00:00", "error", "bad-value"),
     ("windows.yaml", "2026-02-26T22:00:00Z", "2026-02-27T02:00:00Z", "error", "bad-value"),
+    *(
+        ("windows.yaml", SPAN, AGAIN.replace(old, new), "error", code)
+        for old, new, code in (
+            ("FREQ=WEEKLY;BYDAY=TU", "|FREQ=WEEKLY;BYDAY=TU;BYDAY=WE", "bad-value"),
+            ("FREQ=WEEKLY;BYDAY=TU", "|FREQ=WEEKLY;BYDAY=NEVER", "bad-value"),
+            ("FREQ=WEEKLY;BYDAY=TU", "|FREQ=MINUTELY", "bad-value"),
+            ("FREQ=WEEKLY;BYDAY=TU", "|FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "bad-value"),
+            ("FREQ=WEEKLY;BYDAY=TU", "|FREQ=DAILY;BYHOUR=1,2,3,4,5;BYMINUTE=0,5,10,15,20", "bad-value"),
+            ("FREQ=WEEKLY;BYDAY=TU", "|FREQ=DAILY;UNTIL=20270101", "bad-value"),
+            ("2026-03-03T22:00:00", "|2026-03-03T22:00:00Z", "bad-value"),
+            ("Europe/Berlin", "|Europe/Bonn", "bad-value"),
+            ("Europe/Berlin", "|/etc/passwd", "bad-value"),
+            ("duration_s: 14400", "duration_s: |0", "out-of-range"),
+            ("    duration_s: 14400\n", "", "bad-value"),
+            ("duration_s: 14400", "duration_s: 14400\n    overrun: hurry", "unknown-enum"),
+            ("duration_s: 14400", "duration_s: 14400\n    overrun: finish", "bad-value"),
+            ("duration_s: 14400", "duration_s: 14400\n    overrun: rollback\n    overrun_s: 60", "bad-value"),
+        )
+    ),
+    ("windows.yaml", "kind: allow", "kind: deny\n    overrun: rollback", "error", "bad-value"),
+    ("waves/one.yaml", ", overrun: rollback}", "}", "error", "missing-key"),
     ("packs.yaml", "gates: [D235, D236]", "gates: |[D235, D235]", "error", "bad-value"),
     ("guard.yaml", "required_containers: [cache, store]", "required_containers: |7", "error", "wrong-type"),
     ("guard.yaml", "require_appendonly: true", "require_appendonly: |'yes'", "error", "wrong-type"),
@@ -211,7 +234,7 @@ TOLD = [
     ("waves/one.yaml", "kind: mount_data_disk", "kind: |mount_disk", "error", "unknown-step"),
     ("waves/one.yaml", "serial: disk-7,", "|serials: disk-7,", "error", "unknown-key"),
     ("waves/one.yaml", ", target: /mnt/data}", "}", "error", "missing-key"),
-    ("waves/one.yaml", "window: {required: true, max_downtime_s: 60}\n", "", "error", "missing-key"),
+    ("waves/one.yaml", "window: {required: true, max_downtime_s: 60, overrun: rollback}\n", "", "error", "missing-key"),
     ("waves/two.yaml", "id: W2", "id: |W1", "error", "duplicate-id"),
     ("waves/one.yaml", "db-1.root.used_pct <", "|db-1.root.usage <", "error", "unknown-fact"),
     ("waves/one.yaml", "< guard.root_usage_warn_pct", "< |guard.root_warn", "error", "unknown-fact"),
@@ -327,6 +350,9 @@ SILENT = [
     ("waves/one.yaml", "- pack_complete: small", "- db-1.root.used_pct < placement.boot_usage_warn_pct"),
     ("waves/one.yaml", "- pack_complete: small", '- "gate_passes: {\\"gate\\":\\"D235\\",\\"hosts\\":[\\"db-1\\"]}"'),
     ("waves/one.yaml", "- pack_complete: small", "- 'pack_complete: small'"),
+    ("windows.yaml", SPAN, AGAIN),
+    ("windows.yaml", SPAN, AGAIN + "    overrun: pause\n    overrun_s: 86400\n"),
+    ("windows.yaml", "    hosts: [db-1]\n", "    hosts: [db-1]\n    overrun: finish\n    overrun_s: 600\n"),
     ("waveboard.yaml", "hosts: hosts.yaml", "hosts: ./hosts.yaml"),
     ("waveboard.yaml", "vms: vms.yaml", "vms: [vms.yaml]"),
     ("waveboard.yaml", "vms: vms.yaml", "vms: vm?.yaml"),

@@ -60,7 +60,8 @@ def plan(steps: list[dict[str, Any]], *, instance: str, machine_id: str, kind: s
         "quorum": 1,
         "four_eyes": True,
     }
-    return made | more
+    made |= {"overrun": "rollback"} | more
+    return {"slots": [{key: made[key] for key in ("not_before", "not_after")}]} | made
 
 
 def message(made: Mapping[str, Any], text: str, principal: str, **more: Any) -> dict[str, Any]:

@@ -30,6 +30,13 @@ def test_a_signed_plan_opens_and_resumes(sandbox: Sandbox) -> None:
     [
         ({"instance": "other"}, "wrong-instance"),
         ({"not_before": "2026-01-01T00:00:00Z", "not_after": "2026-01-02T00:00:00Z"}, "outside-window"),
+        ({"slots": [{"not_before": "2026-01-01T00:00:00Z", "not_after": "2026-01-02T00:00:00Z"}]}, "outside-window"),
+        (
+            {"slots": [{"not_before": "2026-01-01T00:00:00Z", "not_after": "2026-01-02T00:00:00Z"}], "overrun": "finish"},
+            "outside-window",
+        ),
+        ({"slots": []}, "outside-window"),
+        ({"overrun": "hurry"}, "bad-request"),
         ({"not_after": "tomorrow"}, "bad-request"),
         ({"schema": "waveboard.plan/2"}, "bad-request"),
         ({"kind": "retire"}, "bad-request"),

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from waveboard.model.change import Approval, HostPin, Plan, Reversibility, Step
+from waveboard.model.change import Approval, HostPin, Plan, Reversibility, Slot, Step
 from waveboard.model.receipt import GENESIS, Actor, ActorKind, Closeout, CloseoutItem, Head, Receipt, Signature, Subject
 from waveboard.receipts import approval, bundle, chain, closeout, sshsig
 from waveboard.waves import plan_json
@@ -31,6 +31,7 @@ PLAN = Plan(
     instance=INSTANCE, wave="W8B", kind="wave", created_at=AT, proposer="dispatcher", contract="sha256:" + "c" * 64,
     gates="sha256:" + "d" * 64, hosts=(HostPin("mint-data", "0" * 32, "SHA256:abc", "sha256:" + "e" * 64, "sha256:" + "f" * 64),),
     read_only_hosts=("mint-apps",), not_before=AT, not_after=AT + timedelta(hours=4), quorum=1, four_eyes=True, title="move data",
+    slots=(Slot(AT, AT + timedelta(hours=4)),),
     steps=(
         Step(
             id="w8b-01", verb="mount_data", host="mint-data", title="mount", args={"target": "/mnt/data", "containerd": False},

@@ -3,7 +3,18 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from waveboard.model.contract import ApprovalPolicy, Contract, FindingsMap, HostPolicy, Place, Service, StepSpec, WaveSpec, Window
+from waveboard.model.contract import (
+    ApprovalPolicy,
+    Contract,
+    FindingsMap,
+    HostPolicy,
+    Overrun,
+    Place,
+    Service,
+    StepSpec,
+    WaveSpec,
+    Window,
+)
 from waveboard.model.evidence import Identity
 from waveboard.model.facts import (
     BlockDevice,
@@ -106,7 +117,9 @@ CACHE = step("relocate_service", container="cache", to="/mnt/data/shop/cache", w
 
 
 def wave(*steps: StepSpec, **changes: object) -> WaveSpec:
-    made = WaveSpec("M1", "move", "controlled-runtime", ("shop-1",), (), (), (), (), (), (), (), steps)
+    made = WaveSpec(
+        "M1", "move", "controlled-runtime", ("shop-1",), (), (), (), (), (), (), (), steps, overrun=Overrun("rollback")
+    )
     return replace(made, **changes)  # type: ignore[arg-type]
 
 

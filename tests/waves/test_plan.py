@@ -3,12 +3,14 @@
 import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from waveboard.model.change import Plan
+from waveboard.model.contract import Overrun
 from waveboard.model.errors import ContractError, HostError, RefusedError, UsageError
 from waveboard.model.evidence import Identity, digest_of
 from waveboard.model.facts import BlockDevice, BlockDevices, DeviceLinks, HostFacts, Mount, Mounts, Unavailable
@@ -146,6 +148,28 @@ def test_rules_of_the_wave_hold() -> None:
         planned(E.step("mount_data_disk", serial="disk-1", target="/mnt/data", fstype="ext4"))
     with pytest.raises(RefusedError, match="no change window"):
         make(E.wave(E.MOUNT), E.contract(windows=()), {"shop-1": E.facts()}, instance="i", proposer="p", gates="g", at=E.AT)
+
+
+def test_the_plan_holds_the_times_it_runs_in() -> None:
+    day, days = timedelta(days=1), tuple(replace(E.contract().windows[0], id=f"W{n}") for n in range(3))
+    windows = tuple(replace(w, not_before=w.not_before + n * day, not_after=w.not_after + n * day) for n, w in enumerate(days))
+
+    def made(rule: Overrun) -> Plan:
+        known = E.contract(windows=windows)
+        return make(E.wave(E.MOUNT, overrun=rule), known, {"shop-1": E.facts()}, instance="i", proposer="p", gates="g", at=E.AT)
+
+    once = made(Overrun("rollback"))
+    assert (len(once.slots), once.not_after, once.overrun) == (1, windows[0].not_after, "rollback")
+    finishing = made(Overrun("finish", 600))
+    assert (len(finishing.slots), finishing.not_after) == (1, windows[0].not_after + timedelta(seconds=600))
+    pausing = made(Overrun("pause", 86400))
+    assert (len(pausing.slots), pausing.not_after) == (2, windows[1].not_after)
+    assert all(plan_json.from_bytes(plan_json.to_bytes(p)) == p for p in (once, finishing, pausing))
+    with pytest.raises(RefusedError, match="neither window W nor the wave says what happens"):
+        planned(E.MOUNT, overrun=None)
+    own = E.contract(windows=(replace(windows[0], overrun=Overrun("finish", 60)),))
+    plan = make(E.wave(E.MOUNT), own, {"shop-1": E.facts()}, instance="i", proposer="p", gates="g", at=E.AT)
+    assert plan.overrun == "finish"  # the window's own rule wins over the wave's
 
 
 def test_the_plan_a_person_reads_has_every_command_undo_class_and_count() -> None:

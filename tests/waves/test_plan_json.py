@@ -9,7 +9,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waveboard.model.change import HostPin, Plan, Reversibility, Step
+from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step
 from waveboard.model.errors import UsageError
 from waveboard.waves import plan_json
 
@@ -25,6 +25,7 @@ PLAN = Plan(
     instance="mint-7f3a", wave="W8B", kind="wave", created_at=AT, proposer="root@console", contract="sha256:c", gates="sha256:d",
     hosts=(HostPin("mint-data", "0" * 32, "SHA256:abc", "sha256:e", "sha256:f"),), read_only_hosts=("mint-apps",), not_before=AT,
     not_after=AT + timedelta(hours=4), steps=(STEP, replace(STEP, id="w8b-02")), quorum=2, four_eyes=True, title="größer Ω",
+    slots=(Slot(AT, AT + timedelta(hours=1)), Slot(AT + timedelta(hours=2), AT + timedelta(hours=4))), overrun="pause",
 )  # fmt: skip
 RAW = plan_json.to_bytes(PLAN)
 
@@ -46,7 +47,7 @@ def test_has_exactly_the_agreed_keys() -> None:
     value = json.loads(RAW)
     assert set(value) == {
         "schema", "instance", "wave", "kind", "title", "created_at", "proposer", "contract", "gates", "hosts", "read_only_hosts",
-        "not_before", "not_after", "quorum", "four_eyes", "steps",
+        "not_before", "not_after", "quorum", "four_eyes", "steps", "slots", "overrun",
     }  # fmt: skip
     assert set(value["steps"][0]) == {
         "id", "verb", "host", "title", "args", "reversibility", "commands", "undo_commands", "copy_bytes", "downtime_s",
@@ -72,8 +73,13 @@ def test_any_text_and_count_survives(text: str, count: int, flag: bool) -> None:
         (lambda p: p["steps"][1].pop("deletes"), "steps[1] lacks 'deletes'"),
         (lambda p: p["hosts"][0].update(address="x"), "hosts[0] has an unknown key 'address'"),
         (lambda p: p.update(schema="waveboard.plan/2"), "its schema is not waveboard.plan/1"),
-        (lambda p: p.update(kind="prune"), "its kind is neither wave nor retire"),
+        (lambda p: p.update(kind="prune"), "its kind is neither"),
         (lambda p: p.update(quorum=True), "the plan.quorum is not a count"),
+        (lambda p: p.update(slots=[]), "slots are none"),
+        (lambda p: p["slots"].reverse(), "out of order"),
+        (lambda p: p["slots"].pop(), "not that of its slots"),
+        (lambda p: p["slots"].pop(0), "not that of its slots"),
+        (lambda p: p.update(overrun="hurry"), "its overrun rule is none of"),
         (lambda p: p.update(quorum=0), "less than one person"),
         (lambda p: p.update(four_eyes=1), "the plan.four_eyes is not true or false"),
         (lambda p: p.update(wave=None), "the plan.wave is not text"),

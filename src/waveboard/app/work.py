@@ -14,6 +14,7 @@ from waveboard.model.change import Action, ActionKind, Event, Lease, Plan, Step
 from waveboard.model.errors import HostError, RefusedError
 from waveboard.model.units import show_size
 from waveboard.waves.decide import decide
+from waveboard.waves.overrun import hold
 
 LEASE_S = 120
 _CALL_S = 60.0
@@ -43,7 +44,7 @@ class WaveWork:
     def next_action(self) -> Action:
         events = self.site.store.events(self.digest)
         self._lines = len(events)
-        return decide(self.plan, events)
+        return hold(self.plan, decide(self.plan, events), self.site.clock.now())
 
     def perform(self, action: Action) -> None:
         if self._stopping:
@@ -59,6 +60,14 @@ class WaveWork:
                 self._probe(action, "do")
             case ActionKind.PROBE_UNDO:
                 self._probe(action, "undo")
+            case ActionKind.TURN_BACK:
+                self._say(f"{action.why}: every step is taken back")
+                told = {"by": "the change window", "why": action.why}
+                now, fence = self.site.clock.now(), self.lease.fence
+                self.site.store.append_event(Event(self._lines + 1, self.digest, "undo-asked", "", 0, now, fence, told))
+            case ActionKind.PAUSE:
+                way_out = "run the same command in the next window, or take it back with `waveboard undo`"
+                raise RefusedError(f"go on with {self.plan.wave}", action.why, way_out)
             case _:
                 self._close(action)
         settle(self.site, self.plan, self.digest, self._known())

@@ -5,7 +5,9 @@ no guard speaks. A tier outside the vocabulary is no tier; a VM id claimed by tw
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
+from zoneinfo import ZoneInfo
 
 from waveboard.contracts.conditions import spoken
 from waveboard.contracts.estate import Estate
@@ -13,6 +15,7 @@ from waveboard.contracts.files import UNJUDGED, absent, asked
 from waveboard.contracts.formats.guard import Guard
 from waveboard.contracts.formats.packs import Pack as PackFile
 from waveboard.contracts.formats.waves import Wave
+from waveboard.contracts.formats.windows import Overruns
 from waveboard.contracts.formats.workspace import Access, Approvals, Reach
 from waveboard.contracts.policies import placement_thresholds, policies
 from waveboard.contracts.registers import registers
@@ -24,7 +27,9 @@ from waveboard.model.contract import (
     FindingsMap,
     HostTarget,
     LinkRule,
+    Overrun,
     Pack,
+    Recurrence,
     StepSpec,
     StorFinding,
     WaveSpec,
@@ -166,11 +171,28 @@ def _wave(read: Read[Wave]) -> WaveSpec:
         scope_notes=tuple(wave.worker.scope),
         acceptance=tuple(wave.worker.acceptance),
         draft=wave.draft,
+        overrun=_overrun(wave.window),
     )
 
 
 def _windows(estate: Estate) -> Iterator[Window]:
     for read in estate.windows:
         for at, window in enumerate(read.value.windows):
-            first, last = parse_instant(window.not_before), parse_instant(window.not_after)
-            yield Window(window.id, window.kind, tuple(window.hosts), first, last, read.at("windows", at))
+            place, hosts, over = read.at("windows", at), tuple(window.hosts), _overrun(window)
+            if window.not_before and window.not_after:
+                first, last = parse_instant(window.not_before), parse_instant(window.not_after)
+                yield Window(window.id, window.kind, hosts, first, last, place, None, over)
+            elif window.rule and window.starts and window.time_zone and window.duration_s:
+                again = Recurrence(window.rule, datetime.fromisoformat(window.starts), window.time_zone, window.duration_s)
+                first = again.starts.replace(tzinfo=ZoneInfo(window.time_zone)).astimezone(UTC)
+                yield Window(window.id, window.kind, hosts, first, _until(window.rule), place, again, over)
+
+
+def _until(rule: str) -> datetime:
+    """The rule's UNTIL; without one it never ends."""
+    told = next((part.removeprefix("UNTIL=") for part in rule.split(";") if part.startswith("UNTIL=")), "99990101T000000Z")
+    return datetime.strptime(told, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def _overrun(asked: Overruns | None) -> Overrun | None:
+    return Overrun(asked.overrun, asked.overrun_s) if asked and asked.overrun else None

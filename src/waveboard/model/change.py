@@ -54,8 +54,24 @@ class HostPin:
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """One time in which a plan's steps may begin: from not_before until just before not_after."""
+
+    not_before: datetime
+    not_after: datetime
+
+    def holds(self, at: datetime) -> bool:
+        """True inside it."""
+        return self.not_before <= at < self.not_after
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """Immutable and complete. Its digest is sha256 over its canonical JSON (`waveboard.plan/1`)."""
+    """Immutable and complete. Its digest is sha256 over its canonical JSON (`waveboard.plan/1`).
+
+    slots: the change windows it runs in, in order; overrun: finish | pause | rollback, when one closes on it. not_before and
+    not_after bound all of it: with finish, not_after lies past the last slot by what the wave may take to finish.
+    """
 
     instance: str
     wave: str
@@ -72,6 +88,8 @@ class Plan:
     quorum: int
     four_eyes: bool
     title: str = ""
+    slots: tuple[Slot, ...] = ()
+    overrun: str = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +152,8 @@ class ActionKind(Enum):
     FINISH = "finish"
     ROLLED_BACK = "rolled-back"
     HALT = "halt"
+    PAUSE = "pause"  # the window is closed: nothing begins until the next one
+    TURN_BACK = "turn-back"  # the window is closed: from here every step is taken back
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,6 +235,28 @@ class StepSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Recurrence:
+    """When a window comes again. rule: the value of an RFC 5545 RRULE; starts: its DTSTART, local and naive; zone: an IANA name."""
+
+    rule: str
+    starts: datetime
+    zone: str
+    duration_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overrun:
+    """What happens to a wave that its window closes on. rule: finish | pause | rollback.
+
+    limit_s: with finish, how long after the close steps may still begin; with pause, how far ahead the windows lie in which
+    it may go on; None with rollback.
+    """
+
+    rule: str
+    limit_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WaveSpec:
     """One wave as the operator wrote it. policy: none | governance | controlled-runtime.
 
@@ -265,11 +287,14 @@ class WaveSpec:
     opening: str = ""
     scope_notes: tuple[str, ...] = ()
     acceptance: tuple[str, ...] = ()
+    overrun: Overrun | None = None  # what a closing window does to it, where the window itself does not say
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A change window. kind: allow | deny; deny wins."""
+    """A change window. kind: allow | deny; deny wins. Open from not_before to not_after, or at each occurrence of `recurs` between
+    the two. overrun: this window's own rule, None where the wave's counts.
+    """
 
     id: str
     kind: str
@@ -277,6 +302,8 @@ class Window:
     not_before: datetime
     not_after: datetime
     place: Place | None = None
+    recurs: Recurrence | None = None
+    overrun: Overrun | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from waveboard.model.contract import Contract
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.units import instant_text
 from waveboard.waves.pins import fingerprint
+from waveboard.waves.windows import denying, openings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,33 +22,20 @@ class Refusal:
 
 
 def _window(plan: Plan, contract: Contract, at: datetime) -> list[Refusal]:
-    hosts = {h.host for h in plan.hosts}
-    span = f"{instant_text(plan.not_before)} to {instant_text(plan.not_after)}"
-    if not plan.not_before <= at <= plan.not_after:
-        return [
-            Refusal(
-                "window",
-                f"the plan's change window is {span}; it is {instant_text(at)} now",
-                "wait for the window, or plan again",
-            )
-        ]
-    open_now = [w for w in contract.windows if w.not_before <= at <= w.not_after]
-    denied = [w for w in open_now if w.kind == "deny" and hosts & set(w.hosts)]
+    hosts = sorted(h.host for h in plan.hosts)
+    if not any(slot.holds(at) for slot in plan.slots):
+        spans = " and ".join(f"{instant_text(s.not_before)} to {instant_text(s.not_after)}" for s in plan.slots)
+        wait = "wait for the window, or plan again" if at < plan.slots[-1].not_after else "plan again: its last window has closed"
+        return [Refusal("window", f"the plan's change window is {spans}; it is {instant_text(at)} now", wait)]
+    denied = denying(contract.windows, hosts, at)
     if denied:
-        until = instant_text(denied[0].not_after)
-        return [
-            Refusal(
-                "window",
-                f"deny window {denied[0].id} covers {', '.join(sorted(hosts & set(denied[0].hosts)))} until {until}",
-                "deny wins",
-            )
-        ]
-    if not any(w.kind == "allow" and hosts <= set(w.hosts) for w in open_now):
-        return [
-            Refusal(
-                "window", "the contracts hold no open allow window for these hosts any more", "restore the window, or plan again"
-            )
-        ]
+        slot, window = denied[0]
+        named = ", ".join(sorted(set(hosts) & set(window.hosts)))
+        said = f"deny window {window.id} ({window.place or 'windows.yaml'}) covers {named} until {instant_text(slot.not_after)}"
+        return [Refusal("window", said, "deny wins: wait until it ends, or change the window and plan again")]
+    if not any(slot.holds(at) for slot, _ in openings(contract.windows, hosts, at)):
+        said = "the contracts hold no open allow window for these hosts any more"
+        return [Refusal("window", said, "restore the window, or plan again")]
     return []
 
 

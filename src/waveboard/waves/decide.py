@@ -95,4 +95,4 @@ def _cause(story: Story) -> str:
     for step, record in story.steps.items():
         if record.why and record.state is not StepState.UNDO_FAILED:
             return f"{step} failed: {record.why}"
-    return "a person asked for it" if story.undo_asked else "a step failed"
+    return (story.why or "a person asked for it") if story.undo_asked else "a step failed"

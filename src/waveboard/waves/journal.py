@@ -91,7 +91,7 @@ def _take(story: Story, event: Event) -> Story:
         return _take_step(story, event)
     match event.kind:
         case "undo-asked":
-            return replace(story, phase=Phase.BACKWARD, undo_asked=True)
+            return replace(story, phase=Phase.BACKWARD, undo_asked=True, why=_why(event))
         case "halted":
             return replace(story, phase=Phase.HALTED, why=_why(event))
         case "done" if story.phase is Phase.FORWARD and _all(story, StepState.APPLIED):

@@ -1,30 +1,48 @@
 """wave x facts x contract -> Plan: immutable, complete, digested. Performs nothing and leaves no choice for later."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from waveboard.model.change import HostPin, Plan, Reversibility, Step
-from waveboard.model.contract import Contract, WaveSpec, Window
+from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step
+from waveboard.model.contract import Contract, Overrun, WaveSpec
 from waveboard.model.errors import ApprovalNeeded, HostError, RefusedError, UsageError
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.waves.kind import Outlook
 from waveboard.waves.pins import fingerprint
 from waveboard.waves.shelf import kinds
+from waveboard.waves.windows import HORIZON, openings
 
 
-def _window(contract: Contract, wave: WaveSpec, at: datetime) -> Window:
-    """The allow window that is open now or opens next for every mutated host. Deny windows are judged again at apply time."""
-    allowed = sorted(
-        (w for w in contract.windows if w.kind == "allow" and w.not_after > at and set(wave.mutate_hosts) <= set(w.hosts)),
-        key=lambda w: w.not_before,
-    )
-    if not allowed:
+def _slots(contract: Contract, wave: WaveSpec, at: datetime) -> tuple[tuple[Slot, ...], Overrun]:
+    """The time the plan runs in: the opening for every mutated host that is there now or comes next, and with `pause` those after it
+    within the rule's limit. Deny windows are cut out, and judged again at apply time."""
+    found = openings(contract.windows, wave.mutate_hosts, at)
+    if not found:
         raise RefusedError(
             f"plan {wave.id}",
-            f"no change window of kind allow covers {', '.join(wave.mutate_hosts)} now or later",
+            f"no change window of kind allow covers {', '.join(wave.mutate_hosts)} now or within {HORIZON.days} days",
             "add one to windows.yaml; the window becomes part of the signed plan",
         )
-    return allowed[0]
+    first, window = found[0]
+    rule = window.overrun or wave.overrun
+    if rule is None:
+        because = f"neither window {window.id} nor the wave says what happens when the window closes on it"
+        raise RefusedError(f"plan {wave.id}", because, "add `overrun: rollback`, `finish` or `pause` to one of them")
+    if rule.rule != "pause":
+        return (first,), rule
+    until = first.not_before + timedelta(seconds=rule.limit_s or 0)
+    return _apart([slot for slot, _ in found if slot.not_before <= until]), rule
+
+
+def _apart(slots: list[Slot]) -> tuple[Slot, ...]:
+    """The same time without overlaps: two windows that meet are one."""
+    left: list[Slot] = []
+    for slot in slots:
+        if left and slot.not_before <= left[-1].not_after:
+            left[-1] = Slot(left[-1].not_before, max(left[-1].not_after, slot.not_after))
+        else:
+            left.append(slot)
+    return tuple(left)
 
 
 def _pin(facts: HostFacts) -> HostPin:
@@ -80,7 +98,8 @@ def make(
         )
     if contract.approvals is None:
         raise ApprovalNeeded(f"plan {wave.id}", "the workspace names no approvals", "add `approvals:` to waveboard.yaml")
-    window = _window(contract, wave, at)
+    slots, rule = _slots(contract, wave, at)
+    grace = timedelta(seconds=(rule.limit_s or 0) if rule.rule == "finish" else 0)
     steps = _render(wave, contract, facts, instance)
     down = sum(s.downtime_s for s in steps)
     if wave.max_downtime_s is not None and down > wave.max_downtime_s:
@@ -100,11 +119,13 @@ def make(
         gates=gates,
         hosts=tuple(_pin(_usable(facts, host)) for host in wave.mutate_hosts),
         read_only_hosts=wave.read_only_hosts,
-        not_before=window.not_before,
-        not_after=window.not_after,
+        not_before=slots[0].not_before,
+        not_after=slots[-1].not_after + grace,
         steps=steps,
         quorum=contract.approvals.quorum,
         four_eyes=contract.approvals.four_eyes,
+        slots=slots,
+        overrun=rule.rule,
     )
 
 
@@ -158,4 +179,6 @@ def retire(
         steps=(step,),
         quorum=max(parent.quorum, 2) if parent.four_eyes else parent.quorum,  # what cannot be undone needs a second signer
         four_eyes=parent.four_eyes,
+        slots=parent.slots,
+        overrun="pause",  # what it removes cannot come back: it is never turned round
     )

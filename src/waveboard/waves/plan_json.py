@@ -6,10 +6,11 @@ It does not judge whether the plan may run; `admit` does.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import cast
 
 from waveboard.model import canonical
-from waveboard.model.change import HostPin, Plan, Reversibility, Step
+from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step
 from waveboard.model.errors import UsageError
 from waveboard.model.evidence import digest_of
 from waveboard.model.units import exact_instant, instant_text
@@ -18,7 +19,8 @@ SCHEMA = "waveboard.plan/1"
 KINDS = ("wave", "retire")
 LIMIT_BYTES = 4 * 2**20  # what the hand reads in one request
 
-_TEXTS = ("instance", "wave", "kind", "proposer", "contract", "gates", "title")
+_TEXTS = ("instance", "wave", "kind", "proposer", "contract", "gates", "title", "overrun")
+OVERRUNS = ("finish", "pause", "rollback")
 _STEP_TEXTS = ("id", "verb", "host", "title")
 _STEP_LISTS = ("commands", "undo_commands", "stops", "deletes", "evidence")
 _STEP_COUNTS = ("copy_bytes", "downtime_s", "loss_window_s", "limit_s", "attempts")
@@ -31,6 +33,7 @@ def to_bytes(plan: Plan) -> bytes:
     for name in ("created_at", "not_before", "not_after"):
         value[name] = instant_text(getattr(plan, name))
     value |= {"quorum": plan.quorum, "four_eyes": plan.four_eyes, "read_only_hosts": plan.read_only_hosts}
+    value["slots"] = [{"not_before": instant_text(s.not_before), "not_after": instant_text(s.not_after)} for s in plan.slots]
     value["hosts"] = [{name: getattr(pin, name) for name in _PIN} for pin in plan.hosts]
     value["steps"] = [
         {name: getattr(step, name) for name in (*_STEP_TEXTS, *_STEP_LISTS, *_STEP_COUNTS)}
@@ -51,7 +54,8 @@ def from_bytes(raw: bytes) -> Plan:
         value = canonical.decode(raw, limit=LIMIT_BYTES)
     except ValueError as error:
         raise _bad(str(error)) from None
-    top = {"schema", *_TEXTS, "created_at", "not_before", "not_after", "quorum", "four_eyes", "read_only_hosts", "hosts", "steps"}
+    instants = {"created_at", "not_before", "not_after"}
+    top = {"schema", *_TEXTS, *instants, "quorum", "four_eyes", "read_only_hosts", "slots", "hosts", "steps"}
     found = _Object("the plan", value, top)
     if found.text("schema") != SCHEMA:
         raise _bad(f"its schema is not {SCHEMA}")
@@ -66,6 +70,7 @@ def from_bytes(raw: bytes) -> Plan:
         quorum=found.count("quorum"),
         four_eyes=found.flag("four_eyes"),
         read_only_hosts=found.texts("read_only_hosts"),
+        slots=tuple(_slot(f"slots[{n}]", item) for n, item in enumerate(found.items("slots"))),
         hosts=tuple(_pin(f"hosts[{n}]", item) for n, item in enumerate(found.items("hosts"))),
         steps=tuple(_step(f"steps[{n}]", item) for n, item in enumerate(found.items("steps"))),
     )
@@ -91,8 +96,20 @@ def _coherent(plan: Plan) -> None:
         raise _bad(f"a step names {strangers[0]}, which is not in hosts")
     if plan.not_before >= plan.not_after:
         raise _bad("its window is empty")
+    edges = [edge for slot in plan.slots for edge in (slot.not_before, slot.not_after)]
+    if not edges or any(one >= next_ for one, next_ in pairwise(edges)):
+        raise _bad("its slots are none, empty or out of order")
+    if edges[0] != plan.not_before or edges[-1] > plan.not_after or (plan.overrun != "finish" and edges[-1] != plan.not_after):
+        raise _bad("its window is not that of its slots")
+    if plan.overrun not in OVERRUNS:
+        raise _bad(f"its overrun rule is none of {', '.join(OVERRUNS)}")
     if plan.quorum < 1:
         raise _bad("its quorum is less than one person")
+
+
+def _slot(place: str, value: object) -> Slot:
+    found = _Object(place, value, {"not_before", "not_after"})
+    return Slot(found.instant("not_before"), found.instant("not_after"))
 
 
 def _pin(place: str, value: object) -> HostPin:

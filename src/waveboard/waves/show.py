@@ -3,6 +3,12 @@
 from waveboard.model.change import Plan, Step
 from waveboard.model.units import instant_text, show_size
 
+_OVERRUN = {
+    "finish": "finish: steps may begin until {0}, then every step is taken back",
+    "pause": "pause: between two steps, until the next window",
+    "rollback": "rollback: when the window closes, every step is taken back",
+}
+
 
 def _step(number: int, step: Step) -> list[str]:
     facts = [step.reversibility.value]
@@ -35,7 +41,8 @@ def text(plan: Plan, digest: str) -> str:
         f"Plan: {len(plan.steps)} steps, {deletes} to delete, {undoable} with an undo; "
         f"about {sum(s.downtime_s for s in plan.steps)} s of downtime; copies about {show_size(sum(s.copy_bytes for s in plan.steps))}",
         f"Changes: {', '.join(h.host for h in plan.hosts)}.  Read-only: {', '.join(plan.read_only_hosts) or 'none'}.",
-        f"Window:  {instant_text(plan.not_before)} to {instant_text(plan.not_after)}",
+        *(f"Window:  {instant_text(slot.not_before)} to {instant_text(slot.not_after)}" for slot in plan.slots),
+        f"Overrun: {_OVERRUN[plan.overrun].format(instant_text(plan.not_after))}",
         f"Needs:   {plan.quorum} approval{'s' if plan.quorum != 1 else ''}; {eyes}",
         f"Digest:  {digest}",
     ]

@@ -22,7 +22,7 @@ def run(estate: Estate) -> Iterator[Complaint]:
             yield error(
                 read.at("id"), "id", "duplicate-id", f"the wave `{read.value.id}` also stands in {others}", "one file a wave"
             )
-        found = [*_scope(read), *_steps(read, estate)]
+        found = [*_scope(read), *_overrun(read, estate), *_steps(read, estate)]
         for side in ("entry", "exit"):
             for said in spoken(read, side):
                 found.extend(examine(said, estate))
@@ -42,6 +42,25 @@ def _scope(read: Read[Wave]) -> Iterator[Complaint]:
     if wave.mutation_policy == "controlled-runtime" and wave.window is None and not wave.draft:
         said = "a wave that changes hosts must say whether it needs a window"
         yield error(read.at(), "window", "missing-key", said, "add `window: {required: true, max_downtime_s: …}`")
+
+
+def _overrun(read: Read[Wave], estate: Estate) -> Iterator[Complaint]:
+    """What happens when the window closes on the wave is decided before it runs, by the wave or by each window it may run in."""
+    wave = read.value
+    if wave.mutation_policy != "controlled-runtime" or wave.window is None or wave.window.overrun:
+        return
+    silent = [w.id for windows in estate.windows for w in windows.value.windows if w.kind == "allow" and not w.overrun]
+    if silent or not estate.windows:
+        said = (
+            f"nothing says what happens when the window closes on the wave ({', '.join(silent) or 'no window'} does not either)"
+        )
+        yield error(
+            read.at("window"),
+            "window.overrun",
+            "missing-key",
+            said,
+            "add `overrun: rollback`, or `finish` or `pause` with `overrun_s:`",
+        )
 
 
 def _steps(read: Read[Wave], estate: Estate) -> Iterator[Complaint]:

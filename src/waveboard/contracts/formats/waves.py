@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from waveboard.contracts.formats.shape import HostId, Id, Once, Own, Text
+from waveboard.contracts.formats.windows import Overruns
 
 Condition = Annotated[
     Any,
@@ -34,8 +35,8 @@ class Links(Own):
     loops: list[str] = Field(default_factory=list)
 
 
-class Window(Own):
-    """required: the wave runs only inside an open allow window."""
+class Window(Overruns):
+    """required: the wave runs only inside an open allow window. overrun: for windows that do not say it themselves."""
 
     required: bool
     max_downtime_s: int | None = Field(None, ge=0, le=604_800)

@@ -1,11 +1,19 @@
-"""`windows.yaml`: when hosts may be changed. Deny wins over allow. Instants are RFC 3339 with a time zone."""
+"""`windows.yaml`: when hosts may be changed. Deny wins over allow. A window is one span of time, or comes again by an RFC 5545 rule."""
 
+import re
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from waveboard.contracts.formats.shape import HostId, Id, Own, Text
 from waveboard.model.units import parse_instant
+
+_PART = re.compile(
+    r"(FREQ|INTERVAL|COUNT|UNTIL|BYDAY|BYMONTHDAY|BYMONTH|BYHOUR|BYMINUTE|BYSETPOS|BYWEEKNO|BYYEARDAY|WKST)=([A-Z0-9+,:-]+)"
+)
+_FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+_TIMES_A_DAY = 24
 
 
 def _instant(value: str) -> str:
@@ -16,23 +24,97 @@ def _instant(value: str) -> str:
     return value
 
 
+def _local(value: str) -> str:
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is not None or at.year < 2000:
+        raise ValueError("a local time is written like 2026-02-26T22:00:00, without a zone: `time_zone` names that")
+    return value
+
+
+def _zone(value: str) -> str:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, LookupError):
+        raise ValueError("there is no such time zone in the IANA database; write one like Europe/Berlin") from None
+    return value
+
+
+def _rule(value: str) -> str:
+    from dateutil.rrule import rrulestr
+
+    parts: dict[str, str] = {m[1]: m[2] for part in value.split(";") if (m := _PART.fullmatch(part))}
+    if len(parts) != value.count(";") + 1:
+        raise ValueError("a rule is the value of an RFC 5545 RRULE, such as FREQ=WEEKLY;BYDAY=TU,TH, each part once")
+    if parts.get("FREQ") not in _FREQUENCIES:
+        raise ValueError(f"FREQ is one of {', '.join(_FREQUENCIES)}")
+    times = (parts.get("BYHOUR", "").count(",") + 1) * (parts.get("BYMINUTE", "").count(",") + 1)
+    if times > _TIMES_A_DAY:
+        raise ValueError(f"a window opens at most {_TIMES_A_DAY} times a day")
+    until = parts.get("UNTIL", "20300101T000000Z")
+    if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", until):
+        raise ValueError("UNTIL is written in UTC, like 20271231T235959Z")
+    try:
+        bare = ";".join(part for part in value.split(";") if not part.startswith(("UNTIL=", "COUNT=")))
+        count = int(parts.get("COUNT", "1"))
+        rule = rrulestr(f"{bare};UNTIL=20310101T000000", dtstart=datetime(2026, 1, 1))  # noqa: DTZ001 - local by nature
+        datetime.strptime(until, "%Y%m%dT%H%M%SZ")  # noqa: DTZ007
+        first = next(iter(rule), None)
+    except (ValueError, TypeError, OverflowError) as problem:
+        raise ValueError(f"this is no RFC 5545 rule: {problem}") from None
+    if first is None or count < 1:
+        raise ValueError("this rule never comes: not once in five years")
+    return value
+
+
 Instant = Annotated[str, AfterValidator(_instant)]
+Local = Annotated[str, AfterValidator(_local)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Rule = Annotated[str, Field(max_length=500), AfterValidator(_rule)]
 
 
-class Window(Own):
-    """From `not_before` to `not_after`, both included."""
+class Overruns(Own):
+    """overrun: what a closing window does to a wave under way. overrun_s: with `finish`, how long after the close its steps may
+    still begin; with `pause`, how far ahead the windows lie in which it may go on."""
+
+    overrun: Literal["finish", "pause", "rollback"] | None = None
+    overrun_s: int | None = Field(None, ge=1, le=604_800)
+
+    @model_validator(mode="after")
+    def _limited(self) -> "Overruns":
+        if (self.overrun in ("finish", "pause")) != (self.overrun_s is not None):
+            raise ValueError("`overrun: finish` and `overrun: pause` need `overrun_s`, and nothing else has it")
+        return self
+
+
+class Window(Overruns):
+    """One span: `not_before` to `not_after`. Or a recurrence: `rule`, its first local day and hour `starts`, `time_zone`, `duration_s`."""
 
     id: Id
     kind: Literal["allow", "deny"]
     hosts: list[HostId] = Field(min_length=1)
-    not_before: Instant
-    not_after: Instant
+    not_before: Instant | None = None
+    not_after: Instant | None = None
+    rule: Rule | None = None
+    starts: Local | None = None
+    time_zone: Zone | None = None
+    duration_s: int | None = Field(None, ge=60, le=604_800)
     reason: Text | None = None
 
     @model_validator(mode="after")
-    def _in_order(self) -> "Window":
-        if parse_instant(self.not_before) >= parse_instant(self.not_after):
+    def _one_form(self) -> "Window":
+        span = (self.not_before, self.not_after)
+        again = (self.rule, self.starts, self.time_zone, self.duration_s)
+        if not (all(span) and not any(again)) and not (all(again) and not any(span)):
+            raise ValueError("a window has `not_before` and `not_after`, or `rule`, `starts`, `time_zone` and `duration_s`")
+        if self.not_before and self.not_after and parse_instant(self.not_before) >= parse_instant(self.not_after):
             raise ValueError("the window ends before it begins")
+        if self.kind == "deny" and self.overrun:
+            raise ValueError("a deny window has no overrun rule: the allow window or the wave has it")
         return self
 
 

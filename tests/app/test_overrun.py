@@ -1,0 +1,84 @@
+"""A window that closes on a wave under way: taken back, finished or paused, by the rule in the signed plan."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.app.stage import Desk
+from tests.receipts.estate import ALLOWED, RONNY
+from tests.waves import estate as E
+from waveboard.app.apply import apply
+from waveboard.app.approve import approve
+from waveboard.app.plans import Known, from_bytes
+from waveboard.model.contract import Overrun
+from waveboard.model.errors import RefusedError, StepError
+from waveboard.receipts import sshsig
+from waveboard.waves import plan as planner
+from waveboard.waves import plan_json
+
+
+def approved(desk: Desk, rule: Overrun) -> Known:
+    window = desk.site.contract.windows[0]
+    later = replace(
+        window, id="L", not_before=window.not_before + timedelta(days=1), not_after=window.not_after + timedelta(days=1)
+    )
+    desk.site = replace(desk.site, contract=replace(desk.site.contract, windows=(window, later)))
+    wave = E.wave(E.MOUNT, E.ROOT, E.DB, overrun=rule)
+    facts = desk.reading().facts
+    made = planner.make(wave, desk.site.contract, facts, instance="i", proposer="control", gates=desk.site.gates, at=E.AT)
+    known = from_bytes(plan_json.to_bytes(made))
+    approve(desk.site, known, "ronny", ALLOWED, lambda message: sshsig.sign(RONNY, message), 48)
+    return known
+
+
+def closing_at(desk: Desk, step: str, to: timedelta) -> None:
+    """While that step runs, time jumps to so long after the window's beginning."""
+
+    def witness(request: Mapping[str, object]) -> None:
+        if request.get("op") == "do" and request.get("step") == step:
+            desk.site.clock.at = E.AT + to  # type: ignore[attr-defined]
+
+    desk.fleet.witness = witness
+
+
+def test_rollback_takes_every_step_back(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    known = approved(desk, Overrun("rollback"))
+    closing_at(desk, "m1-01b", timedelta(hours=3))
+    with pytest.raises(StepError, match=r"the change window closed at 2026-02-26T06:00:00Z before m1-02 \(overrun: rollback\)"):
+        apply(desk.site, known, ALLOWED, desk.reading())
+    kinds = desk.kinds(known)
+    assert kinds.count("applied") == 2 == kinds.count("undone") and kinds[-1] == "rolled-back"
+    asked = next(e for e in desk.site.store.events(known.digest) if e.kind == "undo-asked")
+    assert asked.detail["by"] == "the change window"
+
+
+def test_finish_goes_on_within_its_limit_and_not_beyond(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    known = approved(desk, Overrun("finish", 3600))
+    closing_at(desk, "m1-01b", timedelta(hours=3, minutes=30))
+    apply(desk.site, known, ALLOWED, desk.reading())
+    assert desk.kinds(known)[-1] == "done"
+    late = Desk(tmp_path / "late")
+    known = approved(late, Overrun("finish", 3600))
+    closing_at(late, "m1-01b", timedelta(hours=4))
+    with pytest.raises(StepError, match="closed at 2026-02-26T07:00:00Z"):
+        apply(late.site, known, ALLOWED, late.reading())
+
+
+def test_pause_waits_between_two_steps_and_goes_on_in_the_next_window(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    known = approved(desk, Overrun("pause", 86400))
+    closing_at(desk, "m1-01b", timedelta(hours=3))
+    with pytest.raises(RefusedError, match="it goes on at 2026-02-27T03:00:00Z"):
+        apply(desk.site, known, ALLOWED, desk.reading())
+    assert desk.kinds(known)[-1] == "applied"  # nothing half done
+    desk.fleet.witness = lambda request: None
+    with pytest.raises(RefusedError, match="before m1-02"):
+        apply(desk.site, known, ALLOWED, None)
+    desk.site.clock.at = E.AT + timedelta(days=1, minutes=1)  # type: ignore[attr-defined]
+    apply(desk.site, known, ALLOWED, None)
+    assert desk.kinds(known)[-1] == "done"
