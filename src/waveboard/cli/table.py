@@ -18,6 +18,7 @@ COMMANDS: dict[str, Entry] = {
     "gates": Entry("waveboard.cli.verify:gates", "list the gates, or explain one"),
     "findings": Entry("waveboard.cli.verify:findings", "the latest run's findings with their STOR, gap and loop links"),
     "wave": Entry("waveboard.cli.wave:wave", "list and show the waves of the workspace"),
+    "board": Entry("waveboard.cli.board:board", "where everything stands: show it, render it as markdown, import one"),
     "plan": Entry("waveboard.cli.change:plan", "plan a wave: every step with its undo, before anything runs"),
     "approve": Entry("waveboard.cli.change:approve", "sign a plan's digest with an SSH key"),
     "apply": Entry("waveboard.cli.change:apply", "carry out an approved plan, or resume it after a crash"),

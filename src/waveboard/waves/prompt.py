@@ -31,19 +31,22 @@ class Order:
 
 def render(wave: WaveSpec, order: Order) -> str:
     """The whole text, with a newline at its end."""
-    opening = (
-        wave.opening or f"You are the worker of wave {wave.id} of {order.workspace}: {wave.goal[:1].lower()}{wave.goal[1:]}."
-    )
+    parts = [body(wave, order.workspace), _bullets("Accepted when all of this holds on a fresh audit", wave.exit)]
+    parts.append(_bullets("Work order", _work(wave, order)))
+    return "\n\n".join(parts) + f"\n\n{VERSION} {order.contract}\n"
+
+
+def body(wave: WaveSpec, workspace: str) -> str:
+    """What every worker of the wave is told, whoever it is: the operator's own words."""
+    goal = f"{wave.goal[:1].lower()}{wave.goal[1:]}"
     parts = [
-        opening,
+        wave.opening or f"You are the worker of wave {wave.id} of {workspace}: {goal}.",
         _bullets("Scope", wave.scope_notes or _scope(wave)),
         _bullets("Rules", wave.rules),
         _numbered("Required outputs", wave.outputs),
         _bullets("Acceptance target", wave.acceptance),
-        _bullets("Accepted when all of this holds on a fresh audit", wave.exit),
-        _bullets("Work order", _work(wave, order)),
     ]
-    return "\n\n".join(part for part in parts if part) + f"\n\n{VERSION} {order.contract}\n"
+    return "\n\n".join(part for part in parts if part)
 
 
 def _scope(wave: WaveSpec) -> list[str]:

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from waveboard.model.contract import Unreadable, Wanted
 from waveboard.model.errors import ContractError, UsageError, WaveboardError
@@ -120,3 +121,16 @@ def read_named(path: str, what: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise UsageError(f"read the {what} {path}", error.strerror or str(error), f"name an existing {what}") from error
+
+
+def write_tree(directory: Path, files: Mapping[str, bytes]) -> None:
+    """A new directory with these files, whole or not at all. Raises: UsageError when something is there already."""
+    if directory.exists():
+        raise UsageError(f"write {directory}", "it is there already", "name a directory that does not exist yet")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as made:
+        for name, raw in files.items():
+            path = Path(made) / "tree" / name
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            write_whole(path, raw, 0o644)
+        (Path(made) / "tree").rename(directory)

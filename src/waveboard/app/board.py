@@ -1,0 +1,120 @@
+"""The board of this workspace: gathered from the contracts, the registers, the runs and the receipts. Reads no host."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+from waveboard.app import dispatch
+from waveboard.app.site import Site
+from waveboard.app.standing import plans
+from waveboard.model.board import Board, Cause, Closing, Producer, Told, WaveRow
+from waveboard.model.contract import WaveSpec
+from waveboard.model.receipt import Receipt
+from waveboard.receipts import envelope, statement
+from waveboard.waves import prompt
+
+ITEMS = (
+    "Evidence (run keys/results)",
+    "Files changed",
+    "Runtime actions executed",
+    "Gap/loop linkage impact",
+    "Verify result",
+    "Remaining blockers/deferred",
+    "Attestation",
+)
+_SAID = ("session.start", "loops.status", "gaps.status")  # the control terminal's own questions
+
+
+def board(site: Site) -> Board:
+    """As of now."""
+    receipts = tuple(_receipts(site))
+    packs = tuple(site.contract.packs.values())
+    seen = _seen(site)
+    return Board(
+        name=site.contract.name,
+        owner=site.contract.owner,
+        at=site.clock.now(),
+        contract=site.contract.digest,
+        chain=site.store.receipt_head(),
+        packs=packs,
+        verified=tuple(_newest(receipts, "verify", "pack", tuple(p.id for p in packs), "summary")),
+        said=tuple(_newest(receipts, "capability", "capability", _SAID, "result")),
+        open_loops=_open_loops(site),
+        open_gaps=_open_gaps(site),
+        causes=tuple(_causes(site, seen)),
+        producers=tuple(_producers(site)),
+        waves=tuple(_waves(site, receipts)),
+        items=ITEMS,
+    )
+
+
+def _receipts(site: Site) -> Iterator[Receipt]:
+    for _, _, raw in site.store.receipts():
+        yield statement.receipt_of(statement.from_bytes(envelope.from_bytes(raw).payload))
+
+
+def _newest(receipts: tuple[Receipt, ...], kind: str, key: str, names: tuple[str, ...], result: str) -> Iterator[Told]:
+    newest = {str(r.body.get(key)): r for r in receipts if r.kind == kind}
+    for name in names:
+        if name in newest:
+            found = newest[name]
+            yield Told(found.run_key, found.at, str(found.body.get(result) or f"exit {found.body.get('exit', 'unknown')}"))
+
+
+def _seen(site: Site) -> frozenset[str] | None:
+    """STOR ids of the findings of every pack's newest run; None when no pack was judged."""
+    runs = [run for name in site.contract.packs for run in site.store.pack_runs(name, 1)]
+    if not runs:
+        return None
+    reports = (json.loads(site.store.get_object(run.report)) for run in runs)
+    return frozenset(stor for r in reports for gate in r["gates"] for f in gate["findings"] for stor in f.get("stor", []))
+
+
+def _causes(site: Site, seen: frozenset[str] | None) -> Iterator[Cause]:
+    for cluster in site.contract.findings.clusters:
+        observed = None if seen is None else tuple(s for s in cluster.stor if s in seen)
+        yield Cause(cluster.id, cluster.title or cluster.id, cluster.stor, cluster.gaps, cluster.loop or "", observed)
+
+
+def _producers(site: Site) -> Iterator[Producer]:
+    still = set(_open_gaps(site))
+    named: dict[str, list[str]] = {}
+    says: dict[str, str] = {}
+    for gap in site.contract.registers.gaps:
+        if gap.producer:
+            named.setdefault(gap.producer, []).append(gap.id)
+            says.setdefault(gap.producer, " ".join(gap.description.split()).partition(". ")[0].rstrip("."))
+    for producer, gaps in named.items():
+        yield Producer(producer, tuple(gaps), tuple(g for g in gaps if g in still), says[producer] or "no description")
+
+
+def _open_gaps(site: Site) -> tuple[str, ...]:
+    return tuple(g.id for g in site.contract.registers.gaps if g.status == "open")
+
+
+def _open_loops(site: Site) -> tuple[str, ...]:
+    return tuple(loop.id for loop in site.contract.registers.loops if loop.status in ("active", "open", "draft"))
+
+
+def _waves(site: Site, receipts: tuple[Receipt, ...]) -> Iterator[WaveRow]:
+    states = {str(row["wave"]): str(row["state"]) for row in reversed(plans(site))}
+    closings = {str(r.body.get("wave")): r for r in receipts if r.kind == "closeout"}
+    for spec in site.contract.waves.values():
+        held = dispatch.live(site, spec.id)
+        closing = _closing(closings.get(spec.id))
+        text = prompt.body(spec, site.contract.name)
+        yield WaveRow(spec, _state(spec, states, closing), held.worker if held else "", closing, text)
+
+
+def _state(spec: WaveSpec, states: Mapping[str, str], closing: Closing | None) -> str:
+    if closing:
+        return f"closed {closing.outcome}" if not closing.failing else f"{closing.outcome}, exit gates not met"
+    return states.get(spec.id, "draft" if spec.draft else "not planned")
+
+
+def _closing(found: Receipt | None) -> Closing | None:
+    if found is None:
+        return None
+    items = found.body.get("items")
+    blockers = items.get("blockers") if isinstance(items, dict) else None
+    entries = blockers.get("entries", []) if isinstance(blockers, dict) else []
+    return Closing(found.run_key, found.at, str(found.body.get("outcome")), tuple(str(e.get("what")) for e in entries))

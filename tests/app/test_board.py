@@ -1,0 +1,91 @@
+"""The board of the Mint workspace as a document: the specification's seven sections, from live state, and back again."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.app.test_dispatch import Desk, desk  # noqa: F401  a fixture
+from waveboard.app import dispatch
+from waveboard.app.board import board
+from waveboard.app.check import check
+from waveboard.app.read import audit
+from waveboard.cli import run
+from waveboard.contracts.board import draft
+from waveboard.gates import shelf
+from waveboard.register.board_markdown import render
+
+MINT = Path(__file__).resolve().parents[2] / "examples" / "mint"
+SECTIONS = [
+    "## 1) Current Truth (Receipt-backed)",
+    "## 2) Drift Root Cause (Why this keeps recurring)",
+    "## 3) Wave Map (authoritative linkage)",
+    "## 4) Wave Entry/Exit Gates",
+    "## 5) Control Terminal Procedure",
+    "## 6) Worker Prompts",
+    "## 7) Closeout Receipt Contract",
+]
+
+
+def test_it_has_the_sections_of_the_specification_in_order(desk: Desk) -> None:  # noqa: F811
+    text = render(board(desk.site))
+    assert [line for line in text.splitlines() if line.startswith("## ")] == SECTIONS
+    assert "nothing was judged yet" in text and "not looked at yet" in text
+    for wave in desk.site.contract.waves.values():
+        assert f"### Prompt: {wave.id} (" in text and f"| {wave.id} | {wave.goal} |" in text
+
+
+def test_its_claims_carry_the_keys_of_receipts(desk: Desk) -> None:  # noqa: F811
+    checked = check(desk.site, "mint-storage", audit(desk.site, ("mint-data", "mint-apps")))
+    dispatch.dispatch(desk.site, "W8B", "agent:fixer", 1)
+    text = render(board(desk.site))
+    assert f"`{checked.run_key}` (5 gates:" in text
+    assert "still observed (STOR-002, STOR-004)" in text
+    assert "not planned, with agent:fixer |" in text
+
+
+def test_importing_the_rendered_board_gives_the_same_waves(desk: Desk) -> None:  # noqa: F811
+    import yaml
+
+    made = draft("board.md", render(board(desk.site)).encode(), shelf.gates())
+    waves = desk.site.contract.waves
+    assert set(made.waves) == set(waves)
+    for name, wave in waves.items():
+        again = yaml.safe_load(made.files[f"waves/{name}.yaml"])
+        assert (again["goal"], again["mutation_policy"]) == (wave.goal, wave.policy)
+        assert (again["links"]["stor"], again["links"]["gaps"], again["links"]["loops"]) == tuple(
+            map(list, (wave.stor, wave.gaps, wave.loops))
+        )
+        assert tuple(again["rules"]) == wave.rules and tuple(again["outputs"]) == wave.outputs
+        assert again["worker"] == {"opening": wave.opening, "scope": list(wave.scope_notes), "acceptance": list(wave.acceptance)}
+
+
+def test_words_from_outside_cannot_break_the_document(desk: Desk) -> None:  # noqa: F811
+    found = board(desk.site)
+    row = found.waves[0]
+    evil = replace(
+        row, spec=replace(row.spec, goal="a | b\n## 9) Mine <script> [x](http://y)\x1b[31m"), prompt="```\n## out\n````"
+    )
+    text = render(replace(found, waves=(evil,)))
+    assert [line for line in text.splitlines() if line.startswith("## ") and line not in SECTIONS] == ["## out"]
+    assert text.count("`````text") == 1 and "\x1b" not in text and "<script>" not in text and "](" not in text
+
+
+def test_the_door_shows_renders_and_imports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "mint"
+    shutil.copytree(MINT, place, ignore=shutil.ignore_patterns("fleet", ".waveboard"))
+    for path in (tmp_path, place, place / "waveboard.yaml"):
+        path.chmod(path.stat().st_mode & ~0o022)
+    at = ["--workspace", str(place)]
+    assert run([*at, "board", "show"]) == 0
+    assert "open loops 10  open gaps 22" in capsys.readouterr().out
+    assert run([*at, "board", "render", "-o", str(tmp_path / "board.md")]) == 0
+    assert run(["board", "import", str(tmp_path / "board.md"), "-o", str(tmp_path / "draft")]) in (0, 2)
+    assert (tmp_path / "draft" / "waves" / "W8B.yaml").is_file()
+    assert run(["board", "import", str(tmp_path / "board.md"), "-o", str(tmp_path / "draft")]) == 1
+    assert "it is there already" in capsys.readouterr().err
+    (tmp_path / "draft").chmod(0o755)
+    assert run(["--workspace", str(tmp_path / "draft"), "contracts", "check", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["errors"] == []
