@@ -13,7 +13,7 @@ from waveboard.audit import program
 from waveboard.audit.placement import Resolver
 from waveboard.model.contract import Contract, HostPolicy, HostTarget
 from waveboard.model.errors import EvidenceError, HostError, UsageError
-from waveboard.model.evidence import Answer, Ask, Bundle
+from waveboard.model.evidence import Answer, Ask, Bundle, digest_of
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.graph import HostPlacements
 from waveboard.model.history import Snapshot
@@ -49,7 +49,7 @@ def collect(site: Site, hosts: Sequence[str], paths: tuple[str, ...] = ()) -> Ma
     for host, one in found.items():
         raw = bundles.to_json(one)
         site.store.put_object(raw)
-        site.store.save_bundle(one, bundles.digest(one))
+        site.store.save_bundle(one, digest_of(raw))
         if one.failure:
             site.say(f"{host}: no complete answer: {one.failure}")
     return found
@@ -76,16 +76,18 @@ def understand(contract: Contract, found: Mapping[str, Bundle], run_key: str, at
     """Facts and placements of bundles, pure: the same bundles give the same reading anywhere, at any time."""
     facts: dict[str, HostFacts | Unavailable] = {}
     places: dict[str, HostPlacements] = {}
+    digests: dict[str, str] = {}
     for host, bundle in found.items():
+        digests[host] = bundles.digest(bundle)
         if bundle.failure:
             facts[host] = Unavailable(bundle.failure)
             continue
-        known = reading.read(bundle)
+        known = reading.read(bundle, digests[host])
         facts[host] = known
         placed = _places(known, contract.policies.get(host))
         if placed is not None:
             places[host] = placed
-    return Reading(run_key, at, facts, places, {host: bundles.digest(b) for host, b in found.items()})
+    return Reading(run_key, at, facts, places, digests)
 
 
 def _places(known: HostFacts, policy: HostPolicy | None) -> HostPlacements | None:

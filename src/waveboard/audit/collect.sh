@@ -79,8 +79,11 @@ now() { # hundredths of a second since boot
 	{ IFS=' ' read -r n_up n_rest </proc/uptime; } 2>/dev/null || return 0
 	case $n_up in 0.*) ;; *) wb_now=${n_up%.*}${n_up#*.} ;; esac
 }
-begin() { now; wb_began=$wb_now; printf '@@%s begin %s %s\n' "$wb_nonce" "$1" "${2:-0}"; } # NAME [CAP]
-finish() { now; f_ms=$(((wb_now - wb_began) * 10)); [ "$f_ms" -ge 0 ] || f_ms=0; printf '@@%s end %s %s\n' "$wb_nonce" "$1" "$f_ms"; }
+begin() { printf '@@%s begin %s %s\n' "$wb_nonce" "$1" "${2:-0}"; } # NAME [CAP]
+finish() { # a frame begins when the one before it ended: one look at the clock a frame
+	wb_began=$wb_now; now; f_ms=$(((wb_now - wb_began) * 10)); [ "$f_ms" -ge 0 ] || f_ms=0
+	printf '@@%s end %s %s\n' "$wb_nonce" "$1" "$f_ms"
+}
 late() { [ $((wb_now - wb_start)) -gt "$wb_limit_total" ]; }
 refuse() { begin "$1"; printf '\n!%s\n' "$3"; finish "$2"; } # a frame without data that says why
 
@@ -112,7 +115,7 @@ copy() { # NAME FILE: the bytes of one file
 run() { # NAME SECONDS CAP COMMAND...: one bounded child. CAP: bytes, or lines where a line cannot be long (5000l), which saves a child
 	r_name=$1 r_seconds=$2 r_cap=$3; shift 3
 	command -v "$1" >/dev/null 2>&1 || { refuse "$r_name" 127 "$1: not installed"; return 0; }
-	now; if late; then refuse "$r_name" 124 "the total time limit was reached"; return 0; fi
+	if late; then refuse "$r_name" 124 "the total time limit was reached"; return 0; fi
 	begin "$r_name" "$r_cap"; printf '$%s\n' "$@"
 	case $r_cap in
 	*l) r_err=$({ { timeout -s KILL "$r_seconds" "$@" 4>&-; printf 'rc %s' "$?" >&2; } | sed -e 's/^/|/' -e "${r_cap%l}q" >&4; } 2>&1) ;;
@@ -160,27 +163,64 @@ meta() {
 	echo; finish 0
 }
 
-# Reads the mount table once: which targets are autofs and pending, which are network, which are worth a statfs.
-wb_table_program='
+# What is made of lines, in one child: every file it is told of, framed as `copy` would or read for what it says. Its words:
+# m FILE: the mount table, framed; t FILE: the table, not framed; c NAME FILE: a frame; f: the frame of the unit files; u FILE: one of those.
+# It tells of the table on stderr: which targets are autofs and pending, which are network, which are worth a statfs. A file that went
+# away meanwhile is skipped, which an awk that is given file names would not do.
+wb_reading='
 function plain(s) { while (match(s, /\\0[0-7][0-7]|\\1[0-7][0-7]/)) { c = substr(s, RSTART + 1, 3)
 	v = substr(c, 1, 1) * 64 + substr(c, 2, 1) * 8 + substr(c, 3, 1)
 	if (v < 32) return ""; done = done substr(s, 1, RSTART - 1) sprintf("%c", v); s = substr(s, RSTART + 4) }
 	s = done s; done = ""; return s }
-{ fs = ""; for (i = 7; i <= NF; i++) if ($i == "-") { fs = $(i + 1); break }
-  t = plain($5); if (t == "") next; if (fs == "zfs") print "zfs"
-  over[$2 SUBSEP $5] = 1; print "mounted " t
-  if (fs == "autofs") { raw[$1] = $5; auto[$1] = t; next }
-  if (fs ~ /^(nfs|nfs4|cifs|smb3|smbfs|ceph|glusterfs|lustre|afs|9p|virtiofs|ocfs2|gfs2|vboxsf|fuse|fuseblk|fuse[.].*)$/) { print "net " t; next }
-  if (fs ~ /^(proc|sysfs|devpts|devtmpfs|cgroup|cgroup2|mqueue|debugfs|tracefs|securityfs|pstore|bpf|configfs|fusectl|hugetlbfs|nsfs|rpc_pipefs|binfmt_misc|efivarfs|ramfs|autofs)$/) next
-  if (fs == "overlay" && t != "/") next
-  if (fs == "tmpfs" && t !~ /^\/(tmp|mnt|srv|data|var|opt)/) next
-  print "local " t }
-END { for (i in auto) if (!((i SUBSEP raw[i]) in over)) print "autofs " auto[i] }'
-table() { # sets wb_autofs wb_net wb_mounted wb_local: newline-terminated lists of mount targets
-	wb_autofs= wb_net= wb_mounted= wb_local= wb_table=
-	at /proc/self/mountinfo || at /proc/1/mountinfo || return 0
-	wb_table=$(awk "$wb_table_program" "$a_file" 2>/dev/null) || { wb_no_table=1; return 0; }
-	set -f; IFS=$wb_nl
+function tell(kind, what) { print kind what > "/dev/stderr" }
+function mounted(line,    f, n, i, fs, t) { n = split(line, f, " ")
+	fs = ""; for (i = 7; i <= n; i++) if (f[i] == "-") { fs = f[i + 1]; break }
+	t = plain(f[5]); if (t == "") return; if (fs == "zfs") tell("zfs", "")
+	over[f[2] SUBSEP f[5]] = 1; tell("mounted ", t)
+	if (fs == "autofs") { raw[f[1]] = f[5]; auto[f[1]] = t; return }
+	if (fs ~ /^(nfs|nfs4|cifs|smb3|smbfs|ceph|glusterfs|lustre|afs|9p|virtiofs|ocfs2|gfs2|vboxsf|fuse|fuseblk|fuse[.].*)$/) { tell("net ", t); return }
+	if (fs ~ /^(proc|sysfs|devpts|devtmpfs|cgroup|cgroup2|mqueue|debugfs|tracefs|securityfs|pstore|bpf|configfs|fusectl|hugetlbfs|nsfs|rpc_pipefs|binfmt_misc|efivarfs|ramfs|autofs)$/) return
+	if (fs == "overlay" && t != "/") return
+	if (fs == "tmpfs" && t !~ /^\/(tmp|mnt|srv|data|var|opt)/) return
+	tell("local ", t) }
+function copied(name, file, table,    line) {
+	if (name != "") printf "@@%s begin %s 0\n$cat\n$%s\n", nonce, name, file
+	while ((getline line < file) > 0) { if (name != "") print "|" line; if (table) mounted(line) }
+	if (name != "") printf "\n@@%s end 0 0\n", nonce
+	close(file) }
+function unit(file,    line, told) {
+	while ((getline line < file) > 0) { if (!told++) print "|F " substr(file, cut + 1)
+		if (line ~ /^(What|Where|Type|Options|SourcePath) *=/ || line ~ /^(S:|E:ID_(SERIAL|SERIAL_SHORT|SCSI_SERIAL|WWN|FS_TYPE|FS_UUID|FS_LABEL)=)/) print "|L " line }
+	close(file) }
+BEGIN { nonce = ARGV[1]; cut = ARGV[2]
+	for (a = 3; a < ARGC; a++) {
+		if (ARGV[a] == "m") copied("mountinfo", ARGV[++a], 1)
+		else if (ARGV[a] == "t") copied("", ARGV[++a], 1)
+		else if (ARGV[a] == "c") { copied(ARGV[a + 1], ARGV[a + 2], 0); a += 2 }
+		else if (ARGV[a] == "f") { framed = 1; printf "@@%s begin files 0\n", nonce }
+		else unit(ARGV[++a]) }
+	if (framed) printf "\n@@%s end 0 0\n", nonce
+	for (i in auto) if (!((i SUBSEP raw[i]) in over)) tell("autofs ", auto[i]) }'
+opens() { [ -f "$1" ] && { IFS= read -r o_line <"$1"; } 2>/dev/null; }
+tables() { # sets wb_autofs wb_net wb_mounted wb_local: newline-terminated lists of mount targets
+	wb_autofs= wb_net= wb_mounted= wb_local= wb_table= t_one=
+	command -v awk >/dev/null 2>&1 || wb_no_table=1
+	[ -n "$wb_root${wb_no_table-}" ] || ! opens /proc/self/mountinfo || ! opens /proc/net/fib_trie || t_one=1
+	unit_files
+	set --
+	if [ -n "$t_one" ]; then
+		set -- m /proc/self/mountinfo c fib_trie /proc/net/fib_trie
+		if opens /proc/1/mountinfo; then set -- "$@" c mountinfo1 /proc/1/mountinfo; else copy mountinfo1 /proc/1/mountinfo; fi
+		set -- "$@" f
+	else
+		copy mountinfo /proc/self/mountinfo
+		copy mountinfo1 /proc/1/mountinfo
+		copy fib_trie /proc/net/fib_trie
+		if at /proc/self/mountinfo || at /proc/1/mountinfo; then set -- t "$a_file"; fi
+		begin files
+	fi
+	set -f; IFS=$wb_nl; set -- "$@" $w_files
+	[ -n "${wb_no_table-}" ] || wb_table=$(awk "$wb_reading" "$wb_nonce" "${#wb_root}" "$@" 2>&1 >&4) || wb_no_table=1
 	for t_line in $wb_table; do
 		case $t_line in
 		"autofs "*) wb_autofs=$wb_autofs${t_line#autofs }$wb_nl ;;
@@ -190,14 +230,28 @@ table() { # sets wb_autofs wb_net wb_mounted wb_local: newline-terminated lists 
 		esac
 	done
 	IFS=$wb_ifs; set +f
+	[ -n "$t_one" ] || { echo; finish 0; }
+}
+unit_files() { # sets w_files: `u` and a file, a line each: mount units and udev's records
+	set --
+	for u_dir in /etc/systemd/system /run/systemd/system /run/systemd/generator /usr/lib/systemd/system /lib/systemd/system; do
+		[ -z "$wb_root" ] && [ -h /lib ] && [ "$u_dir" = /lib/systemd/system ] && continue
+		at "$u_dir" && set -- "$@" "$a_file"/*.mount "$a_file"/*.automount "$a_file"/*.wants/*mount "$a_file"/*.requires/*mount
+	done
+	at /run/udev/data && set -- "$@" "$a_file"/b*
+	w_files=
+	for g_file in "$@"; do
+		[ -f "$g_file" ] && [ -r "$g_file" ] || continue
+		if [ -n "$wb_root" ]; then at "${g_file#"$wb_root"}" || continue; g_file=$a_file; fi # no link of a tree is followed
+		w_files=${w_files}u$wb_nl$g_file$wb_nl
+	done
 }
 
 # -- block devices, from sysfs alone --------------------------------------------------------------------------------
 
 attribute() { # KEY FILE in the current device: |KEY value
 	if [ -n "$wb_root" ]; then value "$1" "$b_dir/$2"; return 0; fi
-	[ -r "$2" ] || return 0
-	b_value=; { IFS= read -r b_value <"$2"; } 2>/dev/null || return 0
+	[ -r "$2" ] && IFS= read -r b_value <"$2" || return 0
 	printf '|%s %s\n' "$1" "$b_value"
 }
 device() { # the device whose directory, resolved, is $1 (without wb_root); the current directory on a live machine
@@ -219,7 +273,7 @@ device() { # the device whose directory, resolved, is $1 (without wb_root); the 
 block() {
 	begin block; wb_loops= b_seen=$wb_nl
 	if [ -z "$wb_root" ]; then
-		for b_link in /sys/class/block/*; do cd -P "$b_link" 2>/dev/null && device "$PWD"; done
+		for b_link in /sys/class/block/*; do cd -P "$b_link" && device "$PWD"; done 2>/dev/null
 		cd /
 	else
 		for b_list in /sys/class/block /sys/block /sys/dev/block; do
@@ -272,7 +326,9 @@ names() { # udev's names; on a live machine also the mount namespaces, in the sa
 			[ ! -h "$k_link" ] || set -- "$@" "$k_link"
 		done
 		begin links 5000l; printf '$ls\n$-ldn\n'
-		ls -ldn "$@" 2>/dev/null | sed -e 's/^/|/' -e 5000q
+		k_told=$(ls -ldn "$@" 2>/dev/null)
+		set -f; IFS=$wb_nl; set -- $k_told; IFS=$wb_ifs; set +f
+		[ $# = 0 ] || printf '|%s\n' "$@"
 		echo; finish 0
 		return 0
 	fi
@@ -285,58 +341,55 @@ names() { # udev's names; on a live machine also the mount namespaces, in the sa
 	done
 	echo; finish 0
 }
-files() { # GLOB...: sets w_files to the readable plain files among them; in a tree, no link is followed
-	w_files=
-	for g_file in "$@"; do
-		[ -f "$g_file" ] && [ -r "$g_file" ] || continue
-		if [ -n "$wb_root" ]; then at "${g_file#"$wb_root"}" || continue; g_file=$a_file; fi
-		w_files=$w_files$g_file$wb_nl
-	done
-}
-wb_joined='FNR == 1 { print "|F " substr(FILENAME, cut + 1) }
-/^(What|Where|Type|Options|SourcePath) *=/ || /^(S:|E:ID_(SERIAL|SERIAL_SHORT|SCSI_SERIAL|WWN|FS_TYPE|FS_UUID|FS_LABEL)=)/ { print "|L " $0 }'
-boot_mounts() { # fstab; then mount units and udev's records, joined: `|F name`, and `|L line` for each line that says something
-	copy fstab /etc/fstab
-	set --
-	for u_dir in /etc/systemd/system /run/systemd/system /run/systemd/generator /usr/lib/systemd/system /lib/systemd/system; do
-		[ -z "$wb_root" ] && [ -h /lib ] && [ "$u_dir" = /lib/systemd/system ] && continue
-		at "$u_dir" && set -- "$@" "$a_file"/*.mount "$a_file"/*.automount "$a_file"/*.wants/*mount "$a_file"/*.requires/*mount
-	done
-	at /run/udev/data && set -- "$@" "$a_file"/b*
-	files "$@"
-	begin files; set -f; IFS=$wb_nl; set -- $w_files; IFS=$wb_ifs; set +f
-	[ $# = 0 ] || awk -v cut="${#wb_root}" "$wb_joined" "$@" 2>/dev/null
-	echo; finish 0
-}
-
 # -- sizes and paths ------------------------------------------------------------------------------------------------
 
-usage() {
-	if [ -n "$wb_root" ]; then refuse usage 1 'a recorded tree holds no usage'; return 0; fi
-	if [ -n "${wb_no_table-}" ]; then refuse usage 127 'awk: not installed'; return 0; fi
-	set -f; IFS=$wb_nl; set -- $wb_local; IFS=$wb_ifs; set +f
-	run usage 5 2000l stat -f -c '%S %b %f %a %c %d %n' "$@"
-}
-paths() { # local paths all in one child; what is on a network, or was not answered, is kept for the end in wb_later
-	wb_later=
+local_paths() { # sizes and local paths, in one child; what is on a network, or was not answered, is kept for the end in wb_later
+	wb_later= p_told= p_rc=
+	if [ -n "$wb_root" ]; then
+		refuse usage 1 'a recorded tree holds no usage'
+	elif [ -n "${wb_no_table-}" ]; then
+		refuse usage 127 'awk: not installed'
+	elif late; then
+		refuse usage 124 'the total time limit was reached'
+	else
+		set -f; IFS=$wb_nl; set -- $wb_paths; IFS=$wb_ifs; set +f
+		p_told=$(WB_LOCAL=$wb_local WB_AUTOFS=$wb_autofs WB_NET=$wb_net WB_MOUNTED=$wb_mounted \
+			timeout -s KILL 8 /bin/sh -c "$wb_lists$wb_walker$wb_sizes$wb_each" sh "$@" 2>/dev/null)
+		local_usage
+	fi
 	begin paths; set -f; IFS=$wb_nl; set -- $wb_paths; IFS=$wb_ifs; set +f
 	printf '$%s\n' describe "$@"
 	if [ -n "${wb_no_table-}" ]; then
 		echo; echo '!awk: not installed, so what must not be touched is not known'; finish 127; return 0
 	fi
-	if [ -n "$wb_root" ]; then
-		for p_path in "$@"; do describe "$p_path" | prefix; done
-	elif [ $# -gt 0 ]; then
-		p_answers=$(WB_AUTOFS=$wb_autofs WB_NET=$wb_net WB_MOUNTED=$wb_mounted timeout -s KILL 5 /bin/sh -c "$wb_lists$wb_walker$wb_each" sh "$@" 2>/dev/null)
-		for p_path in "$@"; do
-			p_line=
-			case "$wb_nl$p_answers$wb_nl" in
-			*"$wb_nl$p_path$wb_tab"*"$wb_nl"*) p_line=${p_answers#*"$p_path$wb_tab"}; p_line=$p_path$wb_tab${p_line%%"$wb_nl"*} ;;
-			esac
-			case $p_line in ''|*"${wb_tab}network") wb_later=$wb_later$p_path$wb_nl ;; *) printf '|%s\n' "$p_line" ;; esac
-		done
-	fi
+	for p_path in "$@"; do
+		if [ -n "$wb_root" ]; then p_line=$(describe "$p_path"); printf '|%s\n' "$p_line"; continue; fi
+		p_line=
+		case "$wb_nl$p_told$wb_nl" in
+		*"$wb_nl$p_path$wb_tab"*"$wb_nl"*) p_line=${p_told#*"$p_path$wb_tab"}; p_line=$p_path$wb_tab${p_line%%"$wb_nl"*} ;;
+		esac
+		case $p_line in ''|*"${wb_tab}network") wb_later=$wb_later$p_path$wb_nl ;; *) printf '|%s\n' "$p_line" ;; esac
+	done
 	echo; finish 0
+}
+wb_sizes='
+IFS="
+"; set -f; stat -f -c "%S %b %f %a %c %d %n" $WB_LOCAL 2>&1; echo "rc $?"; set +f; unset IFS'
+local_usage() { # lines that begin with a number are answers, the others up to the status are complaints
+	begin usage 2000l; printf '$%s\n' stat -f -c '%S %b %f %a %c %d %n'
+	l_complaints=; set -f; IFS=$wb_nl
+	for l_line in $wb_local; do printf '$%s\n' "$l_line"; done
+	for l_line in $p_told; do
+		case $l_line in
+		'rc '*) p_rc=${l_line#rc }; break ;;
+		[0-9]*) printf '|%s\n' "$l_line" ;;
+		*) l_complaints=$l_complaints$l_line$wb_nl ;;
+		esac
+	done
+	IFS=$wb_ifs; set +f
+	p_told=${p_told#*"rc $p_rc$wb_nl"}
+	echo; complain "$l_complaints"
+	finish "${p_rc:-137}"
 }
 wb_lists='wb_root=; wb_autofs=$WB_AUTOFS wb_net=$WB_NET wb_mounted=$WB_MOUNTED;'
 wb_each='
@@ -418,9 +471,8 @@ dockerd() {
 main() {
 	echo; now; wb_start=$wb_now
 	meta
-	copy mountinfo /proc/self/mountinfo
-	copy mountinfo1 /proc/1/mountinfo
-	table
+	copy fstab /etc/fstab
+	tables
 	block
 	pools
 	if [ -z "$wb_root" ]; then
@@ -428,14 +480,11 @@ main() {
 		case "$wb_nl$wb_table$wb_nl" in *"${wb_nl}zfs$wb_nl"*) run zpool 5 262144 zpool status -P -L ;; esac
 	fi
 	names
-	boot_mounts
 	short swaps /proc/swaps
 	short mdstat /proc/mdstat
 	short cmdline /proc/cmdline
-	copy fib_trie /proc/net/fib_trie
 	short if_inet6 /proc/net/if_inet6
-	usage
-	paths
+	local_paths
 	large
 	dockerd
 	network

@@ -72,14 +72,19 @@ class MountTree:
         self._orphans: dict[str, Mount] = {}  # their parent is not in the table (the reader was in a chroot)
         self._by_target: dict[str, list[Mount]] = {}
         roots = []
+        at, by_target = self._at, self._by_target
         for mount in table:
-            self._by_target.setdefault(mount.target, []).append(mount)
-            if mount.parent_id in by_id and mount.parent_id != mount.mount_id:
-                self._at[mount.parent_id, mount.target] = mount
-            elif mount.target == "/":
+            target, parent = mount.target, mount.parent_id
+            if target in by_target:
+                by_target[target].append(mount)
+            else:
+                by_target[target] = [mount]
+            if parent in by_id and parent != mount.mount_id:
+                at[parent, target] = mount
+            elif target == "/":
                 roots.append(mount)
             else:
-                self._orphans[mount.target] = mount
+                self._orphans[target] = mount
         real = [mount for mount in roots if mount.fstype != "rootfs"] or roots
         self.root = self._top(real[0], "/") if len(real) == 1 else None  # two unrelated roots: nobody can tell
 

@@ -1,12 +1,15 @@
 """One mount table as the kernel prints it. Source: proc_pid_mountinfo(5)."""
 
 import re
+from functools import lru_cache
 
 from waveboard.model.errors import EvidenceError
 from waveboard.model.facts import Mount
 
 _OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 MOUNTS_MAX = 20000
+_KEPT_CHARS = 512  # longer lines (overlays) are nobody else's; a hostile host must not fill the cache with them
+_Parts = tuple[str, str, tuple[str, ...], str | None, str, str, tuple[str, ...]]
 
 
 def unescape(text: str) -> str:
@@ -16,35 +19,54 @@ def unescape(text: str) -> str:
 
 def table(text: str, of: str) -> tuple[Mount, ...]:
     """Every line of a mountinfo text. Raises: EvidenceError when one does not fit."""
+    try:
+        return _table(text)
+    except ValueError as error:
+        raise EvidenceError("read the mount table", f"{of}: {error}") from None
+
+
+@lru_cache(maxsize=4)  # pid 1's table and the auditor's own are mostly the same text, and two probes read each
+def _table(text: str) -> tuple[Mount, ...]:
+    """Raises: ValueError saying what does not fit."""
     if not text:
         return ()
     lines = text.split("\n")
-    if lines[-1] != "" or len(lines) > MOUNTS_MAX:
-        raise EvidenceError("read the mount table", f"{of}: cut or far too long")
-    return tuple(_mount(line, of) for line in lines[:-1])
+    if lines.pop() != "" or len(lines) >= MOUNTS_MAX:
+        raise ValueError("cut or far too long")
+    return tuple(map(_mount, lines))
 
 
-def _mount(line: str, of: str) -> Mount:
-    fields = line.split(" ")
+def _mount(line: str) -> Mount:
     try:
-        dash = fields.index("-", 6)
-        mount_id, parent_id, devno, root, target, options = fields[:6]
-        fstype, source, super_options = fields[dash + 1 : dash + 4]
-        shared = next((tag[7:] for tag in fields[6:dash] if tag.startswith("shared:")), None)
+        mount_id, parent_id, devno, rest = line.split(" ", 3)
+        root, target, options, shared, fstype, source, super_options = _rest(rest) if len(rest) <= _KEPT_CHARS else _parts(rest)
         major, _, minor = devno.partition(":")
-        if not (major.isdecimal() and minor.isdecimal() and target.startswith("/")):
-            raise ValueError(line)
-        return Mount(
-            mount_id=int(mount_id),
-            parent_id=int(parent_id),
-            devno=devno,
-            root=unescape(root),
-            target=unescape(target),
-            options=tuple(options.split(",")),
-            fstype=fstype,
-            source=unescape(source),
-            super_options=tuple(unescape(option) for option in super_options.split(",")),
-            shared=shared,
-        )
+        if not (major.isdecimal() and minor.isdecimal()):
+            raise ValueError(devno)
+        return Mount(int(mount_id), int(parent_id), devno, root, target, options, fstype, source, super_options, shared)
     except ValueError:
-        raise EvidenceError("read the mount table", f"{of}: a line does not fit: {line[:80]!r}") from None
+        raise ValueError(f"a line does not fit: {line[:80]!r}") from None
+
+
+def _parts(rest: str) -> _Parts:
+    """What stands behind the numbers of a line. Raises: ValueError."""
+    fields = rest.split(" ")
+    dash = fields.index("-", 3)
+    root, target, options = fields[:3]
+    fstype, source, super_options = fields[dash + 1 : dash + 4]
+    if not target.startswith("/"):
+        raise ValueError(target)
+    shared = next((tag[7:] for tag in fields[3:dash] if tag.startswith("shared:")), None)
+    supers = super_options.split(",")
+    return (
+        unescape(root),
+        unescape(target),
+        tuple(options.split(",")),
+        shared,
+        fstype,
+        unescape(source),
+        tuple(map(unescape, supers) if "\\" in super_options else supers),
+    )
+
+
+_rest = lru_cache(maxsize=2048)(_parts)  # /proc, /sys and the like are the same on every host and in every container

@@ -85,7 +85,9 @@ def _serials(evidence: Evidence | None) -> dict[str, str]:
     """Serial by device number as udev recorded it: what the hypervisor was given, before spellings that hold the model."""
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] = {}
-    for line in text(evidence).splitlines() if evidence is not None and refused(evidence) is None else ():
+    if evidence is None or refused(evidence) is not None or b"\nL E:ID_" not in evidence.stdout:
+        return {}
+    for line in text(evidence).splitlines():
         if line.startswith("F "):
             current = found.setdefault(line.rsplit("/", 1)[-1].removeprefix("b"), {})
         elif line.startswith("L E:ID_"):

@@ -23,6 +23,7 @@ def parse(sections: Sections) -> Docker | Unavailable:
     if "docker.container" in documents.failures:
         return Unavailable(f"docker.container: {documents.failures['docker.container']}")
     df = documents.one("docker.df")
+    cache = _cache(df)
     return Docker(
         root_dir=string(member(info, "DockerRootDir"), "DockerRootDir"),
         driver=string(member(info, "Driver"), "Driver"),
@@ -34,8 +35,8 @@ def parse(sections: Sections) -> Docker | Unavailable:
         volumes=_volumes(volumes, df),
         images=_images(documents.one("docker.images"), df),
         layers_bytes=whole(member(df, "LayersSize")),
-        build_cache_bytes=_cache_bytes(df),
-        build_cache=_cache(df),
+        build_cache_bytes=None if isinstance(df, Unavailable) else sum(size for _, size, _ in cache),
+        build_cache=cache,
         daemon_json=_text_of(documents, "host.daemon_json"),
         containerd_root=_text_of(documents, "containerd.root"),
     )
@@ -152,10 +153,6 @@ def _cache(df: object) -> tuple[tuple[str, int, bool], ...]:
         (string(member(item, "ID"), "a cache record"), whole(member(item, "Size")) or 0, member(item, "InUse") is True)
         for item in items(member(df, "BuildCache"), "the build cache")
     )
-
-
-def _cache_bytes(df: object) -> int | None:
-    return None if isinstance(df, Unavailable) else sum(size for _, size, _ in _cache(df))
 
 
 def _text_of(documents: Documents, name: str) -> str | None:

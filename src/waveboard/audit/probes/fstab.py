@@ -40,6 +40,8 @@ def _units(evidence: Evidence) -> Iterator[FstabEntry]:
         kind, _, rest = line.partition(" ")
         if kind == "F":
             current = files.setdefault(rest, {})
+        elif rest.startswith(("E:", "S:")):  # udev's, the most by far
+            continue
         elif "=" in rest and not rest.lstrip().startswith(("#", ";")):
             key, _, value = rest.partition("=")
             current[key.strip()] = value.strip()
