@@ -1006,13 +1006,13 @@ class Ctx:
         sync_directory(os.path.dirname(new))
         self.record("aside", {"path": new, "origin": old, "bytes": measured.allocated, "why": why})
 
-    def set_volume_aside(self, volume: str, path: str) -> None:
+    def set_volume_aside(self, volume: str, path: str, why: str = "old-copy") -> None:
         status = os.lstat(at(path))
         measured = tree_size(path)
-        entry = {"kind": "volume", "path": "", "volume": volume, "origin": path, "bytes": measured.allocated, "why": "old-copy"}
+        entry = {"kind": "volume", "path": "", "volume": volume, "origin": path, "bytes": measured.allocated, "why": why}
         entry.update(wave=self.wave, plan=self.plan.digest, step=self.step["id"], dev=status.st_dev, ino=status.st_ino)
         Aside.add(entry)
-        self.record("aside", {"volume": volume, "origin": path, "bytes": measured.allocated, "why": "old-copy"})
+        self.record("aside", {"volume": volume, "origin": path, "bytes": measured.allocated, "why": why})
 
     def take_back(self, *, path: str | None = None, volume: str | None = None, origin: str = "") -> None:
         """Put a directory that was set aside back to its place (or a volume back into use)."""
@@ -1781,6 +1781,15 @@ def volume_path(name: str) -> str | None:
     return str(json.loads(ran.out)[0]["Mountpoint"]) if ran.code == 0 else None
 
 
+def volume_device(name: str) -> str | None:
+    """The directory a local volume is bound to by its own options; None for one that docker keeps itself."""
+    ran = docker("volume", "inspect", name, check=False)
+    found = json.loads(ran.out)[0] if ran.code == 0 else {}
+    options = found.get("Options") or {}
+    bound = found.get("Driver") == "local" and options.get("type") == "none" and "bind" in options.get("o", "").split(",")
+    return str(options["device"]) if bound and options.get("device") else None
+
+
 def setting(container: Json, name: str) -> str | None:
     """An environment variable of the container's configuration."""
     for one in container["Config"].get("Env") or []:
@@ -2023,10 +2032,28 @@ end
 return out"""
 
 
+def redis_access(container: Json) -> tuple[list[str], dict[str, str]]:
+    """Words and environment for `docker exec` that let redis-cli in: the password never stands in an argument or a message."""
+    words = command_of(container)
+    secret = setting(container, "REDIS_PASSWORD") or next(
+        iter(re.findall(r"--requirepass[\s\"']+([^\s\"'$]+)", " ".join(words))), None
+    )
+    file = next((one for one in words[1:] if one.startswith("/") and one.endswith(".conf")), None)
+    if secret is None and file is not None:
+        text = docker("exec", container["Id"], "cat", file, check=False).text
+        secret = next(iter(re.findall(r"(?mi)^\s*requirepass\s+[\"']?([^\s\"']+)", text)), None)
+    return (["-e", "REDISCLI_AUTH"], {"REDISCLI_AUTH": secret}) if secret else ([], {})
+
+
+def command_of(container: Json) -> list[str]:
+    """Entry point and command the container was made with."""
+    config = container["Config"]
+    return [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
+
+
 def redis_cli(container: Json, *argv: str, database: str = "0", seconds: float = 60, check: bool = True) -> str:
     """redis-cli inside the container; its password, when the container has one, travels in the environment only."""
-    secret = setting(container, "REDIS_PASSWORD")
-    given, env = (["-e", "REDISCLI_AUTH"], {"REDISCLI_AUTH": secret}) if secret else ([], {})
+    given, env = redis_access(container)
     ran = docker(
         "exec", *given, container["Id"], "redis-cli", "-n", database, "--raw", *argv, seconds=seconds, check=check, env=env
     )
@@ -2171,6 +2198,173 @@ def demand_marker(tree: str, engine: str) -> Json:
     if not names:
         raise Refused("precondition", cannot, "it is empty")
     return {"engine": engine, "names": len(names)}
+
+
+# ---------------------------------------------------------------------------------------------- what redis keeps
+
+REDIS_SETTINGS = ("dir", "save", "appendonly", "appenddirname", "appendfilename", "dbfilename")
+# INFO persistence, redis 7: what each must say before redis could be started from its append-only log
+AOF_SOUND = {
+    "aof_enabled": "1",
+    "aof_rewrite_in_progress": "0",
+    "aof_rewrite_scheduled": "0",
+    "aof_last_bgrewrite_status": "ok",
+    "aof_last_write_status": "ok",
+}
+
+
+class RedisNow(NamedTuple):
+    """A running server's own word: some CONFIG GET parameters and INFO."""
+
+    settings: dict[str, str]
+    info: dict[str, str]
+
+    @property
+    def live(self) -> bool:
+        return self.info.get("aof_enabled") == "1"
+
+    def told(self) -> Json:
+        """What the evidence before and after a change shows."""
+        return {key: self.settings.get(key) for key in ("dir", "save", "appendonly")}
+
+
+def redis_now(container: Json) -> RedisNow:
+    """One connection's answers. A parameter that the server does not tell is absent. Raises: Refused when it does not let us ask."""
+    given, env = redis_access(container)
+    asked = "".join(f"CONFIG GET {name}\n" for name in REDIS_SETTINGS) + "INFO\n"
+    ran = docker("exec", "-i", *given, container["Id"], "redis-cli", "--raw", stdin=asked.encode(), env=env)
+    lines = ran.text.replace("\r", "").split("\n")
+    if re.search(r"^(NOAUTH|WRONGPASS|AUTH failed|NOPERM)", ran.text + ran.err.decode("utf-8", "replace"), re.M):
+        fix = "let the container have it as REDIS_PASSWORD, or in the command or configuration file redis starts with"
+        raise Refused("precondition", f"ask {name_of(container)}", "redis wants a password that its container does not tell", fix)
+    settings = {one: lines[n + 1] for n, one in enumerate(lines[:-1]) if one in REDIS_SETTINGS}
+    info = dict(line.split(":", 1) for line in lines if re.match(r"[a-z_0-9]+:", line))
+    if "redis_version" not in info:
+        raise Refused("precondition", f"ask {name_of(container)}", f"redis did not answer: {ran.text.strip()[:200]}")
+    return RedisNow(settings, info)
+
+
+def aof_at_start(container: Json, now: RedisNow, command: Sequence[str] | None = None) -> bool:
+    """Whether redis would start with its append-only log on: the last word has its command line, then its configuration file."""
+    words = command_of(container) if command is None else [*(container["Config"].get("Entrypoint") or []), *command]
+    given = re.findall(r"--appendonly[\s=\"']+(yes|no)\b", " ".join(words))
+    if given:
+        return str(given[-1]) == "yes"
+    if not now.info.get("config_file"):
+        return False
+    text = docker("exec", container["Id"], "cat", now.info["config_file"]).text
+    if re.search(r"(?mi)^\s*include\s", text):
+        because = "its configuration file includes others, which were not read"
+        raise Refused("precondition", f"say how {name_of(container)} starts", because, "name appendonly in its command")
+    found = re.findall(r"(?mi)^\s*appendonly\s+[\"']?(yes|no)\b", text)
+    return bool(found) and found[-1].lower() == "yes"
+
+
+def redis_tree(container: Json, now: RedisNow) -> str:
+    """The host directory behind the server's own data directory. Raises: Refused when it lies in no writable mount."""
+    directory, cannot = now.settings.get("dir") or "", f"find the data of {name_of(container)}"
+    if not directory:
+        raise Refused("precondition", cannot, "redis does not tell CONFIG GET dir", "let CONFIG be asked on this server")
+    covering = [one for one in container["Mounts"] if (directory + "/").startswith(one["Destination"].rstrip("/") + "/")]
+    mount = max(covering, key=lambda one: len(one["Destination"]), default=None)
+    if mount is None or mount["Type"] not in ("volume", "bind") or not mount["RW"]:
+        raise Refused(
+            "precondition", cannot, f"{directory} is not a writable mount: a recreate would lose it", "give it one first"
+        )
+    top = (volume_device(mount["Name"]) if mount["Type"] == "volume" else None) or mount["Source"]
+    return str(top) + directory[len(mount["Destination"].rstrip("/")) :]
+
+
+def aof_on_disk(tree: str, now: RedisNow) -> Json:
+    """The log as its manifest names it, on the host's disk: one base that is not empty, and every later part. Raises: Refused."""
+    directory, cannot = f"{tree}/{now.settings.get('appenddirname')}", f"find the append-only log in {tree}"
+    raw = read_or_none(f"{directory}/{now.settings.get('appendfilename')}.manifest") if os.path.isdir(at(directory)) else None
+    parts = re.findall(r"^file (\S+) seq [0-9]+ type ([bhi])$", (raw or b"").decode("utf-8", "replace"), re.M)
+    sizes = {name: os.lstat(at(f"{directory}/{name}")).st_size for name, _ in parts if os.path.isfile(at(f"{directory}/{name}"))}
+    bases = [name for name, kind in parts if kind == "b"]
+    missing = [name for name, kind in parts if kind != "h" and name not in sizes]
+    if len(bases) != 1 or missing or not sizes[bases[0]]:
+        because = f"{', '.join(missing)} is missing" if missing else "its manifest names no base" if raw else "there is none"
+        raise Refused("precondition", cannot, f"{because}: redis would start empty from it and ignore its dump")
+    return {"base": bases[0], "base_bytes": sizes[bases[0]], "parts": len(sizes)}
+
+
+def demand_log(container: Json, now: RedisNow) -> Json:
+    """Raises: Refused unless the append-only log is on and whole, so that redis could be started from it this moment."""
+    wrong = [f"{key}:{now.info.get(key)}" for key, wanted in AOF_SOUND.items() if now.info.get(key) != wanted]
+    if wrong:
+        because = f"its append-only log is not on and sound ({', '.join(wrong)}): redis would start empty or old from it"
+        raise Refused(
+            "refused", f"start {name_of(container)} with appendonly yes", because, "turn it on live first: redis_aof_live"
+        )
+    return aof_on_disk(redis_tree(container, now), now)
+
+
+def demand_log_soon(container: Json, seconds: float = 60) -> Json:
+    """The same, once a rewrite that redis began by itself has ended."""
+    deadline = time.monotonic() + seconds
+    while True:
+        now = redis_now(container)
+        busy = "1" in (now.info.get("aof_rewrite_in_progress"), now.info.get("aof_rewrite_scheduled"))
+        if not (now.live and busy) or time.monotonic() > deadline:
+            return demand_log(container, now)
+        time.sleep(0.5)
+
+
+def demand_restart_keeps(name: str, command: Sequence[str] | None = None) -> None:
+    """Raises: Refused when a restart (with another command, if given) would make redis read a log that is missing or old."""
+    container = demand_container(name)
+    now = redis_now(container)
+    words = None if command is None else [one.replace("$$", "$") for one in command]
+    if words is not None and words != (container["Config"].get("Cmd") or []):
+        because = "its compose file gives it another command than the one it runs with"
+        raise Refused(
+            "precondition", f"recreate {name}", because, "run `docker compose up -d` for it, see that it keeps its data"
+        )
+    if aof_at_start(container, now, words):
+        demand_log_soon(container)
+    elif now.live:
+        because = (
+            "its append-only log is on and the settings it starts with say no: the log would miss what is written afterwards"
+        )
+        raise Refused("refused", f"restart {name}", because, "make the setting last first: redis_aof_persist")
+
+
+def wait_snapshot(ctx: Ctx, container: Json, seconds: float) -> None:
+    """A snapshot begun now and ended well, while redis goes on serving."""
+    begun = int(time.time())
+    wait_for("no snapshot running", seconds, lambda: redis_now(container).info.get("rdb_bgsave_in_progress") == "0")
+    redis_cli(container, "BGSAVE", "SCHEDULE")
+
+    def ended() -> bool:
+        info = redis_now(container).info
+        ctx.progress(message="waiting for a snapshot")
+        good = info.get("rdb_bgsave_in_progress") == "0" and int(info.get("rdb_last_save_time", "0")) >= begun
+        if good and info.get("rdb_last_bgsave_status") != "ok":
+            raise Refused("tool-failed", f"snapshot {name_of(container)}", "redis says its background save failed")
+        return good
+
+    wait_for("the snapshot end", seconds, ended)
+
+
+def wait_log(ctx: Ctx, container: Json, seconds: float, failing: float = 30) -> Json:
+    """Until the log is whole. Raises: Refused when its rewrite keeps failing or takes too long."""
+    deadline = time.monotonic() + seconds
+    failed: float | None = None
+    while True:
+        now = redis_now(container)
+        with contextlib.suppress(Refused):
+            return demand_log(container, now)
+        bad = now.info.get("aof_last_bgrewrite_status") != "ok" and now.info.get("aof_rewrite_in_progress") == "0"
+        failed = (failed or time.monotonic()) if bad else None
+        if failed is not None and time.monotonic() - failed > failing:
+            raise Refused(
+                "tool-failed", f"write the log of {name_of(container)}", "redis says its rewrite failed", "read its log"
+            )
+        if time.monotonic() > deadline:
+            raise Refused("timeout", f"see the log of {name_of(container)} whole", f"it was not within {seconds:.0f} s")
+        ctx.progress(message="waiting for the append-only log's base")
+        time.sleep(0.25)
 
 
 # ---------------------------------------------------------------------------------------------- disks
@@ -2636,6 +2830,8 @@ class DockerRootMove(Verb):
         start_containers(args["start_order"])
         self._expect(args, src)
         self._refuse_traps()
+        for name in (one for one, engine in self.engines(args).items() if engine == "redis"):
+            demand_restart_keeps(name)
         demand_mount(args["dst_mount"], dst)
         plain_path(src)
         if not mine(ctx, dst):
@@ -2821,62 +3017,23 @@ def edited(raw: bytes, edits: Sequence[Json], path: str) -> bytes:
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
-class ServiceRelocate(Verb):
-    """One compose service's data in a directory of the data disk, mounted by bind."""
+COMPOSE_KEYS: Mapping[str, Check] = {
+    "container": word(NAME),
+    "project": word(NAME),
+    "service": word(NAME),
+    "compose_file": is_path,
+    "compose_before_sha256": word(DIGEST),
+    "compose_edited_by": or_null(word(STEP)),
+    "compose_edits": list_of(
+        shape({"line": integer(1, 1 << 20), "old": content(1 << 12), "new": list_of(content(1 << 12), 64)}), 64
+    ),
+    "data_path": word(r"(/[A-Za-z0-9._-]+)+", 256),
+    "writers": WRITERS,
+}
 
-    keys = {
-        "container": word(NAME),
-        "engine": ENGINE,
-        "project": word(NAME),
-        "service": word(NAME),
-        "compose_file": is_path,
-        "compose_before_sha256": word(DIGEST),
-        "compose_edited_by": or_null(word(STEP)),
-        "compose_edits": list_of(
-            shape({"line": integer(1, 1 << 20), "old": content(1 << 12), "new": list_of(content(1 << 12), 64)}), 64
-        ),
-        "source": lambda value: (
-            shape({"kind": one_of("volume"), "name": word(NAME)})(value)
-            or shape({"kind": one_of("bind"), "path": is_path})(value)
-        ),
-        "dst": is_path,
-        "dst_mount": MOUNT,
-        "data_path": word(r"(/[A-Za-z0-9._-]+)+", 256),
-        "writers": WRITERS,
-        "s3": or_null(shape({"port": integer(1, 65535), "access_env": word("[A-Z0-9_]+"), "secret_env": word("[A-Z0-9_]+")})),
-    }
 
-    def judge(self, step: Json) -> None:
-        super().judge(step)
-        if step["args"]["s3"] is not None and step["args"]["engine"] != "s3":
-            raise Refused("bad-request", f"accept step {step['id']!r}", "s3 is for engine s3 only")
-
-    def access(self, args: Json) -> S3Access | None:
-        return S3Access(**args["s3"]) if args["s3"] else None
-
-    def digest(self, args: Json, seconds: float = 120) -> Json | None:
-        return ready_digest(args["container"], args["engine"], self.access(args), seconds)
-
-    def uses(self, args: Json, where: str) -> bool:
-        """Whether the container mounts its planned source ("source") or destination ("dst") at data_path."""
-        found = inspect(args["container"])
-        mount = mounted_at(found, args["data_path"]) if found else None
-        if mount is None:
-            return False
-        if where == "dst":
-            return bool(mount["Type"] == "bind" and mount["Source"] == args["dst"])
-        source = args["source"]
-        if source["kind"] == "volume":
-            return bool(mount["Type"] == "volume" and mount["Name"] == source["name"])
-        return bool(mount["Type"] == "bind" and mount["Source"] == source["path"])
-
-    def source_path(self, args: Json) -> str:
-        if args["source"]["kind"] == "bind":
-            return str(args["source"]["path"])
-        found = volume_path(args["source"]["name"])
-        if found is None:
-            raise Refused("precondition", f"find volume {args['source']['name']}", "docker has none of that name")
-        return found
+class ComposeService(Verb):
+    """What changes one service by whole-line edits of its one compose file."""
 
     def text_after(self, ctx: Ctx) -> bytes | None:
         """The compose file as this step leaves it: its kept copy with the planned line edits; None before a copy was kept."""
@@ -2917,26 +3074,116 @@ class ServiceRelocate(Verb):
             if sha_of(now) != self.demanded(ctx):
                 raise Refused(
                     "changed",
-                    f"relocate {args['container']}",
+                    f"change {args['container']}",
                     f"{args['compose_file']} is not what the plan was made from",
                     "plan again",
                 )
             edited(now, args["compose_edits"], args["compose_file"])
             ctx.keep("compose", now)
-        return {"compose": sha_of(now), "source": args["source"]}
+        return {"compose": sha_of(now), **({"source": args["source"]} if "source" in args else {})}
+
+    def demand_labels(self, args: Json, container: Json, cannot: str) -> None:
+        """Raises: Refused unless compose made the container from the planned file and from nothing else."""
+        labels = container["Config"].get("Labels") or {}
+        agreed = {"project": args["project"], "service": args["service"], "project.config_files": args["compose_file"]}
+        for label, value in agreed.items():
+            if labels.get(f"com.docker.compose.{label}") != value:
+                raise Refused(
+                    "precondition",
+                    cannot,
+                    f"compose's label {label} is {labels.get(f'com.docker.compose.{label}')!r}, not {value!r}",
+                )
+
+    def demand_file(self, ctx: Ctx) -> bytes:
+        """The kept copy of the compose file, which now is either that copy or what this step made of it. Raises: Refused."""
+        before, file = ctx.kept("compose"), ctx.args["compose_file"]
+        if before is None:
+            raise Refused("not-undoable", f"undo {ctx.args['container']}", "the compose file was never backed up")
+        if not self.switched(ctx) and read_bytes(file) != before:
+            raise Refused("changed", f"restore {file}", "somebody else changed it since", "restore it by hand, then undo again")
+        return before
+
+    def trial(self, ctx: Ctx) -> tuple[Json, Json]:
+        """The compose file as it is and as it will be, both as compose itself reads them."""
+        trial = f"{ctx.plan.directory}/{ctx.step['id']}.compose.yml"
+        write_atomic(trial, self.text_after(ctx) or b"")
+        return self.rendered(ctx.args, ctx.args["compose_file"]), self.rendered(ctx.args, trial)
+
+    def switch(self, ctx: Ctx) -> None:
+        before, after = ctx.kept("compose"), self.text_after(ctx)
+        if before is None or after is None:
+            raise Refused("precondition", f"switch {ctx.args['container']}", "the compose file was never backed up")
+        swap(ctx.args["compose_file"], sha_of(before), after)
+        ctx.note(compose=sha_of(after))
+
+    def hold_down(self, ctx: Ctx, container: Json) -> None:
+        """Nothing but us starts it again. The policy it had is remembered once: a second attempt would only see ours."""
+        if "restart" not in ctx.notes:
+            ctx.note(restart=container["HostConfig"]["RestartPolicy"])
+        docker("update", "--restart", "no", name_of(container))
+
+    def start_unchanged(self, ctx: Ctx) -> None:
+        """Start the container that was only stopped, with the restart policy it had."""
+        policy, name = ctx.notes.get("restart") or {}, ctx.args["container"]
+        if policy.get("Name"):
+            most = policy.get("MaximumRetryCount")
+            docker("update", "--restart", policy["Name"] + (f":{most}" if policy["Name"] == "on-failure" and most else ""), name)
+        start_containers([name])
+
+
+class ServiceRelocate(ComposeService):
+    """One compose service's data in a directory of the data disk, mounted by bind."""
+
+    keys = {
+        **COMPOSE_KEYS,
+        "engine": ENGINE,
+        "source": lambda value: (
+            shape({"kind": one_of("volume"), "name": word(NAME)})(value)
+            or shape({"kind": one_of("bind"), "path": is_path})(value)
+        ),
+        "dst": is_path,
+        "dst_mount": MOUNT,
+        "s3": or_null(shape({"port": integer(1, 65535), "access_env": word("[A-Z0-9_]+"), "secret_env": word("[A-Z0-9_]+")})),
+    }
+
+    def judge(self, step: Json) -> None:
+        super().judge(step)
+        if step["args"]["s3"] is not None and step["args"]["engine"] != "s3":
+            raise Refused("bad-request", f"accept step {step['id']!r}", "s3 is for engine s3 only")
+
+    def access(self, args: Json) -> S3Access | None:
+        return S3Access(**args["s3"]) if args["s3"] else None
+
+    def digest(self, args: Json, seconds: float = 120) -> Json | None:
+        return ready_digest(args["container"], args["engine"], self.access(args), seconds)
+
+    def uses(self, args: Json, where: str) -> bool:
+        """Whether the container mounts its planned source ("source") or destination ("dst") at data_path."""
+        found = inspect(args["container"])
+        mount = mounted_at(found, args["data_path"]) if found else None
+        if mount is None:
+            return False
+        if where == "dst":
+            return bool(mount["Type"] == "bind" and mount["Source"] == args["dst"])
+        source = args["source"]
+        if source["kind"] == "volume":
+            return bool(mount["Type"] == "volume" and mount["Name"] == source["name"])
+        return bool(mount["Type"] == "bind" and mount["Source"] == source["path"])
+
+    def source_path(self, args: Json) -> str:
+        if args["source"]["kind"] == "bind":
+            return str(args["source"]["path"])
+        found = volume_device(args["source"]["name"]) or volume_path(args["source"]["name"])
+        if found is None:
+            raise Refused("precondition", f"find volume {args['source']['name']}", "docker has none of that name")
+        return found
 
     def do(self, ctx: Ctx) -> Json:
         args, facts = ctx.args, {}
         if not self.switched(ctx):
             facts = self._copy_and_switch(ctx)
         ctx.phase("aside")
-        src = args["source"].get("path")
-        if src is not None:
-            if os.path.lexists(at(src)) and not is_guard(src):
-                ctx.set_aside(src, ctx.aside_name(src), "old-copy")
-            leave_guard(src)
-        else:
-            ctx.set_volume_aside(args["source"]["name"], self.source_path(args))
+        self.source_aside(ctx)
         ctx.phase("start")
         self.up(args)
         wait_for(f"{args['container']} run", 90, lambda: bool(demand_container(args["container"])["State"]["Running"]))
@@ -2949,6 +3196,16 @@ class ServiceRelocate(Verb):
         demand_same(ctx.notes.get("baseline"), after, args["writers"], args["container"])
         ctx.note(after=after)
         return {**facts, "before": ctx.notes.get("baseline"), "after": after, "dst": args["dst"]}
+
+    def source_aside(self, ctx: Ctx) -> None:
+        """The old directory renamed and a guard in its place; an old volume stays where it is and is registered."""
+        src = ctx.args["source"].get("path")
+        if src is None:
+            ctx.set_volume_aside(ctx.args["source"]["name"], self.source_path(ctx.args))
+            return
+        if os.path.lexists(at(src)) and not is_guard(src):
+            ctx.set_aside(src, ctx.aside_name(src), "old-copy")
+        leave_guard(src)
 
     def _copy_and_switch(self, ctx: Ctx) -> Json:
         args, dst = ctx.args, ctx.args["dst"]
@@ -2967,9 +3224,8 @@ class ServiceRelocate(Verb):
         ctx.phase("baseline")
         ctx.note(baseline=self.digest(args), healthy=healthy([args["container"]]))
         ctx.phase("stop")
-        ctx.note(restart=container["HostConfig"]["RestartPolicy"])
         ctx.down()
-        docker("update", "--restart", "no", args["container"])
+        self.hold_down(ctx, container)
         stopped = stop_container(args["container"], args["engine"])
         left = mounted_below(src) or users_of(src)
         if left:
@@ -2983,11 +3239,7 @@ class ServiceRelocate(Verb):
             raise Refused("not-equal", f"prove {dst}", "its engine files are not those of the source")
         ctx.note(manifest=proven["manifest"])
         ctx.phase("switch", **proven)
-        before, after = ctx.kept("compose"), self.text_after(ctx)
-        if before is None or after is None:
-            raise Refused("precondition", f"switch {args['container']}", "the compose file was never backed up")
-        swap(args["compose_file"], sha_of(before), after)
-        ctx.note(compose=sha_of(after))
+        self.switch(ctx)
         return {**proven, "marker": marker}
 
     def _preflight(self, ctx: Ctx) -> Json:
@@ -2999,26 +3251,21 @@ class ServiceRelocate(Verb):
                 raise Refused("precondition", cannot, "it is not running", "start it and see that it works before it is moved")
             docker("start", args["container"])
             wait_for(f"{args['container']} run", 60, lambda: bool(demand_container(args["container"])["State"]["Running"]))
-        labels = container["Config"].get("Labels") or {}
-        agreed = {"project": args["project"], "service": args["service"], "project.config_files": args["compose_file"]}
-        for label, value in agreed.items():
-            if labels.get(f"com.docker.compose.{label}") != value:
-                raise Refused(
-                    "precondition",
-                    cannot,
-                    f"compose's label {label} is {labels.get(f'com.docker.compose.{label}')!r}, not {value!r}",
-                )
+        self.demand_labels(args, container, cannot)
         if not self.uses(args, "source"):
             raise Refused("precondition", cannot, f"at {args['data_path']} it mounts {mounted_at(container, args['data_path'])}")
-        trial = f"{ctx.plan.directory}/{ctx.step['id']}.compose.yml"
-        write_atomic(trial, self.text_after(ctx) or b"")
-        before, after = self.rendered(args, args["compose_file"]), self.rendered(args, trial)
+        before, after = self.trial(ctx)
+        self.demand_mounts_only(args, before, after, cannot)
+        if args["engine"] == "redis":
+            demand_restart_keeps(args["container"], after["services"][args["service"]].get("command"))
+        return container
+
+    def demand_mounts_only(self, args: Json, before: Json, after: Json, cannot: str) -> None:
         for one in (before, after):
             one["services"][args["service"]].pop("volumes", None)
             one.pop("volumes", None)
         if before != after:
             raise Refused("precondition", cannot, "the new compose file changes more than this service's volumes", "plan again")
-        return container
 
     def _refuse_shared(self, args: Json, src: str) -> None:
         """Another running container on the same data would keep writing to the old copy."""
@@ -3033,16 +3280,7 @@ class ServiceRelocate(Verb):
     def undo(self, ctx: Ctx) -> Json:
         args, name = ctx.args, ctx.args["container"]
         ctx.phase("look")
-        before = ctx.kept("compose")
-        if before is None:
-            raise Refused("not-undoable", f"undo {name}", "the compose file was never backed up")
-        if not self.switched(ctx) and read_bytes(args["compose_file"]) != before:
-            raise Refused(
-                "changed",
-                f"restore {args['compose_file']}",
-                "somebody else changed it since",
-                "restore it by hand, then undo again",
-            )
+        before = self.demand_file(ctx)
         written, carried = False, False
         if self.switched(ctx) or self.uses(args, "dst"):
             written = self._written_since(ctx)
@@ -3126,15 +3364,7 @@ class ServiceRelocate(Verb):
         old file does not name, so an anonymous volume is first mounted by an override and then inherited by compose itself."""
         args, name = ctx.args, ctx.args["container"]
         if self.uses(args, "source"):  # never recreated: only its restart policy was changed
-            policy = ctx.notes.get("restart") or {}
-            if policy.get("Name"):
-                count = (
-                    f":{policy['MaximumRetryCount']}"
-                    if policy["Name"] == "on-failure" and policy.get("MaximumRetryCount")
-                    else ""
-                )
-                docker("update", "--restart", policy["Name"] + count, name)
-            start_containers([name])
+            self.start_unchanged(ctx)
             return
         if args["source"]["kind"] == "volume" and not self._declared(args):
             keep = {"type": "volume", "source": "wb_old", "target": args["data_path"]}
@@ -3168,6 +3398,473 @@ class ServiceRelocate(Verb):
             or (src is not None and os.path.lexists(at(ctx.aside_name(src))))
         )
         return verdict(facts, not begun and running and self.uses(args, "source"))
+
+
+# ---------------------------------------------------------------------------------------------- redis durability
+
+
+class RedisAofLive(Verb):
+    """The append-only log turned on in the running server, its base on disk before the step ends. Nothing is restarted."""
+
+    keys = {"container": word(NAME), "data_path": COMPOSE_KEYS["data_path"]}
+
+    def prepare(self, ctx: Ctx) -> Json:
+        return self._ask(ctx)[1].told()
+
+    def _ask(self, ctx: Ctx) -> tuple[Json, RedisNow, str]:
+        """The running container, its server's word and its data directory on the host. Raises: Refused when it cannot keep a log."""
+        args, cannot = ctx.args, f"let {ctx.args['container']} keep an append-only log"
+        container = demand_container(args["container"])
+        if not container["State"]["Running"]:
+            raise Refused("precondition", cannot, "it is not running", "start it and see that it works first")
+        now = redis_now(container)
+        if not {"dir", "save", "appendonly", "appenddirname", "appendfilename"} <= set(now.settings):
+            because = (
+                f"redis {now.info['redis_version']} does not tell these settings: a server before 7, or CONFIG is not allowed"
+            )
+            raise Refused("precondition", cannot, because, "use redis 7 or later and allow CONFIG to its own administrator")
+        if not (now.settings["dir"] + "/").startswith(args["data_path"].rstrip("/") + "/"):
+            raise Refused("precondition", cannot, f"its data is in {now.settings['dir']}, the contract says {args['data_path']}")
+        return container, now, redis_tree(container, now)
+
+    def do(self, ctx: Ctx) -> Json:
+        seconds = ctx.step["limit_s"]
+        ctx.phase("look")
+        container, now, tree = self._ask(ctx)
+        if "before" not in ctx.notes:
+            ctx.note(before=now.told(), was_on=now.live)
+        if not now.live:
+            self._demand_clear(ctx, tree, now)
+            self._demand_room(tree, now)
+            ctx.phase("snapshot")
+            wait_snapshot(ctx, container, seconds)
+            ctx.phase("enable")
+            ctx.note(enabled=True)
+            self.tell(container, "yes")
+        ctx.phase("rewrite")
+        log = wait_log(ctx, container, seconds)
+        ctx.phase("verify")
+        return {"before": ctx.notes["before"], "after": redis_now(container).told(), "log": log}
+
+    def tell(self, container: Json, value: str) -> None:
+        said = redis_cli(container, "CONFIG", "SET", "appendonly", value, seconds=120).strip()
+        if said != "OK":
+            raise Refused("tool-failed", f"set appendonly {value}", said[:300])
+
+    def _demand_clear(self, ctx: Ctx, tree: str, now: RedisNow) -> None:
+        """No log of an earlier time lies there; one that this step began, and a restart made old, is set aside."""
+        if not os.path.lexists(at(f"{tree}/{now.settings['appenddirname']}")):
+            return
+        if not ctx.notes.get("enabled"):
+            raise Refused(
+                "precondition",
+                f"turn the log of {ctx.args['container']} on",
+                f"{tree}/{now.settings['appenddirname']} is there although its log is off: an old log that redis would overwrite",
+                "look at it and move it away by hand",
+            )
+        self.log_aside(ctx, tree, now)
+
+    def log_aside(self, ctx: Ctx, tree: str, now: RedisNow) -> str | None:
+        """Rename the log's directory out of redis's sight, beside its data. Only while the log is off."""
+        name = now.settings["appenddirname"]
+        if not os.path.lexists(at(f"{tree}/{name}")):
+            return None
+        beside = os.lstat(at(tree)).st_dev == os.lstat(at(os.path.dirname(tree))).st_dev
+        new, number = ctx.aside_name(f"{tree}.{name}" if beside else f"{tree}/old-{name}"), 1
+        while os.path.lexists(at(new)):
+            number += 1
+            new = f"{ctx.aside_name(f'{tree}.{name}' if beside else f'{tree}/old-{name}')}-{number}"
+        ctx.set_aside(f"{tree}/{name}", new, "old-log")
+        return new
+
+    def _demand_room(self, tree: str, now: RedisNow) -> None:
+        there, held = os.statvfs(at(tree)), int(now.info.get("used_memory", "0"))
+        free, need = there.f_bavail * there.f_frsize, 2 * held + (64 << 20)
+        if need > free:
+            because = f"{tree} has {free} bytes free; a snapshot and the log's base may need {need} (twice its memory and 64 MiB)"
+            raise Refused("no-space", "write an append-only log", because, "enlarge the data disk or free space on it")
+
+    def undo(self, ctx: Ctx) -> Json:
+        if not ctx.notes.get("enabled"):
+            ctx.phase("leave")
+            return {"left": "the log was on before this step, or was never turned on"}
+        ctx.phase("look")
+        start_containers([ctx.args["container"]])
+        wait_for(
+            f"{ctx.args['container']} answer",
+            120,
+            lambda: redis_now(demand_container(ctx.args["container"])).info["loading"] == "0",
+        )
+        container, now, tree = self._ask(ctx)
+        if aof_at_start(container, now):
+            because = "it starts with appendonly yes now: without its log it would start empty"
+            raise Refused("changed", f"turn the log of {ctx.args['container']} off", because, "take that setting back first")
+        if now.live:
+            ctx.phase("snapshot")
+            wait_snapshot(ctx, container, ctx.step["limit_s"])
+            ctx.phase("disable")
+            self.tell(container, "no")
+        ctx.phase("aside")
+        aside = self.log_aside(ctx, tree, now)
+        ctx.phase("verify")
+        return {"before": ctx.notes["before"], "after": redis_now(container).told(), "aside": aside}
+
+    def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
+        container, now, tree = self._ask(ctx)
+        whole = False
+        with contextlib.suppress(Refused):
+            whole = bool(demand_log(container, now))
+        facts = {"the append-only log is on": now.live, "it has a base on disk": whole}
+        return verdict(facts, not now.live and not os.path.lexists(at(f"{tree}/{now.settings['appenddirname']}")))
+
+
+class RedisAofPersist(ComposeService):
+    """`--appendonly yes` in the command that compose starts redis with. Only with a live log whose base is proven."""
+
+    keys = {**COMPOSE_KEYS}
+
+    def without(self, words: Sequence[str]) -> list[str]:
+        """A command less its --appendonly option."""
+        found, number = [], 0
+        while number < len(words):
+            if words[number] == "--appendonly":
+                number += 2
+            else:
+                found.append(words[number])
+                number += 1
+        return found
+
+    def recreated(self, container: Json, ctx: Ctx) -> bool:
+        return bool(ctx.notes.get("old")) and container["Id"] != ctx.notes["old"]
+
+    def prepare(self, ctx: Ctx) -> Json:
+        if not ctx.notes.get("rest"):  # else an earlier attempt stopped it; what lies there is looked at before it starts
+            container = demand_container(ctx.args["container"])
+            demand_log_soon(container, 20)
+        return super().prepare(ctx)
+
+    def do(self, ctx: Ctx) -> Json:
+        args, name = ctx.args, ctx.args["container"]
+        if not self.switched(ctx):
+            self._stop(ctx)
+            ctx.phase("switch")
+            self.switch(ctx)
+        ctx.phase("start")
+        if not self.recreated(demand_container(name), ctx):
+            self._demand_rest(ctx)
+        ctx.down()
+        self.up(args)
+        wait_for(f"{name} run", 90, lambda: bool(demand_container(name)["State"]["Running"]))
+        ctx.phase("verify")
+        after = ready_digest(name, "redis")
+        ctx.up()
+        container = demand_container(name)
+        log, now = wait_log(ctx, container, 600), redis_now(container)
+        if not aof_at_start(container, now) or not self.same_place(ctx, container):
+            raise Refused("not-equal", f"verify {name}", "it does not start with appendonly yes on the data it had")
+        demand_kept(ctx.notes.get("baseline"), after, args["writers"], name)
+        demand_well([name], ctx.notes.get("healthy") or [])
+        ctx.note(after=after)
+        return {
+            "before": {**ctx.notes["before"], "held": ctx.notes["baseline"]},
+            "after": {**now.told(), "held": after},
+            "log": log,
+        }
+
+    def same_place(self, ctx: Ctx, container: Json) -> bool:
+        mount = mounted_at(container, ctx.args["data_path"]) or {}
+        return [mount.get("Type"), mount.get("Name") or mount.get("Source")] == ctx.notes.get("place")
+
+    def _stop(self, ctx: Ctx) -> None:
+        """Everything is judged while redis serves; then it is stopped cleanly, and what it left on disk is written down."""
+        args, name = ctx.args, ctx.args["container"]
+        ctx.phase("preflight")
+        container = demand_container(name)
+        if not container["State"]["Running"]:
+            self._demand_rest(ctx)  # an earlier attempt stopped it; nothing has started it since
+            return
+        cannot = f"make appendonly last for {name}"
+        self.demand_labels(args, container, cannot)
+        before, after = self.trial(ctx)
+        mount = mounted_at(container, args["data_path"])
+        was = [
+            one.replace("$$", "$")
+            for one in before["services"][args["service"]].pop("command", None) or container["Config"]["Cmd"]
+        ]
+        now = [one.replace("$$", "$") for one in after["services"][args["service"]].pop("command", None) or []]
+        told = redis_now(container)
+        if before != after or self.without(now) != self.without(was) or not aof_at_start(container, told, now):
+            raise Refused(
+                "precondition", cannot, "the new compose file changes more than --appendonly in its command", "plan again"
+            )
+        if was != container["Config"]["Cmd"]:
+            raise Refused(
+                "precondition", cannot, "its compose file gives it another command than the one it runs with", "settle that"
+            )
+        if mount is None:
+            raise Refused("precondition", cannot, f"{args['data_path']} has no mount: a recreate would lose the data")
+        if not (redis_tree(container, told) + "/").startswith(self.host_place(mount) + "/"):
+            raise Refused("precondition", cannot, f"its data is in {told.settings['dir']}, not below {args['data_path']}")
+        demand_log_soon(container)
+        ctx.phase("baseline")
+        ctx.note(before=told.told(), old=container["Id"])
+        ctx.note(place=[mount["Type"], mount.get("Name") or mount["Source"]], healthy=healthy([name]))
+        ctx.note(baseline=digest_service(name, "redis"))
+        ctx.phase("stop")
+        ctx.down()
+        self.hold_down(ctx, container)
+        demand_log_soon(container)
+        tree = redis_tree(container, told)
+        ctx.note(rest={"started": container["State"]["StartedAt"], "tree": tree, "settings": told.settings, "log": None})
+        stop_container(name, "redis")
+        aof_on_disk(tree, told)
+        ctx.note(rest={**ctx.notes["rest"], "log": self._log_digest(ctx)})
+
+    def host_place(self, mount: Json) -> str:
+        return str((volume_device(mount["Name"]) if mount["Type"] == "volume" else None) or mount["Source"])
+
+    def _log_digest(self, ctx: Ctx) -> str:
+        rest = ctx.notes["rest"]
+        log = Manifest(f"{rest['tree']}/{rest['settings']['appenddirname']}")
+        return sha_of(b"".join(log.lines()))
+
+    def _demand_rest(self, ctx: Ctx) -> None:
+        """The old container is stopped since we stopped it and its log is what it left: only then may redis start from that log."""
+        rest, cannot = ctx.notes.get("rest"), f"start {ctx.args['container']} with appendonly yes"
+        container = demand_container(ctx.args["container"])
+        if not rest:
+            raise Refused(
+                "precondition", cannot, "it is not running, and this step did not stop it", "start it and see that it works"
+            )
+        if container["State"]["Running"] or container["State"]["StartedAt"] != rest["started"]:
+            because = "somebody started it with its old settings meanwhile: its log misses what was written since"
+            raise Refused("refused", cannot, because, "undo, then begin again with redis_aof_live")
+        if rest["log"] is None:  # cut off between the stop and the look: it ended by itself, so its log is whole or it is not
+            aof_on_disk(rest["tree"], RedisNow(rest["settings"], {}))
+            if container["State"]["ExitCode"] != 0:
+                raise Refused(
+                    "refused", cannot, f"it ended with {container['State']['ExitCode']}, so its log may lack its end", "undo"
+                )
+            ctx.note(rest={**rest, "log": self._log_digest(ctx)})
+        elif rest["log"] != self._log_digest(ctx):
+            raise Refused("refused", cannot, "its log on disk is not the one it left when it was stopped", "undo")
+
+    def undo(self, ctx: Ctx) -> Json:
+        args, name = ctx.args, ctx.args["container"]
+        ctx.phase("look")
+        before = self.demand_file(ctx)
+        container = demand_container(name)
+        held = self._stop_new(ctx, container) if self.recreated(container, ctx) else None
+        ctx.phase("restore")
+        if self.switched(ctx):
+            swap(args["compose_file"], sha_of(read_bytes(args["compose_file"])), before)
+        ctx.phase("start")
+        if "old" not in ctx.notes:
+            return {"left": "nothing was stopped"}
+        if self.recreated(container, ctx):
+            self.up(args)
+        else:
+            self.start_unchanged(ctx)
+        wait_for(f"{name} run", 90, lambda: bool(demand_container(name)["State"]["Running"]))
+        after = ready_digest(name, "redis")
+        ctx.up()
+        ctx.phase("verify")
+        container = demand_container(name)
+        if not self.same_place(ctx, container):
+            raise Refused("not-equal", f"verify {name}", "it does not mount the data it had")
+        demand_kept(held, after, args["writers"], name)
+        ctx.phase("enable")  # as it was before this step: on, in the running server only
+        if not redis_now(container).live:
+            RedisAofLive().tell(container, "yes")
+        log, now = wait_log(ctx, container, ctx.step["limit_s"]), redis_now(container)
+        return {"before": ctx.notes["before"], "after": {**now.told(), "held": after}, "log": log}
+
+    def _stop_new(self, ctx: Ctx, container: Json) -> Json | None:
+        """Stop the recreated container so that its dump holds everything: without the log, the dump is what it starts from."""
+        name = ctx.args["container"]
+        if not container["State"]["Running"] and self._log_digest(ctx) == ctx.notes["rest"]["log"]:
+            return None  # it never wrote: the dump from before the switch is current
+        if not self.switched(ctx) and not container["State"]["Running"]:
+            return None  # this undo stopped it already
+        start_containers([name])
+        held = ready_digest(name, "redis")
+        ctx.phase("stop")
+        ctx.down()
+        docker("update", "--restart", "no", name)
+        stop_container(name, "redis")
+        return held
+
+    def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
+        container = demand_container(ctx.args["container"])
+        running = bool(container["State"]["Running"])
+        now = redis_now(container) if running else None
+        whole = False
+        with contextlib.suppress(Refused):
+            whole = now is not None and bool(demand_log(container, now))
+        facts = {
+            "the compose file is the planned one": self.switched(ctx),
+            "redis runs and starts with appendonly yes": now is not None and aof_at_start(container, now),
+            "its append-only log is on and whole": whole,
+        }
+        untouched = running and not self.switched(ctx) and not self.recreated(container, ctx) and not ctx.notes.get("rest")
+        return verdict(facts, untouched)
+
+
+def demand_kept(before: Json | None, after: Json | None, writers: str, what: str) -> None:
+    """As `demand_same`; and with live writers at least: what held keys does not come back empty."""
+    demand_same(before, after, writers, what)
+    if before and after and before["keys"] + before["keys_with_expiry"] and not after["keys"] + after["keys_with_expiry"]:
+        raise Refused("not-equal", f"verify {what}", f"it held {dumped(before)} and came back empty")
+
+
+class NameVolume(ServiceRelocate):
+    """One compose service's data in a volume with a name, bound to a directory of the data disk."""
+
+    keys = {**ServiceRelocate.keys, "volume": word(NAME)}
+
+    def judge(self, step: Json) -> None:
+        super().judge(step)
+        if re.fullmatch("[0-9a-f]{64}", step["args"]["volume"]):
+            raise Refused("bad-request", f"accept step {step['id']!r}", "64 hex digits are the name of a volume nobody named")
+
+    def in_place(self, args: Json) -> bool:
+        """The data already lies where the volume is bound to: only its name is new."""
+        return bool(args["source"].get("path") == args["dst"])
+
+    def uses(self, args: Json, where: str) -> bool:
+        if where != "dst":
+            return super().uses(args, where)
+        found = inspect(args["container"])
+        mount = mounted_at(found, args["data_path"]) if found else None
+        named = mount is not None and mount["Type"] == "volume" and mount["Name"] == args["volume"]
+        return named and volume_device(args["volume"]) == args["dst"]
+
+    def demand_mounts_only(self, args: Json, before: Json, after: Json, cannot: str) -> None:
+        """Beside the one mount only the declaration of the one volume is new."""
+        service, wanted = (
+            args["service"],
+            {"driver": "local", "driver_opts": {"device": args["dst"], "o": "bind", "type": "none"}},
+        )
+        made = {key: one for key, one in (after.get("volumes") or {}).items() if one.get("name") == args["volume"]}
+        told = [{key: value for key, value in one.items() if key != "name"} for one in made.values()]
+        sides = []
+        for one in (before, after):
+            listed = one["services"][service].pop("volumes", None) or []
+            sides.append([mount for mount in listed if mount.get("target") != args["data_path"]])
+        mount = [one for one in listed if one.get("target") == args["data_path"]]
+        known = before.pop("volumes", None) or {}
+        others = {key: one for key, one in (after.pop("volumes", None) or {}).items() if key not in made}
+        good = told == [wanted] and len(mount) == 1 and mount[0].get("type") == "volume" and mount[0].get("source") in made
+        if not good or before != after or sides[0] != sides[1] or any(known.get(key) != one for key, one in others.items()):
+            because = f"the new compose file changes more than to mount volume {args['volume']}, bound to {args['dst']}"
+            raise Refused("precondition", cannot, because, "plan again")
+        found = volume_path(args["volume"])
+        if found is not None and (volume_device(args["volume"]) != args["dst"] or not Aside.find(volume=args["volume"])):
+            because = f"there is a volume {args['volume']} that this hand did not make for {args['dst']}"
+            raise Refused("precondition", cannot, because, "choose another name, or look at it and settle it by hand")
+
+    def _copy_and_switch(self, ctx: Ctx) -> Json:
+        args, dst = ctx.args, ctx.args["dst"]
+        if not self.in_place(args):
+            return super()._copy_and_switch(ctx)
+        ctx.phase("preflight")
+        container = self._preflight(ctx)
+        plain_path(dst)
+        self._refuse_shared(args, dst)
+        demand_mount(args["dst_mount"], dst)
+        ctx.phase("baseline")
+        ctx.note(baseline=self.digest(args), healthy=healthy([args["container"]]))
+        ctx.phase("stop")
+        ctx.down()
+        self.hold_down(ctx, container)
+        stopped = stop_container(args["container"], args["engine"])
+        left = mounted_below(dst) or users_of(dst)
+        if left:
+            raise Refused("precondition", f"have {dst} to itself", f"still in use: {', '.join(left[:5])}")
+        marker = demand_marker(dst, args["engine"])
+        ctx.phase("switch", **stopped)
+        self.switch(ctx)
+        return {"marker": marker}
+
+    def do(self, ctx: Ctx) -> Json:
+        args, facts = ctx.args, {}
+        before = redis_now(demand_container(args["container"])).told() if self._asks(args) else None
+        if "before" not in ctx.notes:
+            ctx.note(before=before)
+        if not self.switched(ctx):
+            facts = self._copy_and_switch(ctx)
+        ctx.phase("aside")
+        if not self.in_place(args):
+            self.source_aside(ctx)
+        ctx.phase("start")
+        if "made_volume" not in ctx.notes:
+            ctx.note(made_volume=True)
+        self.up(args)
+        wait_for(f"{args['container']} run", 90, lambda: bool(demand_container(args["container"])["State"]["Running"]))
+        ctx.take_back(volume=args["volume"])
+        self._demand_bound(args)
+        ctx.phase("verify")
+        after = self.digest(args)
+        ctx.up()
+        demand_well([args["container"]], ctx.notes.get("healthy") or [])
+        demand_same(ctx.notes.get("baseline"), after, args["writers"], args["container"])
+        if args["engine"] == "redis":
+            demand_kept(ctx.notes.get("baseline"), after, args["writers"], args["container"])
+        ctx.note(after=after)
+        settings = redis_now(demand_container(args["container"])).told() if args["engine"] == "redis" else {}
+        told = {
+            "before": {**(ctx.notes["before"] or {}), "held": ctx.notes.get("baseline")},
+            "after": {**settings, "held": after},
+        }
+        return {**facts, **told, "volume": args["volume"], "dst": args["dst"]}
+
+    def _asks(self, args: Json) -> bool:
+        found = inspect(args["container"])
+        return args["engine"] == "redis" and found is not None and bool(found["State"]["Running"])
+
+    def _demand_bound(self, args: Json) -> None:
+        """The container mounts the volume, and behind the volume is that very directory."""
+        place = volume_path(args["volume"])
+        there, wanted = os.stat(at(place or args["dst"])), os.stat(at(args["dst"]))
+        bound = place is not None and (there.st_dev, there.st_ino) == (wanted.st_dev, wanted.st_ino)
+        if not self.uses(args, "dst") or not bound:
+            because = f"it does not mount {args['dst']} by volume {args['volume']} at {args['data_path']}"
+            raise Refused("not-equal", f"verify {args['container']}", because)
+
+    def undo(self, ctx: Ctx) -> Json:
+        args = ctx.args
+        facts = super().undo(ctx)
+        place = volume_path(args["volume"])
+        if ctx.notes.get("made_volume") and place is not None and not Aside.find(volume=args["volume"]):
+            if mounted_below(place):
+                raise Refused(
+                    "precondition", f"set volume {args['volume']} aside", "something still mounts it", "stop that first"
+                )
+            ctx.set_volume_aside(args["volume"], place, "undone-volume")
+        return {**facts, "volume_left": args["volume"] if place is not None else None}
+
+    def _written_since(self, ctx: Ctx) -> bool:
+        if not self.in_place(ctx.args):
+            return super()._written_since(ctx)
+        with contextlib.suppress(Refused):  # a container that cannot answer is stopped all the same: its data stays where it is
+            ctx.note(undo_baseline=self.digest(ctx.args, 60))
+        return False
+
+    def _data_back(self, ctx: Ctx, written: bool) -> bool:
+        return False if self.in_place(ctx.args) else super()._data_back(ctx, written)
+
+    def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
+        args = ctx.args
+        if not self.in_place(args):
+            return super().holds(ctx)
+        found = inspect(args["container"])
+        running = bool(found and found["State"]["Running"])
+        facts = {
+            "the compose file is the planned one": self.switched(ctx),
+            f"{args['container']} mounts {args['dst']} by volume {args['volume']}": self.uses(args, "dst"),
+            f"{args['container']} runs": running,
+        }
+        return verdict(facts, not self.switched(ctx) and running and self.uses(args, "source"))
 
 
 # ---------------------------------------------------------------------------------------------- files, retiring
@@ -3308,6 +4005,9 @@ VERBS.update(
     mount_data=MountData(),
     docker_root_move=DockerRootMove(),
     service_relocate=ServiceRelocate(),
+    redis_aof_live=RedisAofLive(),
+    redis_aof_persist=RedisAofPersist(),
+    name_volume=NameVolume(),
     write_file=WriteFile(),
     retire=Retire(),
 )

@@ -54,6 +54,15 @@ COMPOSE_SAFE = re.compile(
     |stop_grace_period|device|o|create_host_path|version):\s*["']?[\w./:@ -]*["']?)?\s*""",
     re.VERBOSE,
 )
+# A command line of redis-server made of these options alone: what cannot hold a password may be told.
+REDIS_OPTIONS = (
+    "appendonly|appendfsync|save|dir|dbfilename|appenddirname|appendfilename|port|bind|protected-mode|maxmemory|maxmemory-policy"
+    "|databases|loglevel|timeout|tcp-keepalive"
+)
+REDIS_WORDS = re.compile(
+    rf"""(?:[\w./-]*/)?redis-server(?:\ (?:/[\w./-]+\.conf))?(?:\ --(?:{REDIS_OPTIONS})(?:\ (?!-)[\w.:/*-]{{0,64}})*)*""",
+    re.VERBOSE,
+)
 started = time.monotonic()
 
 
@@ -151,7 +160,26 @@ def fstab_safe(line: str) -> bool:
 
 
 def compose_safe(line: str) -> bool:
-    return bool(COMPOSE_SAFE.fullmatch(line)) and not SECRET.search(line)
+    return (bool(COMPOSE_SAFE.fullmatch(line)) and not SECRET.search(line)) or redis_line(line)
+
+
+def redis_line(line: str) -> bool:
+    """`command:` of one line that is redis_command, as plain text or as a JSON list."""
+    key, sign, value = line.strip().partition(":")
+    words: Any = value.split()
+    if value.strip().startswith("["):
+        try:
+            words = json.loads(value)
+        except ValueError:
+            return False
+    return key == "command" and bool(sign) and redis_command(words) is not None
+
+
+def redis_command(words: Any) -> list[str] | None:
+    """The words of a command that only starts redis-server with options known to hold no secret, else None."""
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        return None
+    return words if REDIS_WORDS.fullmatch(" ".join(words)) else None
 
 
 def loops() -> dict[str, str]:
@@ -334,6 +362,7 @@ def container(body: dict[str, Any]) -> dict[str, Any]:
         "Config": {
             "Image": config.get("Image"),
             "User": config.get("User"),
+            "Command": redis_command(config.get("Cmd")),
             "EnvNames": sorted(item.partition("=")[0] for item in config.get("Env") or ()),
             "Volumes": sorted(config.get("Volumes") or ()),
             "Labels": labels(config.get("Labels")),

@@ -1,5 +1,6 @@
 """The reader: what it tells, what it never tells, and what it does when an attacker or a hung engine has a say."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -132,3 +133,32 @@ def test_it_opens_nothing_for_writing(tmp_path: Path) -> None:
     )
     assert not [line for line in lines if not line.startswith(harmless)]
     assert not [line for line in lines if line.startswith("open") and not ("O_RDONLY" in line or "O_PATH" in line)]
+
+
+TOLD = (
+    'command: ["redis-server", "--protected-mode", "no", "--save", "60 1"]',
+    "    command: redis-server /etc/redis/redis.conf --appendonly yes",
+    "command: /usr/bin/redis-server",
+    'command: ["redis-server", "--save", ""]',
+)
+KEPT = (
+    "command: redis-server --requirepass CANARY",
+    'command: ["redis-server", "--appendonly", "--requirepass", "CANARY"]',
+    "command: redis-server --masterauth CANARY",
+    "command: redis-server --port 1 --user default on CANARY",
+    "command: other --appendonly yes",
+    "command: [redis-server, --port",
+    "command: mysqld -pCANARY",
+    "password: redis-server",
+)
+
+
+def test_only_a_command_that_can_hold_no_secret_is_told() -> None:
+    spec = importlib.util.spec_from_file_location("wb_ro", READER)
+    assert spec and spec.loader
+    reader = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reader)
+    assert [line for line in TOLD if not reader.compose_safe(line)] == []
+    assert [line for line in KEPT if reader.compose_safe(line)] == []
+    assert reader.redis_command(["redis-server", "--requirepass", "CANARY"]) is None
+    assert reader.redis_command(None) is None

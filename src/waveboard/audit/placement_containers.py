@@ -172,14 +172,15 @@ class Fleet:
         if not asked.source.startswith("/"):
             return set(), ""
         rest = mount.target[len(asked.destination.rstrip("/")) :]
-        ground, source = self._ground, tidy(asked.source + rest)
+        volume = self._volumes.get(asked.name)
+        bound = volume.bound_to if volume is not None else None  # docker repeats that bind at every start: what counts lies below
+        ground, source = self._ground, tidy((bound or asked.source) + rest)
         found = locate(ground, source, ground.docker_tree)
         if found.mount is None:
             return set(), ""
         if found.mount.devno == mount.devno:
             return ground.marks.of_mount((source, found.text), found.mount, backing, kind), ""
-        volume = self._volumes.get(asked.name)
-        own_mount = volume is not None and bool(volume.options) and found.mount.target != source
+        own_mount = volume is not None and bool(volume.options) and not bound and found.mount.target != source
         certain = found.known is Confidence.OBSERVED or found.mount.target != "/"  # by spelling, a link may lead anywhere from /
         if rest or own_mount or not certain or found.mount.fstype == "autofs":
             return set(), ""

@@ -238,6 +238,7 @@ class Container:
     table: tuple[Mount, ...] | None = None  # /proc/PID/mountinfo when it could be read
     upper_dir: str | None = None  # host path of the writable layer (GraphDriver UpperDir), None when not told
     links: Mapping[str, str] | None = None  # symlinks near the top and below mounts: path -> raw target; None when not looked at
+    command: tuple[str, ...] | None = None  # Config.Cmd, only where it cannot hold a secret (redis-server with known options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +258,13 @@ class Volume:
         return "com.docker.volume.anonymous" in self.labels or (
             len(self.name) == 64 and all(c in "0123456789abcdef" for c in self.name)
         )
+
+    @property
+    def bound_to(self) -> str | None:
+        """The host directory that the local driver's own options bind it to; None: docker keeps its bytes itself."""
+        ways = self.options.get("o", "").split(",")
+        device = self.options.get("device", "")
+        return device if self.driver == "local" and device.startswith("/") and ("bind" in ways or "rbind" in ways) else None
 
 
 @dataclass(frozen=True, slots=True)

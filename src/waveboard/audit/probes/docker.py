@@ -82,7 +82,12 @@ def _container(
         table=table,
         upper_dir=upper if isinstance(upper, str) else _upper(table),
         links=links.get(identifier),
+        command=_command(member(config, "Command"), name),
     )
+
+
+def _command(value: object, name: str) -> tuple[str, ...] | None:
+    return None if value is None else strings(value, f"the command of {name}")
 
 
 def _mount(item: object, name: str) -> ContainerMount:

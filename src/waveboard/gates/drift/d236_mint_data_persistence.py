@@ -15,7 +15,7 @@ Not judged: whether redis keeps its settings in a file (CONFIG GET is the runnin
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from waveboard.gates import seeds
 from waveboard.gates.durability import CODES as REDIS_CODES
@@ -59,6 +59,7 @@ def placed(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
         return
     containers = {container.name: container for container in facts[Docker].containers}
     places = facts[HostPlacements].containers
+    bound = {volume.name: volume.bound_to for volume in facts[Docker].volumes}
     for name, service in wanted.items():
         container = containers.get(name)
         if container is None:
@@ -72,7 +73,9 @@ def placed(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
                 continue
             database = service is not None and service.engine in DATABASES
             label = f"{path} of {name}"
-            yield from judge(Question(subject, label, placement, host_path=_source(container, path), database=database), policy)
+            yield from judge(
+                Question(subject, label, placement, host_path=_source(container, path, bound), database=database), policy
+            )
 
 
 def mount_survives(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
@@ -123,13 +126,14 @@ def _is_data(mount: ContainerMount) -> bool:
     return mount.rw and mount.type in ("volume", "cluster")
 
 
-def _source(container: Container, path: str) -> str | None:
-    """The host path behind a container path: source of the deepest mount that covers it."""
+def _source(container: Container, path: str, bound: Mapping[str, str | None]) -> str | None:
+    """The host path behind a container path: source of the deepest mount that covers it, or what its volume is bound to."""
     covering = [mount for mount in container.mounts if below(path, mount.destination)]
     if not covering:
         return None
     deepest = max(covering, key=lambda mount: len(mount.destination))
-    return deepest.source.rstrip("/") + path[len(deepest.destination.rstrip("/")) :] if deepest.source else None
+    source = bound.get(deepest.name) or deepest.source
+    return source.rstrip("/") + path[len(deepest.destination.rstrip("/")) :] if source else None
 
 
 def _canary() -> Canary:

@@ -89,17 +89,18 @@ def build_cache(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
 
 
 def volumes(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
-    """Local volumes together. A known part that alone reaches the limit is a certain violation."""
+    """Local volumes together; one bound to a directory keeps no bytes of its own. A known part that alone reaches the limit is a
+    certain violation."""
     limit = policy.thresholds.volumes_warn_bytes
     if limit is None:
         yield Skip("no contract gives docker_local_volumes_warn_gb")
         return
     docker = facts[Docker]
-    sizes = {volume.name: volume.size_bytes for volume in docker.volumes}
+    sizes = {volume.name: volume.size_bytes for volume in docker.volumes if volume.bound_to is None}
     known = sum(size for size in sizes.values() if size is not None)
     unknown = sum(1 for size in sizes.values() if size is None)
     used = {mount.name for container in docker.containers for mount in container.mounts if mount.type == "volume"}
-    idle = [volume for volume in docker.volumes if volume.name not in used]
+    idle = [name for name in sizes if name not in used]
     note = f"; {len(idle)} of {len(sizes)} volumes are used by no container" if idle else ""
     if known >= limit.value:
         yield _too_big("volumes-size", "local volumes", known, limit.value, note)

@@ -4,16 +4,16 @@ The old data stays where it was or is renamed aside; nothing is deleted. Only th
 Source: notes on safe moves 5c; the compose file reference (short volume syntax).
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from waveboard.model.change import Reversibility, Step
-from waveboard.model.contract import Service, StepSpec
-from waveboard.model.errors import ContractError, RefusedError
-from waveboard.model.facts import Container, ContainerMount, Docker
-from waveboard.waves.compose_edit import applied, bind
+from waveboard.model.contract import StepSpec
+from waveboard.model.errors import RefusedError
+from waveboard.model.facts import Docker
+from waveboard.waves.compose_edit import applied, bind, shown
 from waveboard.waves.estimate import move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
+from waveboard.waves.stateful import composed, declared, mount_at, running
 
 _CHECKS = {
     "postgres": "rows of every table, system identifier",
@@ -23,65 +23,15 @@ _CHECKS = {
 }
 
 
-def _service(outlook: Outlook, container: str) -> Service:
-    found = next((s for s in outlook.policy.services if s.container == container), None)
-    if found is None or not found.data_paths:
-        raise ContractError(
-            f"plan {outlook.wave}",
-            f"services.yaml does not say which engine and data path {container} on {outlook.facts.host} has",
-            "add the service with its engine and data_paths",
-        )
-    return found
-
-
-def _container(outlook: Outlook, name: str) -> Container:
-    found = next((c for c in outlook.facts[Docker].containers if c.name == name), None)
-    if found is None:
-        raise RefusedError(
-            f"plan {outlook.wave} on {outlook.facts.host}", f"there is no container {name}", "start its stack first"
-        )
-    if found.state != "running":
-        raise RefusedError(
-            f"plan {outlook.wave} on {outlook.facts.host}",
-            f"{name} is {found.state}; its data cannot be proven equal by the service itself",
-            "start it, audit, and plan again",
-        )
-    return found
-
-
-def _mount(container: Container, data_path: str) -> ContainerMount:
-    found = next((m for m in container.mounts if m.destination == data_path), None)
-    if found is None:
-        raise RefusedError(
-            f"plan the move of {container.name}",
-            f"{data_path} has no mount: the data lies in the container's writable layer",
-            "govern that path first; a recreate would lose it",
-        )
-    return found
-
-
-def _compose(container: Container) -> tuple[str, str, str]:
-    labels: Mapping[str, str] = container.labels
-    project, service = labels.get("com.docker.compose.project", ""), labels.get("com.docker.compose.service", "")
-    files = [f for f in labels.get("com.docker.compose.project.config_files", "").split(",") if f]
-    if not project or not service or len(files) != 1:
-        raise RefusedError(
-            f"plan the move of {container.name}",
-            "it is not a service of exactly one compose file",
-            "bring it under one compose file; recipes of plain `docker run` are not rebuilt by guesswork",
-        )
-    return project, service, files[0]
-
-
 def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     name, to = text_param(spec, "container"), text_param(spec, "to")
-    service = _service(outlook, name)
-    container = _container(outlook, name)
+    service = declared(outlook, name)
+    container = running(outlook, name)
     data_path = service.data_paths[0]
-    mount = _mount(container, data_path)
+    mount = mount_at(container, data_path)
     if mount.type == "bind" and mount.source == to:
         return Rendered((), outlook, f"{name} already keeps {data_path} at {to}")
-    project, compose_service, file = _compose(container)
+    project, compose_service, file = composed(container)
     if outlook.data_uuid is None or outlook.data_target is None or not to.startswith(outlook.data_target + "/"):
         raise RefusedError(
             f"plan {outlook.wave}", f"{to} is not below a data disk this wave mounts", "mount_data_disk comes first"
@@ -95,10 +45,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     short = mount.name[:12] if len(mount.name) == 64 else mount.name
     src = mount.source if is_bind else f"volume {mount.name}"
     aside = f"{src}.wb-{outlook.wave}-<plan>"
-    shown = src if is_bind else f"$(docker volume inspect -f '{{{{.Mountpoint}}}}' {short})"
-    changed = "\n".join(
-        f"#   -{e['old']}\n" + "\n".join(f"#   +{n}" for n in e["new"]) for e in edits if isinstance(e["new"], list)
-    )
+    place = src if is_bind else f"$(docker volume inspect -f '{{{{.Mountpoint}}}}' {short})"
     compose = f"docker compose -p {project} -f {file} up -d --no-deps --no-build --pull never {compose_service}"
     step = Step(
         id=prefix,
@@ -125,8 +72,8 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         commands=(
             f"# record {_CHECKS[service.engine]}",
             f"docker update --restart no {name} && docker stop -t 120 {name}",
-            f"rsync -aHAXS --numeric-ids {shown}/ {to}/   # then compare: modes, owners, xattrs, links, sha256; stop unless equal",
-            f"# {file}, compare-and-swap:\n{changed}",
+            f"rsync -aHAXS --numeric-ids {place}/ {to}/   # then compare: modes, owners, xattrs, links, sha256; stop unless equal",
+            f"# {file}, compare-and-swap:\n{shown(edits)}",
             compose,
             f"# compare {_CHECKS[service.engine]} with the record; roll back unless equal",
             *((f"mv {src} {aside}        # kept: nothing is deleted",) if is_bind else (f"# the old volume {short} stays",)),
