@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,14 +25,14 @@ class Keys:
     second: Path  # the second person, for what cannot be undone
 
 
-def ensure(settings: Settings) -> Keys:
-    """Make what is missing, and write known_hosts with the pinned host keys."""
+def ensure(settings: Settings, machines: Sequence[Machine] = ESTATE) -> Keys:
+    """Make what is missing, and write known_hosts with the machines' pinned host keys."""
     settings.keys.mkdir(parents=True, exist_ok=True)
     settings.keys.chmod(0o700)
     for name in ("audit", "hand", "root", "approval", "second"):
         _key(settings.keys / name, f"{name}@{settings.name}")
     lines = []
-    for machine in ESTATE:
+    for machine in machines:
         public = Path(f"{_key(host_key(settings, machine), machine.name)}.pub").read_text().split()
         lines.append(f"[{settings.address(machine.vmid)}]:{SSH_PORT} {public[0]} {public[1]}\n")
     settings.known_hosts.write_text("".join(lines))

@@ -11,6 +11,8 @@ import base64
 import os
 import subprocess
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab import keys, packages
@@ -21,7 +23,7 @@ from lab.golden.bake import boot_files
 from lab.identity import files
 from lab.settings import SSH_PORT, Settings
 
-KERNEL = "root=LABEL=rootfs rw console=ttyS0 net.ifnames=0 apparmor=0 mitigations=off panic=1 quiet systemd.hostname="
+KERNEL = "root=LABEL=rootfs rw console=ttyS0 net.ifnames=0 apparmor=0 selinux=0 audit=0 mitigations=off panic=1 quiet systemd.hostname="
 BINARY = "qemu-system-x86_64"
 # QEMU 7.2 sometimes spoils the flags after an emulated cmpxchg16b, and the guest's kernel panics: hide the instruction.
 # Five-level page tables only cost time in emulation.
@@ -40,9 +42,9 @@ class Qemu:
             raise LabError(f"cannot boot a virtual machine: because {kernel} is gone; remove the cache and run it again")
 
     def create(self, settings: Settings, machine: Machine, golden: Path) -> None:
-        boot, data = self._disks(settings, machine)
-        run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", golden, "-F", "raw", boot])
-        run(["qemu-img", "create", "-q", "-f", "qcow2", data, str(machine.data_bytes)])
+        boot, data = self._drives(settings, machine)
+        run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", golden, "-F", "raw", boot.file])
+        run(["qemu-img", "create", "-q", "-f", "qcow2", data.file, str(machine.data_bytes)])
         self._start(settings, machine, credentials(files(settings, machine, keys.of(settings))))
 
     def resume(self, settings: Settings, machine: Machine) -> None:
@@ -68,8 +70,9 @@ class Qemu:
         logs = [settings.logs / f"{machine.name}.{kind}.log" for kind in ("machine", "console")]
         return " | ".join(tail(log.read_text(errors="replace"), 1) for log in logs if log.exists())
 
-    def _disks(self, settings: Settings, machine: Machine) -> list[Path]:
-        return [settings.disks / f"{machine.name}-{role}.qcow2" for role in ("boot", "data")]
+    def _drives(self, settings: Settings, machine: Machine) -> list[Drive]:
+        shelf = settings.disks
+        return [Drive(shelf / f"{machine.name}-{role}.qcow2", machine.serial(role)) for role in ("boot", "data")]
 
     def _pid(self, settings: Settings, name: str) -> int | None:
         """The machine's process, when it lives and carries this instance's mark."""
@@ -81,33 +84,50 @@ class Qemu:
         return pid if f"WAVEBOARD_LAB_ID={settings.mark}".encode() in environment else None
 
     def _start(self, settings: Settings, machine: Machine, given: str) -> None:
-        told = settings.run / f"{machine.name}.credentials"
-        told.touch(mode=0o600)
-        told.write_text(given)
-        argv = command(settings, machine, self._disks(settings, machine), told, acceleration())
-        log = settings.logs / f"{machine.name}.machine.log"
-        with log.open("wb") as out:
-            guest = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                env={**os.environ, "WAVEBOARD_LAB_ID": settings.mark},
-                cwd="/",
-                start_new_session=True,
-            )
-        (settings.run / f"{machine.name}.pid").write_text(f"{guest.pid}\n")
+        start(settings, machine, boot_files(settings), self._drives(settings, machine), given)
 
 
-def command(settings: Settings, machine: Machine, disks: list[Path], credential: Path, speed: list[str]) -> list[str]:
-    """The whole qemu command line of one host."""
-    boot = boot_files(settings)
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """A disk of a virtual machine, in the order it is plugged in."""
+
+    file: Path
+    serial: str
+    form: str = "qcow2"
+
+
+def start(
+    settings: Settings, machine: Machine, boot: Path, drives: Sequence[Drive], given: str, extra: Sequence[str] = ()
+) -> None:
+    """Run a virtual machine in the background, marked as this instance's. given: its credentials; "" keeps what it has."""
+    told = settings.run / f"{machine.name}.credentials"
+    told.touch(mode=0o600)
+    told.write_text(given)
+    argv = [*command(settings, machine, boot, drives, told, acceleration()), *extra]
+    with (settings.logs / f"{machine.name}.machine.log").open("wb") as out:
+        guest = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env={**os.environ, "WAVEBOARD_LAB_ID": settings.mark},
+            cwd="/",
+            start_new_session=True,
+        )
+    (settings.run / f"{machine.name}.pid").write_text(f"{guest.pid}\n")
+
+
+def command(
+    settings: Settings, machine: Machine, boot: Path, drives: Sequence[Drive], credential: Path, speed: list[str]
+) -> list[str]:
+    """The whole qemu command line of one host. boot: the directory with its vmlinuz and initrd."""
     argv = [BINARY, "-name", machine.name, "-M", "pc", *speed, "-smp", "2", "-m", "1536", "-nodefaults"]
     argv += ["-display", "none", "-kernel", str(boot / "vmlinuz"), "-initrd", str(boot / "initrd")]
     argv += ["-append", f"{KERNEL}{machine.name}", "-device", "virtio-scsi-pci,id=scsi0", "-device", "virtio-rng-pci"]
-    for role, disk in zip(("boot", "data"), disks, strict=True):
-        argv += ["-drive", f"if=none,id={role},file={disk},discard=unmap,cache=writeback"]
-        argv += ["-device", f"scsi-hd,bus=scsi0.0,drive={role},serial={machine.serial(role)}"]
+    for number, drive in enumerate(drives):
+        at = f"id=disk{number},file={drive.file},format={drive.form}"
+        argv += ["-drive", f"if=none,{at},discard=unmap,cache=writeback"]
+        argv += ["-device", f"scsi-hd,bus=scsi0.0,drive=disk{number},serial={drive.serial}"]
     forward = f"tcp:{settings.address(machine.vmid)}:{SSH_PORT}-:22"
     argv += ["-netdev", f"user,id=net0,restrict=on,hostfwd={forward}", "-device", "virtio-net-pci,netdev=net0"]
     argv += ["-fw_cfg", f"name=opt/io.systemd.credentials/tmpfiles.extra,file={credential}"]

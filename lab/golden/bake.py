@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from lab import kernel
-from lab.cgroups import own_group, remove_group, remove_orphans
+from lab.cgroups import own_group, remove_group
 from lab.command import run, say
 from lab.errors import LabError
 from lab.estate import MIB, Machine
 from lab.golden import containers, recipe, tree
+from lab.golden.cache import BAKE_GROUP, forget_old, to_itself, workshop
 from lab.launch import Config, wrapped
 from lab.settings import REPOSITORY, Settings
 
 PLANT = Path(__file__).resolve().parent.parent / "plant"
-BAKE_GROUP = "waveboard-bake"
 UNIT = """[Unit]
 Description=Plants the lab's drift, then powers off
 After=docker.service
@@ -40,56 +37,25 @@ def goldens(settings: Settings, machines: Sequence[Machine]) -> dict[str, Path]:
     """The golden image of every machine, baking those the cache lacks. At once when cached, minutes when not."""
     shelf = settings.cache / "golden"
     wanted = {one.name: shelf / f"{one.name}-{recipe.golden_key(one)}.img" for one in machines}
-    with _cache_to_itself(settings.cache):
+    with to_itself(settings.cache):
         lacking = [one for one in machines if not wanted[one.name].exists()]
         if lacking:
             began = time.monotonic()
-            with _workshop(settings.cache) as work:
+            with workshop(settings.cache) as work:
                 _bake_all(settings, lacking, wanted, work)
             for one in lacking:
-                _forget_old(shelf, f"{one.name}-*.img")
-            _forget_old(settings.cache / "packages", "guest-*.tar")
-            _forget_old(settings.cache / "packages", "images-*.tar")
+                forget_old(shelf, f"{one.name}-*.img")
+            forget_old(settings.cache / "packages", "guest-*.tar")
+            forget_old(settings.cache / "packages", "images-*.tar")
             say(f"golden images ready in {time.monotonic() - began:.0f} s")
         for image in wanted.values():
             image.touch()
     return wanted
 
 
-@contextmanager
-def _cache_to_itself(cache: Path) -> Iterator[None]:
-    """One baker a cache; others wait and then find what it baked."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "turn").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _forget_old(directory: Path, pattern: str, keep: int = 3) -> None:
-    """Drop all but the most recently used, when unused for a day: a virtual machine may still rest on the others."""
-    found = sorted(directory.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in found[keep:]:
-        if time.time() - path.stat().st_mtime > 86_400:
-            path.unlink()
-
-
 def boot_files(settings: Settings) -> Path:
     """Where the guests' kernel and initrd are, for the QEMU tier."""
     return settings.cache / "boot" / recipe.tree_key()
-
-
-@contextmanager
-def _workshop(cache: Path) -> Iterator[Path]:
-    """A directory below the cache for half-made things; gone afterwards, and so is what a killed baker left."""
-    for stale in cache.glob("work.*"):
-        run(["rm", "-rf", "--one-file-system", stale], seconds=120)
-    remove_orphans(BAKE_GROUP)
-    work = Path(tempfile.mkdtemp(prefix="work.", dir=cache))
-    work.chmod(0o755)  # apt downloads as a user of its own
-    try:
-        yield work
-    finally:
-        run(["rm", "-rf", "--one-file-system", work], seconds=120)
 
 
 def _bake_all(settings: Settings, machines: Sequence[Machine], wanted: dict[str, Path], work: Path) -> None:
@@ -98,7 +64,7 @@ def _bake_all(settings: Settings, machines: Sequence[Machine], wanted: dict[str,
         (cache / name).mkdir(exist_ok=True)
     packages = cache / "packages" / f"guest-{recipe.tree_key()}.tar"
     tree.fetch(tree.SUITE, tree.PACKAGES, packages, work, log)
-    images = _container_images(cache, work, log)
+    images = container_images(cache, work, log)
     say("furnishing the guest")
     root = work / "tree"
     tree.unpack(packages, root)
@@ -116,7 +82,8 @@ def _bake_all(settings: Settings, machines: Sequence[Machine], wanted: dict[str,
             bake.result()
 
 
-def _container_images(cache: Path, work: Path, log: Path) -> Path:
+def container_images(cache: Path, work: Path, log: Path) -> Path:
+    """The directory of container images as tars, built when the cache lacks them."""
     images = cache / "images" / recipe.images_key()
     if not images.exists():
         stage_tar = cache / "packages" / f"images-{recipe.images_key()}.tar"

@@ -14,22 +14,22 @@ BAKERS = ("golden/bake.py", "golden/tree.py", "golden/containers.py")
 
 
 def tree_key() -> str:
-    return _digest([tree.SUITE, *tree.PACKAGES, *tree.UNWANTED])
+    return digest([tree.SUITE, *tree.PACKAGES, *tree.UNWANTED])
 
 
 def images_key() -> str:
-    return _digest([tree.IMAGE_SUITE, *tree.IMAGE_PACKAGES, containers.SEAWEED, *_files(LAB / "plant" / "images")])
+    return digest([tree.IMAGE_SUITE, *tree.IMAGE_PACKAGES, containers.SEAWEED, *files(LAB / "plant" / "images")])
 
 
 def golden_key(machine: Machine) -> str:
     """One key a host: packages, images, guest files, plant files, sizes and the code that bakes."""
     parts = [tree_key(), images_key(), repr(machine)]
-    parts += _files(LAB / "guest") + _files(LAB / "plant" / machine.name)
+    parts += files(LAB / "guest") + files(LAB / "plant" / machine.name)
     parts += [(LAB / name).read_text() for name in BAKERS]
-    return _digest(parts)
+    return digest(parts)
 
 
-def _files(directory: Path) -> list[str]:
+def files(directory: Path) -> list[str]:
     found = []
     for path in sorted(directory.rglob("*")):
         if path.is_file():
@@ -37,5 +37,5 @@ def _files(directory: Path) -> list[str]:
     return found
 
 
-def _digest(parts: list[str]) -> str:
+def digest(parts: list[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

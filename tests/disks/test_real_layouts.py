@@ -64,7 +64,7 @@ FLAGS = {
     "d_parent_anon": "ANONYMOUS",
 }
 ONE_FILE_ON_ONE_DISK = {"xfs_extlog"}  # the filesystem needs both disks, the marker is on one
-NOT_BUILT = (  # no device-mapper, md, NFS server, 9p or docker here: table cases cover them
+NOT_BUILT = (  # no device-mapper, md, NFS server, 9p or docker here: tests/disks/guest builds them in a virtual machine
     "lv_on_boot, lv_on_data, lv_striped, lv_linear2, lv_thin, md_mixed, crypt_on_boot, nfs_loopback, host_9p,"
     " d_vol_bindopt_stopped, d_vol_nfsopt"
 )

@@ -71,13 +71,14 @@ def test_a_virtual_machine_is_given_its_identity_and_no_way_out(tmp_path: Path) 
     assert (kind, path, mode, user, group) == ("f+~", "/etc/waveboard/x", "0644", "root", "root")
     assert base64.b64decode(content).decode() == text
     one = machine("mint-data")
-    argv = qemu.command(from_environment({}), one, [tmp_path / "a", tmp_path / "b"], tmp_path / "c", qemu.EMULATED)
+    drives = [qemu.Drive(tmp_path / "a", one.serial("boot")), qemu.Drive(tmp_path / "b", one.serial("data"), "raw")]
+    argv = qemu.command(from_environment({}), one, tmp_path, drives, tmp_path / "c", qemu.EMULATED)
     net = next(word for word in argv if word.startswith("user,"))
     assert "restrict=on" in net
     assert "hostfwd=tcp:127.0.77.212:2222-:22" in net
     assert [word for word in argv if "serial=mint" in word] == [
-        "scsi-hd,bus=scsi0.0,drive=boot,serial=mint-data-boot",
-        "scsi-hd,bus=scsi0.0,drive=data,serial=mint-data-data",
+        "scsi-hd,bus=scsi0.0,drive=disk0,serial=mint-data-boot",
+        "scsi-hd,bus=scsi0.0,drive=disk1,serial=mint-data-data",
     ]
 
 

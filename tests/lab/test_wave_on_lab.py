@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,42 +11,9 @@ import pytest
 import lab
 from lab import workspace
 from lab.measure import config_digests, measure, root_use
+from tests.lab.desk import KILLED, Desk
 
 pytestmark = pytest.mark.lab
-ROOT = Path(__file__).resolve().parents[2]
-KILLED = 137
-
-
-@dataclass
-class Desk:
-    """A person's terminal in a fresh workspace for the running lab."""
-
-    running: lab.Lab
-    directory: Path
-
-    def waveboard(self, *words: str, crash_at: str = "") -> subprocess.CompletedProcess[str]:
-        env = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "WAVEBOARD_ACTOR": "control@mint",
-            "WAVEBOARD_WORKSPACE": str(self.directory),
-        }
-        if crash_at:
-            env |= {"WAVEBOARD_TEST_HOOKS": "1", "WAVEBOARD_CRASH_AT": crash_at}
-        argv = [sys.executable, "-m", "waveboard", *words]
-        return subprocess.run(argv, env=env, cwd=self.directory, capture_output=True, text=True, timeout=900, check=False)
-
-    def ok(self, *words: str, code: int = 0) -> str:
-        done = self.waveboard(*words)
-        assert done.returncode == code, f"{words} ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
-        return done.stdout + done.stderr
-
-    def sign(self, plan: str, key: Path, who: str) -> None:
-        self.ok("approve", plan, "--key", str(key), "--as", who)
-
-    def planned(self) -> None:
-        self.ok("plan", "W8B", "-o", "w8b.plan", code=2)
-        self.sign("w8b.plan", self.running.keys.approval, "ronny@mint")
 
 
 @pytest.fixture

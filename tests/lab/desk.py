@@ -1,0 +1,49 @@
+"""A person's terminal for tests of whole waves on real hosts: types commands, signs, and can be killed at a named place."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import lab
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLED = 137
+
+
+@dataclass
+class Desk:
+    """A person's terminal in a fresh workspace for the running lab."""
+
+    running: lab.Lab
+    directory: Path
+    seconds: float = 900  # the longest a command may take
+
+    def waveboard(self, *words: str, crash_at: str = "") -> subprocess.CompletedProcess[str]:
+        env = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "WAVEBOARD_ACTOR": "control@mint",
+            "WAVEBOARD_WORKSPACE": str(self.directory),
+        }
+        if crash_at:
+            env |= {"WAVEBOARD_TEST_HOOKS": "1", "WAVEBOARD_CRASH_AT": crash_at}
+        argv = [sys.executable, "-m", "waveboard", *words]
+        return subprocess.run(
+            argv, env=env, cwd=self.directory, capture_output=True, text=True, timeout=self.seconds, check=False
+        )
+
+    def ok(self, *words: str, code: int = 0) -> str:
+        done = self.waveboard(*words)
+        assert done.returncode == code, f"{words} ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+        return done.stdout + done.stderr
+
+    def sign(self, plan: str, key: Path, who: str) -> None:
+        self.ok("approve", plan, "--key", str(key), "--as", who)
+
+    def planned(self) -> None:
+        self.ok("plan", "W8B", "-o", "w8b.plan", code=2)
+        self.sign("w8b.plan", self.running.keys.approval, "ronny@mint")
