@@ -58,14 +58,16 @@ class Host:
         """Until every planted container runs and, where it has a health check, is healthy."""
         until = time.monotonic() + seconds * self.patience
         while True:
+            asked = time.monotonic()
             states = self.container_states()
+            took = time.monotonic() - asked
             waiting = [name for name in self.containers if states.get(name) not in ("running", "healthy")]
             if not waiting:
                 return
             if time.monotonic() > until:
                 told = ", ".join(f"{name} is {states.get(name, 'missing')}" for name in waiting)
                 raise LabError(f"cannot call {self.name} ready: because after {seconds * self.patience:g} s {told}")
-            time.sleep(0.2 * self.patience)
+            time.sleep(max(0.2, 2 * took))  # a slow host needs its time for the containers, not for our questions
 
     def container_states(self) -> dict[str, str]:
         """Container name -> its health, or its state where it has no health check; empty while docker is not up."""
