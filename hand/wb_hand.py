@@ -438,6 +438,7 @@ class StepRecord:
 
     state: str = "none"
     attempts: dict[str, int] = field(default_factory=lambda: {"do": 0, "undo": 0})
+    forgiven: int = 0  # undo attempts before a person settled the step
     outcomes: dict[tuple[str, int], Json] = field(default_factory=dict)
 
 
@@ -447,6 +448,7 @@ class PlanRecord:
     opened: bool = False
     closed: str = ""
     undone: bool = False  # an undo has begun: this plan never goes forward again
+    settled: list[str] = field(default_factory=list)  # nonces of the words that led it out of a halt
 
     def step(self, name: str) -> StepRecord:
         return self.steps.setdefault(name, StepRecord())
@@ -461,6 +463,12 @@ def history(entries: Sequence[Json]) -> dict[str, PlanRecord]:
             plan.opened = True
         elif entry["kind"] == "closed":
             plan.closed = entry["detail"]["result"]
+        elif entry["kind"] == "settled":
+            plan.closed, plan.undone = "", True
+            plan.settled.append(entry["detail"]["nonce"])
+            for name, word_ in entry["detail"]["steps"].items():
+                step = plan.step(name)
+                step.state, step.forgiven = ("applied" if word_ == "done" else "undone"), step.attempts["undo"]
         elif entry["kind"] in ("intent", "outcome"):
             step, phase, attempt = plan.step(entry["step"]), entry["phase"], entry["attempt"]
             if entry["kind"] == "intent":
@@ -832,8 +840,11 @@ def op_open(request: Json) -> Json:
     if record.closed:
         raise Refused("plan-closed", "open the plan", f"it was closed as {record.closed}", "make and sign a new plan")
     for digest, other in past.items():
-        if other.opened and not other.closed and digest != plan.digest:
-            raise Refused("already-open", "open the plan", f"plan {digest} is still open on this host", "close that one first")
+        if other.opened and other.closed in ("", "halted") and digest != plan.digest:
+            how = "halted" if other.closed else "still open"
+            raise Refused(
+                "already-open", "open the plan", f"plan {digest} is {how} on this host", "bring that one to its end first"
+            )
     os.makedirs(at(plan.directory), mode=0o700, exist_ok=True)
     messages = [judge_approval(plan, one) for one in request["approvals"]]
     principals = sorted({message["principal"] for message in messages})
@@ -1073,7 +1084,7 @@ RUN_KEYS: Mapping[str, Check] = {
     "op": content(),
     "plan": word(DIGEST),
     "step": word(STEP),
-    "attempt": integer(1, 10),
+    "attempt": integer(1, 100),
     "fence": integer(1, 10**15),
 }
 
@@ -1111,6 +1122,10 @@ def op_undo(request: Json) -> Json:
     record, cannot = past[plan.digest], f"undo {request['step']}"
     step = plan.step(request["step"])
     raise_fence(request["fence"], cannot)
+    if record.closed == "halted":
+        raise Refused(
+            "plan-halted", cannot, "the plan is halted", "a person says how its unresolved steps stand: waveboard settle"
+        )
     mine = record.step(step["id"])
     if mine.state in ("none", "undone"):
         because = "it was never begun" if mine.state == "none" else "the journal says it is undone"
@@ -1123,7 +1138,7 @@ def op_undo(request: Json) -> Json:
                 "out-of-order", cannot, f"{later['id']}, a later step, is {record.step(later['id']).state}", "undo that first"
             )
     _refuse_below_newer(past, plan, entries, cannot)
-    return _start(plan, step, "undo", request, mine, past, UNDO_ATTEMPTS)
+    return _start(plan, step, "undo", request, mine, past, mine.forgiven + UNDO_ATTEMPTS)
 
 
 def _refuse_below_newer(past: Mapping[str, PlanRecord], plan: Opened, entries: Sequence[Json], cannot: str) -> None:
@@ -1141,10 +1156,8 @@ def _refuse_below_newer(past: Mapping[str, PlanRecord], plan: Opened, entries: S
         since = since or entry["plan"] == plan.digest
 
 
-def _start(
-    plan: Opened, step: Json, phase: str, request: Json, record: StepRecord, past: Mapping[str, PlanRecord], most: int
-) -> Json:
-    attempt, cannot = request["attempt"], f"start {phase} of {step['id']}"
+def refuse_running(past: Mapping[str, PlanRecord], cannot: str) -> None:
+    """One running step a host, whatever plan it belongs to."""
     for other, digest in ((one, key) for key, past_plan in past.items() for one in past_plan.steps.items()):
         if other[1].state in ("applying", "undoing"):
             side = "do" if other[1].state == "applying" else "undo"
@@ -1152,6 +1165,13 @@ def _start(
             state = unit_state(name)
             if state is not None and state["active"] == "running":
                 raise Refused("still-running", cannot, f"{name} is still running on this host", "ask status")
+
+
+def _start(
+    plan: Opened, step: Json, phase: str, request: Json, record: StepRecord, past: Mapping[str, PlanRecord], most: int
+) -> Json:
+    attempt, cannot = request["attempt"], f"start {phase} of {step['id']}"
+    refuse_running(past, cannot)
     if attempt <= record.attempts[phase]:
         raise Refused(
             "already-started", cannot, f"attempt {attempt} was begun before", "ask status and holds, then use the next attempt"
@@ -1171,7 +1191,7 @@ def _start(
 
 
 def op_status(request: Json) -> Json:
-    keys = {"op": content(), "plan": word(DIGEST), "step": word(STEP), "phase": one_of("do", "undo"), "attempt": integer(1, 10)}
+    keys = {"op": content(), "plan": word(DIGEST), "step": word(STEP), "phase": one_of("do", "undo"), "attempt": integer(1, 100)}
     demand_keys(request, keys, "the request")
     plan = stored_plan(request["plan"])
     step, phase, attempt = plan.step(request["step"])["id"], request["phase"], request["attempt"]
@@ -1207,6 +1227,68 @@ def op_fence(request: Json) -> Json:
     plan = stored_plan(request["plan"])
     raise_fence(request["fence"], "take the plan over")
     return {"plan": plan.digest, "fence": request["fence"]}
+
+
+SETTLE_KEYS: Mapping[str, Check] = {
+    "schema": one_of("waveboard.settlement/1"),
+    "instance": word(NAME),
+    "plan": word(DIGEST),
+    "wave": word(NAME),
+    "principal": word(PRINCIPAL),
+    "nonce": word("[0-9a-f]{32}"),
+    "line": integer(1, 10**9),
+    "steps": lambda value: (
+        isinstance(value, dict) and all(word(STEP)(k) and one_of("done", "undone")(v) for k, v in value.items())
+    ),
+    "not_before": content(40),
+    "not_after": content(40),
+}
+
+
+def op_settle(request: Json) -> Json:
+    """A person's signed word on how the unresolved steps of a halted plan stand. It is believed, and what `holds` sees is kept beside it."""
+    keys = {"op": content(), "plan": word(DIGEST), "fence": integer(1, 10**15)}
+    demand_keys(request, {**keys, "message": content(1 << 16), "signature": content(1 << 14)}, "the request")
+    plan, past, cannot = stored_plan(request["plan"]), history(Journal().entries()), "settle the plan"
+    record, message = past[plan.digest], parse_json(request["message"], "a settlement")
+    demand_keys(message, SETTLE_KEYS, "a settlement")
+    for key, value in {"plan": plan.digest, "instance": plan.body["instance"], "wave": plan.body["wave"]}.items():
+        if message[key] != value:
+            raise Refused("approval-void", cannot, f"its {key!r} is not the plan's", "sign it for this plan")
+    if record.closed not in ("", "halted"):
+        raise Refused("plan-closed", cannot, f"it was closed as {record.closed}")
+    in_window(message, f"the word of {message['principal']}")
+    verify_signature(message["principal"], request["message"], request["signature"], plan.directory)
+    nonces: dict[str, str] = load_state("nonces.json", {})
+    if message["nonce"] in nonces and message["nonce"] not in record.settled:
+        raise Refused("approval-replayed", cannot, "what was signed was already used", "sign it again")
+    said = {one["id"]: message["steps"][one["id"]] for one in plan.steps if one["id"] in message["steps"]}
+    _judge_word(plan, record, message, said)
+    raise_fence(request["fence"], cannot)
+    refuse_running(past, cannot)
+    saw = {name: VERBS[plan.step(name)["verb"]].holds(Ctx(plan, plan.step(name), "do", 0, 0))[0] for name in said}
+    if message["nonce"] not in record.settled:
+        save_state("nonces.json", {**nonces, message["nonce"]: plan.digest})
+        write_atomic(f"{plan.directory}/settlement-{message['nonce']}.json", dumped(request).encode())
+        detail = {"principal": message["principal"], "nonce": message["nonce"], "steps": said, "saw": saw}
+        Journal().append("settled", plan=plan.digest, fence=request["fence"], detail=detail)
+    return {"plan": plan.digest, "principal": message["principal"], "saw": saw}
+
+
+def _judge_word(plan: Opened, record: PlanRecord, message: Json, said: Json) -> None:
+    known = {one["id"] for one in plan.body["steps"]}
+    if not set(message["steps"]) <= known:
+        raise Refused("unknown-step", "settle the plan", f"it has no step {min(set(message['steps']) - known)}")
+    if message["nonce"] in record.settled:
+        return
+    for one in plan.steps:
+        state = record.step(one["id"]).state
+        if one["id"] not in said and state in ("applying", "undoing", "failed", "undo-failed"):
+            raise Refused(
+                "approval-void", "settle the plan", f"it says nothing of {one['id']}, which is {state} here", "sign it again"
+            )
+        if said.get(one["id"]) == "done" and state == "none":
+            raise Refused("approval-void", "settle the plan", f"{one['id']} was never begun here", "sign it again")
 
 
 def op_close(request: Json) -> Json:
@@ -4055,7 +4137,7 @@ def op_hello(request: Json) -> Json:
                     "mounted": mounted,
                 }
             )
-    still_open = [key for key, plan in history(Journal().entries()).items() if plan.opened and not plan.closed]
+    still_open = [key for key, plan in history(Journal().entries()).items() if plan.opened and plan.closed in ("", "halted")]
     with open(os.path.abspath(__file__), "rb") as file:
         own = hashlib.sha256(file.read()).hexdigest()
     answer = {"version": VERSION, "sha256": own, "instance": me.instance, "hostname": me.hostname, "machine_id": me.machine_id}
@@ -4075,7 +4157,14 @@ LOOKS: Mapping[str, Callable[[Json], Json]] = {
     "journal": op_journal,
     "aside": op_aside,
 }
-ACTS: Mapping[str, Callable[[Json], Json]] = {"open": op_open, "fence": op_fence, "do": op_do, "undo": op_undo, "close": op_close}
+ACTS: Mapping[str, Callable[[Json], Json]] = {
+    "open": op_open,
+    "fence": op_fence,
+    "settle": op_settle,
+    "do": op_do,
+    "undo": op_undo,
+    "close": op_close,
+}
 
 
 def answer(raw: bytes) -> Json:

@@ -94,20 +94,20 @@ def test_what_was_decided_on_another_journal_is_refused(store: Store, event: Eve
     assert store.events(PLAN) == (line(1, "opened"),)
 
 
-@pytest.mark.parametrize("end", ["done", "rolled-back", "halted"])
-def test_an_end_is_final_in_the_store_itself(store: Store, end: str) -> None:
+@pytest.mark.parametrize(("end", "follows"), [("done", "undo-asked"), ("rolled-back", ""), ("halted", "settled")])
+def test_an_end_is_final_in_the_store_itself(store: Store, end: str, follows: str) -> None:
     store.append_event(line(1, "opened"))
     assert store.open_plans() == (PLAN,)
+    with pytest.raises(RefusedError, match="not halted"):
+        store.record(PLAN, "settled", "", 0, AT, 0, {})
     store.append_event(line(2, end))
-    assert store.open_plans() == ()
-    with pytest.raises(RefusedError, match="that is final"):
-        store.record(PLAN, "intent", "a", 1, AT, 0, {})
-    if end != "done":
+    assert store.open_plans() == ((PLAN,) if end == "halted" else ()), "a halted plan holds on until a person settled it"
+    for kind in {"intent", "undo-asked", "settled", "done"} - {follows}:
         with pytest.raises(RefusedError, match="that is final"):
-            store.record(PLAN, "undo-asked", "", 0, AT, 0, {})
-        return
-    store.record(PLAN, "undo-asked", "", 0, AT, 0, {})
-    assert store.open_plans() == (PLAN,)
+            store.record(PLAN, kind, "", 0, AT, 0, {})
+    if follows:
+        store.record(PLAN, follows, "", 0, AT, 0, {})
+        assert store.open_plans() == (PLAN,)
 
 
 def test_once_a_person_asked_to_undo_nothing_goes_forward(store: Store) -> None:

@@ -203,3 +203,12 @@ def w8b_steps(root_run: Any) -> list[dict[str, Any]]:
             "postgres", "postgres", {"kind": "volume", "name": "mint-data_pgdata"}, at_postgres, postgres_was, [postgres_is]
         ),
     ]
+
+
+def settle(controller: Controller, key: Path, principal: str, said: Mapping[str, str], **more: Any) -> dict[str, Any]:
+    """A settle request with a person's word, properly signed."""
+    message = {"schema": "waveboard.settlement/1", "instance": controller.made["instance"], "plan": controller.digest}
+    message |= {"wave": controller.made["wave"], "principal": principal, "nonce": secrets.token_hex(16), "line": 9}
+    message |= {"steps": dict(said), "not_before": instant(-5), "not_after": instant(60)} | more
+    text = canonical(message)
+    return {"op": "settle", "plan": controller.digest, "fence": controller.fence, "message": text, "signature": sign(text, key)}

@@ -152,7 +152,7 @@ def test_two_persons_and_a_person_twice(sandbox: Sandbox) -> None:
 def test_a_nonce_serves_one_plan_for_ever(sandbox: Sandbox) -> None:
     first = sandbox.controller(sandbox.plan(), nonce="a" * 32)
     assert code(first.open()) == "ok"
-    assert first.close("halted")["ok"]
+    assert first.close("rolled-back")["ok"]
     second = sandbox.controller(sandbox.plan(title="another"), nonce="a" * 32)
     assert code(second.open()) == "approval-replayed"
     assert code(first.open()) == "plan-closed"

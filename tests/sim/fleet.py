@@ -40,7 +40,7 @@ class SimHost:
         self.calls += 1
         self.tick()
         op, step, attempt = request["op"], str(request.get("step", "")), int(str(request.get("attempt", 0)))
-        if op in ("open", "fence", "do", "undo", "close"):
+        if op in ("open", "fence", "settle", "do", "undo", "close"):
             fence = int(str(request["fence"]))
             if fence < self.fence:
                 return self._refuse("fence-lower")
@@ -51,6 +51,9 @@ class SimHost:
                 return {"ok": True}
             case "fence":
                 return {"ok": True} if request["plan"] in self.opened else self._refuse("unknown-plan")
+            case "settle":
+                self.closed = [plan for plan in self.closed if plan != request["plan"]]
+                return {"ok": True, "principal": "somebody", "saw": {}}
             case "aside":
                 return {"ok": True, "aside": []}
             case "do" | "undo":

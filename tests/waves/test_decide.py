@@ -8,7 +8,7 @@ import pytest
 
 from waveboard.model.change import Action, ActionKind, Event, Plan, Reversibility, Step
 from waveboard.model.errors import HaltedError, RefusedError
-from waveboard.waves.decide import OPEN_PROBES, decide, turn_limit, why_not_undo
+from waveboard.waves.decide import OPEN_PROBES, decide, turn_limit, why_not_settle, why_not_undo
 from waveboard.waves.journal import Phase, tell
 
 AT = datetime(2026, 2, 26, 3, 38, 31, tzinfo=UTC)
@@ -182,8 +182,60 @@ BAD = [
     (6, event(7, "applied", "b", 1), "other direction"),
     (7, event(8, "gone", "a", 1), "no such kind"),
     (7, event(8, "gone"), "do not stand so"),
+    (7, event(8, "settled", steps={"b": "done"}), "do not stand so"),
     (7, replace(event(8, "halted"), plan="sha256:2"), "it belongs to"),
 ]
+
+
+HALTED = (*GOOD[:6], event(7, "undo-failed", "b", 1), event(8, "halted"))
+
+
+@pytest.mark.parametrize(
+    ("line", "because"),
+    [
+        (event(9, "undo-intent", "a", 1), "the wave is halted"),
+        (event(9, "undo-asked"), "the wave is halted"),
+        (event(9, "settled", steps={}), "leaves a step unresolved"),
+        (event(9, "settled", steps={"a": "undone"}), "leaves a step unresolved"),
+        (event(9, "settled", steps={"b": "gone"}), "leaves a step unresolved"),
+        (event(9, "settled", steps={"b": "done", "z": "done"}), "leaves a step unresolved"),
+        (event(9, "settled", steps=["b"]), "leaves a step unresolved"),
+        (event(9, "settled"), "leaves a step unresolved"),
+    ],
+)
+def test_only_a_whole_word_leads_out_of_a_halt(line: Event, because: str) -> None:
+    assert tell(["a", "b"], HALTED).phase is Phase.HALTED
+    with pytest.raises(HaltedError, match=because):
+        tell(["a", "b"], [*HALTED, line])
+
+
+def test_after_the_word_a_wave_finishes_or_goes_back_and_never_goes_on() -> None:
+    two, three = plan(step("a"), step("b")), plan(step("a"), step("b"), step("c"))
+    settled = {word: [*HALTED, event(9, "settled", steps={"b": word})] for word in ("done", "undone")}
+    assert decide(two, settled["done"]).kind is ActionKind.FINISH
+    assert decide(two, settled["undone"]) == Action(ActionKind.UNDO, "a", 1, "a step failed")
+    assert decide(three, settled["done"]) == Action(ActionKind.UNDO, "b", 2, "a step failed"), (
+        "c was never begun and never will be"
+    )
+    asked = [
+        *GOOD[:3],
+        event(4, "intent", "b", 1),
+        event(5, "applied", "b", 1),
+        event(6, "done"),
+        event(7, "undo-asked", fence=0),
+    ]
+    stuck = [*asked, event(8, "undo-intent", "b", 1), event(9, "undo-failed", "b", 1), event(10, "halted")]
+    assert decide(two, [*stuck, event(11, "settled", steps={"b": "done"})]).kind is ActionKind.UNDO, (
+        "a person asked to take it back"
+    )
+
+
+def test_what_cannot_be_taken_back_must_be_settled_all_one_way() -> None:
+    what = plan(step("a", reversibility=Reversibility.NONE), step("b"))
+    assert why_not_settle(what, HALTED, {"b": "done"}) == ""
+    assert why_not_settle(what, HALTED, {"b": "undone"}) == "a would be done and cannot be taken back, while b is not done"
+    assert why_not_settle(what, HALTED, {"a": "undone", "b": "undone"}) == ""
+    assert "not halted" in why_not_settle(what, GOOD, {"b": "done"})
 
 
 @pytest.mark.parametrize(("keep", "line", "because"), BAD)

@@ -5,7 +5,7 @@
 - undo asks the fold to go back; it needs the same signed plan and nothing more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from waveboard.app import dispatch
@@ -42,13 +42,14 @@ def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | Non
         assert reading is not None, "a plan that was never begun is judged on a fresh audit"
         _admit(site, known, allowed_signers, reading)
     elif events[-1].kind in ("done", "rolled-back", "halted"):
-        raise RefusedError(f"apply {known.plan.wave}", f"this plan is {events[-1].kind} already", "plan again")
+        fix = "a person says how its unresolved steps stand: waveboard settle" if events[-1].kind == "halted" else "plan again"
+        raise RefusedError(f"apply {known.plan.wave}", f"this plan is {events[-1].kind} already", fix)
     elif signer := same_person(site, known):
         because = f"{site.actor.principal} is {signer}, who signed it (four_eyes asks for somebody else)"
         raise ApprovalNeeded(
             f"go on with {known.plan.wave}", because, "let another person go on with it, or take it back: waveboard undo"
         )
-    return _finish(known, _drive(site, known, fresh=not events))
+    return finish(known, drive(site, known, lambda lease: _open(site, known, lease, fresh=not events)))
 
 
 def undo(site: Site, known: Known) -> Action:
@@ -65,9 +66,9 @@ def undo(site: Site, known: Known) -> Action:
         raise RefusedError(f"undo {known.plan.wave}", because, "plan a wave that moves the data where you want it")
     if not any(e.kind == "undo-asked" for e in events):
         site.store.record(known.digest, "undo-asked", "", 0, site.clock.now(), 0, {"by": site.actor.principal})
-    action = _drive(site, known, fresh=False)
+    action = drive(site, known, lambda lease: _open(site, known, lease, fresh=False))
     if action.kind is ActionKind.HALT:
-        _finish(known, action)
+        finish(known, action)
     return action
 
 
@@ -123,13 +124,14 @@ def _refused(wave: str, found: tuple[Refusal, ...]) -> ApprovalNeeded | RefusedE
     return RefusedError(f"apply {wave}", because, first.fix)
 
 
-def _drive(site: Site, known: Known, fresh: bool) -> Action:
+def drive(site: Site, known: Known, begin: Callable[[Lease], None]) -> Action:
+    """All turns to the end under a lease of our own. begin: what comes before the first turn; nothing is driven when it fails."""
     plan, engine = known.plan, site.engine()
     run = "plan-" + known.digest.removeprefix("sha256:")[:24]
     engine.claim(run)  # before the lease: a second terminal must not take it over from the first
     lease = site.store.acquire_lease(known.digest, [h.host for h in plan.hosts], site.actor.principal, site.clock.now(), LEASE_S)
     try:
-        _open(site, known, lease, fresh)
+        begin(lease)
         work = WaveWork(site, plan, known.digest, lease)
         spec: Mapping[str, object] = {"plan": known.digest, "wave": plan.wave}
         begun = engine.history(run)
@@ -167,7 +169,7 @@ def _open(site: Site, known: Known, lease: Lease, fresh: bool) -> None:
     story = tell([step.id for step in known.plan.steps], site.store.events(known.digest))
     opening = {"op": "open", "text": known.raw.decode(), "approvals": signed}
     request = {
-        **(opening if story.phase in (Phase.UNOPENED, Phase.FORWARD) else {"op": "fence"}),
+        **(opening if story.phase in (Phase.UNOPENED, Phase.FORWARD) and not story.settled else {"op": "fence"}),
         "plan": known.digest,
         "fence": lease.fence,
     }
@@ -184,7 +186,8 @@ def _open(site: Site, known: Known, lease: Lease, fresh: bool) -> None:
         site.store.open_wave(opened, [a.nonce for a in approvals])
 
 
-def _finish(known: Known, action: Action) -> Action:
+def finish(known: Known, action: Action) -> Action:
+    """The action a drive ended with. Raises: StepError for a rollback, HaltedError."""
     if action.kind is ActionKind.ROLLED_BACK:
         raise StepError(
             f"finish {known.plan.wave}",
@@ -195,6 +198,6 @@ def _finish(known: Known, action: Action) -> Action:
         raise HaltedError(
             f"go on with {known.plan.wave}",
             action.why,
-            "nothing further is touched; read `waveboard status` and the hand's journal",
+            "nothing further is touched and the hosts stay held; look at them, then say how they stand: waveboard settle",
         )
     return action

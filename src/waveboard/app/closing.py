@@ -123,7 +123,15 @@ def _files(known: Known, read: Reading) -> list[Mapping[str, str]]:
 def _actions(known: Known, events: tuple[Event, ...]) -> list[Mapping[str, str]]:
     titles = {step.id: step for step in known.plan.steps}
     kinds = ("applied", "failed", "undone", "undo-failed")
-    return [
+    words = [
+        (str(e.detail.get("by")), said) for e in events if e.kind == "settled" and isinstance(said := e.detail.get("steps"), dict)
+    ]
+    settled: list[Mapping[str, str]] = [
+        {"host": titles[step].host, "step": step, "action": f"settled by the word of {who}", "result": str(word)}
+        for who, said in words
+        for step, word in said.items()
+    ]
+    return settled + [
         {"host": titles[e.step].host, "step": e.step, "action": titles[e.step].title, "result": e.kind}
         for e in events
         if e.kind in kinds and e.step

@@ -100,7 +100,7 @@ class Store(Protocol):
     def events(self, plan: str) -> tuple[Event, ...]: ...
 
     def open_plans(self) -> tuple[str, ...]:
-        """Plans opened and neither done, rolled back nor halted; one asked to be undone counts until it is rolled back."""
+        """Plans opened and neither done nor rolled back; one asked to be undone, or halted, counts until it has come to its end."""
         ...
 
     def save_approval(self, approval: Approval) -> None:

@@ -9,7 +9,7 @@ from waveboard.model.change import Event, Plan
 from waveboard.receipts import envelope, statement
 
 _SETTLED = ("applied", "failed", "undone", "undo-failed")
-_KINDS = ("step", "undo")
+_KINDS = ("step", "undo", "settlement")
 
 
 def receipted(site: Site, digest: str) -> set[int]:
@@ -28,6 +28,11 @@ def settle(site: Site, plan: Plan, digest: str, known: set[int]) -> None:
     steps = {step.id: step for step in plan.steps}
     for event in site.store.events(digest):
         if event.seq in known or not _speaks(event):
+            continue
+        if event.kind == "settled":
+            word = {"plan": digest, "wave": plan.wave, "line": event.seq, "fence": event.fence, **event.detail}
+            issue(site, "settlement", new_key(site, "wave.settle"), (subject("plan", digest),), word)
+            known.add(event.seq)
             continue
         step, backwards = steps[event.step], event.kind.startswith("undo") or event.detail.get("phase") == "undo"
         body: dict[str, object] = {
@@ -50,6 +55,7 @@ def settle(site: Site, plan: Plan, digest: str, known: set[int]) -> None:
 
 def _speaks(event: Event) -> bool:
     """A line after which a step stands differently; a probe that settled nothing is not one."""
-    return bool(event.step) and (
-        event.kind in _SETTLED or (event.kind == "probed" and event.detail.get("found") in ("done", "not-done", "partial"))
+    return event.kind == "settled" or (
+        bool(event.step)
+        and (event.kind in _SETTLED or (event.kind == "probed" and event.detail.get("found") in ("done", "not-done", "partial")))
     )

@@ -1,4 +1,4 @@
-"""plan, approve, apply, undo, retire, close, status: the verbs that change a host, and those around them."""
+"""plan, approve, apply, undo, settle, retire, close, status: the verbs that change a host, and those around them."""
 
 from pathlib import Path
 
@@ -8,6 +8,8 @@ from waveboard.app.plans import Known, find, from_bytes
 from waveboard.app.site import Site
 from waveboard.cli import show
 from waveboard.cli.site import opened
+from waveboard.model.change import ActionKind
+from waveboard.model.errors import UsageError
 from waveboard.model.units import instant_text
 from waveboard.world.files import read_named, write_whole
 
@@ -102,6 +104,29 @@ def undo(ctx: click.Context, plan: str) -> int:
     known = _plan_of(site, plan)
     order.undo(site, known)
     click.echo(f"{known.plan.wave}: every step is taken back")
+    return 0
+
+
+@click.command()
+@click.argument("plan")
+@click.option("--done", multiple=True, metavar="STEP", help="You looked: this step is done on its host.")
+@click.option("--undone", multiple=True, metavar="STEP", help="You looked: nothing of this step is left on its host.")
+@click.option("--key", required=True, type=click.Path(), help="SSH private key, or the public key of one your agent holds.")
+@click.option("--as", "principal", required=True, help="Your name as allowed_signers has it.")
+@click.pass_context
+def settle(ctx: click.Context, plan: str, done: tuple[str, ...], undone: tuple[str, ...], key: str, principal: str) -> int:
+    """Lead a halted PLAN out: sign how its unresolved steps stand. All done: it is finished; else the rest is taken back."""
+    from waveboard.app.settle import settle as settle_plan
+    from waveboard.wiring import ssh_signer, workspace_signers
+
+    if twice := sorted(set(done) & set(undone)):
+        raise UsageError(f"settle {plan}", f"{', '.join(twice)} cannot be both done and undone", "say one of them")
+    site = opened(ctx.obj)
+    known = _plan_of(site, plan)
+    said = {**dict.fromkeys(done, "done"), **dict.fromkeys(undone, "undone")}
+    end = settle_plan(site, known, principal, workspace_signers(ctx.obj["workspace"], site.contract), ssh_signer(key), said)
+    told = "finished: every step is done" if end.kind is ActionKind.FINISH else "rolled back: every other step is taken back"
+    click.echo(f"{known.plan.wave} is settled by {principal} and {told}")
     return 0
 
 

@@ -21,6 +21,7 @@ COMMANDS: dict[str, Entry] = {
     "board": Entry("waveboard.cli.board:board", "where everything stands: show it, render it as markdown, import one"),
     "plan": Entry("waveboard.cli.change:plan", "plan a wave: every step with its undo, before anything runs"),
     "approve": Entry("waveboard.cli.change:approve", "sign a plan's digest with an SSH key"),
+    "settle": Entry("waveboard.cli.change:settle", "lead a halted plan out by a person's signed word"),
     "apply": Entry("waveboard.cli.change:apply", "carry out an approved plan, or resume it after a crash"),
     "undo": Entry("waveboard.cli.change:undo", "take a wave back, step by step"),
     "retire": Entry("waveboard.cli.change:retire", "plan the separate change set that gives the set-aside space back"),

@@ -78,7 +78,11 @@ def refusals(
     hold, in words. Both are computed by their own rooms. under_way: the other plans that were begun and have no end yet. An empty
     answer admits."""
     found = [
-        Refusal("overlap", f"{other} is under way, and waves never overlap", "bring that one to its end first: resume or undo it")
+        Refusal(
+            "overlap",
+            f"{other} is under way, and waves never overlap",
+            "bring that one to its end first: resume, undo or settle it",
+        )
         for other in under_way
     ]
     if plan.instance != instance:

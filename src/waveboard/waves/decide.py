@@ -5,14 +5,15 @@ Rules:
 - attempts are bounded; a step that failed, was found half done or used its attempts up takes the wave back;
 - undo goes in reverse order and includes the step that failed (undo tolerates half-done work and work never begun);
 - a failed undo, a question no probe can settle, or a touched step that has no undo halts: nothing further is touched;
-- done, rolled back and halted are final; only a person's `undo-asked` leads from done to rolled back.
+- done and rolled back are final, but a person's `undo-asked` leads from done to rolled back;
+- halted ends only by a person's signed `settled`: then the wave is finished when every step is done, and goes back otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from waveboard.model.change import Action, ActionKind, Event, Plan, Reversibility, Step, StepState
 from waveboard.model.errors import RefusedError
-from waveboard.waves.journal import Phase, StepRecord, Story, tell
+from waveboard.waves.journal import Phase, StepRecord, Story, settled, tell, unresolved
 
 OPEN_PROBES = 8  # probes in a row that settle nothing before a person is called; each already waited for what runs
 
@@ -45,10 +46,31 @@ def why_not_undo(plan: Plan, events: Sequence[Event]) -> str:
     story = tell([step.id for step in plan.steps], events)
     if story.phase is Phase.UNOPENED:
         return "it was never applied"
-    if story.phase in (Phase.ROLLED_BACK, Phase.HALTED):
-        return f"it is {story.phase.value}"
+    if story.phase is Phase.HALTED:
+        return "it is halted, and only a person's signed word on its unresolved steps leads on (waveboard settle)"
+    if story.phase is Phase.ROLLED_BACK:
+        return "it is rolled-back"
     final = [s.id for s in plan.steps if s.reversibility is Reversibility.NONE and story.steps[s.id].touched]
     return f"{', '.join(final)} cannot be taken back" if final else ""
+
+
+def why_not_settle(plan: Plan, events: Sequence[Event], said: Mapping[str, str]) -> str:
+    """Why this word on the steps (id -> done | undone) does not lead out of the halt; "" when it does."""
+    story = tell([step.id for step in plan.steps], events)
+    if story.phase is not Phase.HALTED:
+        return f"it is {story.phase.value}, not halted"
+    open_ = unresolved(story)
+    if missing := [step for step in open_ if step not in said]:
+        told = "; ".join(f"{step}: {story.steps[step].state.value} {story.steps[step].why}".strip() for step in missing)
+        return f"nothing is said of {told}"
+    if strange := [step for step in said if step not in story.steps or not story.steps[step].attempts]:
+        return f"{', '.join(strange)} was never begun in this plan"
+    after = settled(story, said)
+    if after.phase is Phase.FORWARD:
+        return ""
+    stuck = [step.id for step in plan.steps if step.reversibility is Reversibility.NONE and after.steps[step.id].touched]
+    rest = [step.id for step in plan.steps if after.steps[step.id].state is not StepState.APPLIED]
+    return f"{', '.join(stuck)} would be done and cannot be taken back, while {', '.join(rest)} is not done" if stuck else ""
 
 
 def _forward(plan: Plan, story: Story) -> Action:
@@ -79,7 +101,7 @@ def _backward(plan: Plan, story: Story, cause: str) -> Action:
             if record.touched:
                 return Action(ActionKind.HALT, step.id, why=f"{cause}; {step.id} was begun and cannot be taken back")
             continue
-        if record.undo_attempts < step.attempts:
+        if record.undo_attempts - record.forgiven < step.attempts:
             return Action(ActionKind.UNDO, step.id, record.undo_attempts + 1, cause)
         return Action(ActionKind.HALT, step.id, why=f"undo of {step.id} used up its {step.attempts} attempts")
     return Action(ActionKind.ROLLED_BACK, why=cause)

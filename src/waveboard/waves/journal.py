@@ -5,7 +5,7 @@ Rules it holds every journal to (a line that breaks one makes the whole journal 
 - fences never fall (a person's `undo-asked`, outside any lease, has fence 0);
 - an outcome answers an intent; an intent is never followed by another before the first is settled by an outcome or a probe;
 - forward steps run in order, undo runs in reverse, and nothing goes forward once anything has gone wrong;
-- nothing follows `halted` or `rolled-back`, and only `undo-asked` follows `done`.
+- nothing follows `rolled-back`, only `undo-asked` follows `done`, and only a person's signed `settled` follows `halted`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,8 @@ class Phase(Enum):
 @dataclass(frozen=True, slots=True)
 class StepRecord:
     """One step's standing. attempts, undo_attempts: intents so far; open_probes: probes in a row that settled nothing;
-    touched: it may have left something on the host; why: the last failure in the host's words.
+    touched: it may have left something on the host; why: the last failure in the host's words; forgiven: undo attempts that a
+    person's statement made past history.
     """
 
     state: StepState = StepState.TODO
@@ -51,15 +52,19 @@ class StepRecord:
     open_probes: int = 0
     touched: bool = False
     why: str = ""
+    forgiven: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The whole journal, told. why: the reason on a closing line; fence: the highest seen; seq: the last line's."""
+    """The whole journal, told. why: the reason on a closing line; fence: the highest seen; seq: the last line's; settled: a person
+    said how the unresolved steps stand after a halt, and nothing new goes forward.
+    """
 
     phase: Phase = Phase.UNOPENED
     steps: Mapping[str, StepRecord] = field(default_factory=dict)
     undo_asked: bool = False
+    settled: bool = False
     why: str = ""
     fence: int = 0
     seq: int = 0
@@ -85,13 +90,16 @@ def _take(story: Story, event: Event) -> Story:
         raise _unreadable(event, "a journal is opened once, by its first line")
     if event.kind == "opened":
         return replace(story, phase=Phase.FORWARD)
-    if story.phase in (Phase.HALTED, Phase.ROLLED_BACK) or (story.phase is Phase.DONE and event.kind != "undo-asked"):
+    only = {Phase.DONE: "undo-asked", Phase.HALTED: "settled", Phase.ROLLED_BACK: ""}.get(story.phase, event.kind)
+    if event.kind != only:
         raise _unreadable(event, f"the wave is {story.phase.value}")
     if event.step:
         return _take_step(story, event)
     match event.kind:
         case "undo-asked":
             return replace(story, phase=Phase.BACKWARD, undo_asked=True, why=_why(event))
+        case "settled" if story.phase is Phase.HALTED:
+            return settled(story, _said(story, event))
         case "halted":
             return replace(story, phase=Phase.HALTED, why=_why(event))
         case "done" if story.phase is Phase.FORWARD and _all(story, StepState.APPLIED):
@@ -99,6 +107,37 @@ def _take(story: Story, event: Event) -> Story:
         case "rolled-back" if not any(record.touched for record in story.steps.values()):
             return replace(story, phase=Phase.ROLLED_BACK, why=_why(event))
     raise _unreadable(event, "the steps do not stand so")
+
+
+def unresolved(story: Story) -> tuple[str, ...]:
+    """The begun steps of which nobody can tell from the journal that they are done, or that they are undone."""
+    sure = (StepState.APPLIED, StepState.UNDONE)
+    return tuple(step for step, record in story.steps.items() if record.attempts and record.state not in sure)
+
+
+def settled(story: Story, said: Mapping[str, str]) -> Story:
+    """The story after a person's word on its steps. Everything done and nobody asked to undo: it may finish. Else it goes back."""
+    steps = {step: _settled(record, said.get(step)) for step, record in story.steps.items()}
+    told = replace(story, steps=steps, settled=True, why="")
+    forward = _all(told, StepState.APPLIED) and not story.undo_asked
+    return replace(told, phase=Phase.FORWARD if forward else Phase.BACKWARD)
+
+
+def _settled(record: StepRecord, said: str | None) -> StepRecord:
+    if said is None:
+        return record
+    state = StepState.APPLIED if said == "done" else StepState.UNDONE
+    return replace(record, state=state, touched=said == "done", open_probes=0, forgiven=record.undo_attempts, why="")
+
+
+def _said(story: Story, event: Event) -> Mapping[str, str]:
+    said = event.detail.get("steps")
+    known = isinstance(said, dict) and all(step in story.steps and word in ("done", "undone") for step, word in said.items())
+    if not isinstance(said, dict) or not known or any(step not in said for step in unresolved(story)):
+        raise _unreadable(event, "it leaves a step unresolved")
+    if any(not story.steps[step].attempts for step in said):
+        raise _unreadable(event, "it speaks of a step that was never begun")
+    return {str(step): str(word) for step, word in said.items()}
 
 
 def _take_step(story: Story, event: Event) -> Story:

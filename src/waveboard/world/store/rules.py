@@ -8,8 +8,8 @@ from waveboard.model.history import DispatchRecord
 from waveboard.model.register import Claim
 from waveboard.model.units import instant_text
 
-CLOSED = ("rolled-back", "halted")
-ENDS = ("done", *CLOSED)
+ENDS = ("done", "rolled-back")  # halted is none: it holds its hosts until a person has settled it
+FOLLOWS = {"done": "undo-asked", "halted": "settled", "rolled-back": ""}  # the one line that may follow
 
 
 def check_append(event: Event, last: tuple[int, str], issued: int, asked: bool) -> None:
@@ -34,13 +34,16 @@ def check_append(event: Event, last: tuple[int, str], issued: int, asked: bool) 
         raise RefusedError(cannot, "it was opened before", "resume it with `waveboard apply`, or make a new plan")
     if asked and event.kind in ("intent", "done"):
         raise RefusedError(cannot, "a person asked to take the wave back", "read the journal again and decide anew")
-    if kind in CLOSED or (kind == "done" and event.kind != "undo-asked"):
-        raise RefusedError(cannot, f"the wave is {kind}, and that is final", "make a new plan")
+    if event.kind != FOLLOWS.get(kind, event.kind):
+        fix = "a person settles it: waveboard settle" if kind == "halted" else "make a new plan"
+        raise RefusedError(cannot, f"the wave is {kind}, and that is final", fix)
+    if event.kind == "settled" and kind != "halted":
+        raise RefusedError(cannot, "the wave is not halted", "there is nothing to settle")
 
 
 def overlap(plan: str, other: str) -> RefusedError:
     """The error for opening a wave while another is under way: one at a time (I1)."""
-    return RefusedError(f"open {plan}", f"{other} is under way", "bring that one to its end first: resume or undo it")
+    return RefusedError(f"open {plan}", f"{other} is under way", "bring that one to its end first: resume, undo or settle it")
 
 
 def nonce_used(nonce: str, plan: str, at: datetime) -> RefusedError:

@@ -1,0 +1,76 @@
+"""A person's signed word leads a halted wave out of its halt. Every hand verifies and records it; then the wave finishes or goes back.
+
+The word is about the past only: it starts no step forward, and what it leaves applied is undone as always. No agent's door reaches it.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from waveboard.app.apply import drive, finish
+from waveboard.app.plans import Known
+from waveboard.app.site import Site
+from waveboard.model.change import Action, ActionKind, Lease
+from waveboard.model.errors import ApprovalNeeded, RefusedError
+from waveboard.model.receipt import ActorKind
+from waveboard.receipts import settlement
+from waveboard.waves.decide import why_not_settle
+
+_VALID = timedelta(hours=1)
+_CALL_S = 120.0
+
+
+def settle(
+    site: Site, known: Known, principal: str, allowed_signers: str, sign: Callable[[bytes], str], said: Mapping[str, str]
+) -> Action:
+    """said: step -> done | undone, for every unresolved step. sign: message -> armored SSHSIG.
+
+    Raises: ApprovalNeeded when the signature would not count, RefusedError for a word that does not lead out, HaltedError when it
+    halts again.
+    """
+    verb = f"settle {known.plan.wave}"
+    if site.actor.kind is not ActorKind.HUMAN:
+        raise ApprovalNeeded(verb, f"{site.actor.principal} is not a person, and only people settle", "ask one")
+    events = site.store.events(known.digest)
+    if against := why_not_settle(known.plan, events, said):
+        raise RefusedError(verb, against, "look at the hosts, then give --done STEP or --undone STEP for each")
+    at = site.clock.now().replace(microsecond=0)
+    nonce = "".join(f"{ord(c) & 15:x}" for c in site.clock.token(32))
+    line = events[-1].seq
+    message = settlement.build(known.plan, known.digest, principal, nonce, line, said, at - timedelta(minutes=1), at + _VALID)
+    signature = sign(message)
+    signer = site.verifier.principal_of(message, signature, allowed_signers, at)
+    if signer != principal:
+        raise ApprovalNeeded(
+            verb, f"the key belongs to {signer}, not to {principal}", "sign with your own key, under your own name"
+        )
+    detail: dict[str, object] = {
+        "by": principal,
+        "steps": dict(said),
+        "nonce": nonce,
+        "message": site.store.put_object(message),
+        "signature": site.store.put_object(signature.encode()),
+        "allowed_signers": site.store.put_object(allowed_signers.encode()),
+    }
+
+    def begin(lease: Lease) -> None:
+        saw = _told(site, known, message, signature, lease)
+        site.store.record(known.digest, "settled", "", 0, site.clock.now(), lease.fence, {**detail, "saw": saw})
+
+    action = drive(site, known, begin)
+    return finish(known, action) if action.kind is ActionKind.HALT else action
+
+
+def _told(site: Site, known: Known, message: bytes, signature: str, lease: Lease) -> dict[str, object]:
+    """What every host saw of the steps in question, once each has verified and recorded the word."""
+    request = {"op": "settle", "plan": known.digest, "fence": lease.fence, "message": message.decode(), "signature": signature}
+    saw: dict[str, object] = {}
+    for pin in known.plan.hosts:
+        answer = site.hand.call(site.target(pin.host), request, _CALL_S)
+        error, seen = answer.get("error"), answer.get("saw")
+        if not answer.get("ok") and isinstance(error, dict):
+            kind = ApprovalNeeded if str(error.get("code", "")).startswith("approval") else RefusedError
+            raise kind(
+                f"settle the plan on {pin.host}", f"the hand there refuses: {error.get('because')}", str(error.get("fix", ""))
+            )
+        saw |= seen if isinstance(seen, dict) else {}
+    return saw
