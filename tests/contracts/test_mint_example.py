@@ -18,6 +18,7 @@ from waveboard.contracts.text import REGISTER, read
 from waveboard.gates import shelf
 from waveboard.model.contract import Known
 from waveboard.waves.shelf import shapes
+from waveboard.wiring import load_contracts, usable
 
 ROOT = Path(__file__).parents[2]
 MINT = ROOT / "examples" / "mint"
@@ -154,3 +155,16 @@ def test_no_mutilation_raises(data: st.DataObject) -> None:
 def test_no_bytes_in_place_of_a_file_raise(file: str, raw: bytes) -> None:
     found = loaded({**files(), file: raw})
     assert found.contract is not None or found.errors
+
+
+def test_every_code_of_a_linked_gate_is_owned_by_an_entry_on_that_host() -> None:
+    """Otherwise the day a gate first says it, nobody's gap and loop stand behind it."""
+    links = usable(load_contracts(MINT)).findings.links
+    owned = {(rule.gate, host, code) for rule in links for host in rule.hosts for code in rule.codes}
+    wanted = {
+        (gate, host, code)
+        for gate, host in {(gate, host) for gate, host, _ in owned}
+        for code in shelf.gates()[gate].codes
+        if code != "cluster-incomplete"  # told of the map, not of a host
+    }
+    assert sorted(wanted - owned) == []
