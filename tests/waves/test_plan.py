@@ -13,7 +13,19 @@ from waveboard.model.change import Plan
 from waveboard.model.contract import Overrun
 from waveboard.model.errors import ContractError, HostError, RefusedError, UsageError
 from waveboard.model.evidence import Identity, digest_of
-from waveboard.model.facts import BlockDevice, BlockDevices, DeviceLinks, HostFacts, Mount, Mounts, Unavailable
+from waveboard.model.facts import (
+    BlockDevice,
+    BlockDevices,
+    ConfigFiles,
+    DeviceLinks,
+    Docker,
+    Fstab,
+    HostFacts,
+    Mount,
+    Mounts,
+    Swaps,
+    Unavailable,
+)
 from waveboard.waves import plan_json, show
 from waveboard.waves.admit import refusals
 from waveboard.waves.plan import make, retire
@@ -133,6 +145,17 @@ def test_nothing_is_planned_on_an_unreadable_or_unidentified_host() -> None:
         planned(E.MOUNT, facts=Unavailable("unreachable"))
     with pytest.raises(HostError, match="machine id"):
         planned(E.MOUNT, facts=replace(E.facts(), identity=Identity(None, "b", "k")))
+
+
+@pytest.mark.parametrize("noun", [BlockDevices, ConfigFiles, DeviceLinks, Docker, Fstab, Mounts, Swaps])
+def test_nothing_is_planned_while_a_fact_it_needs_is_unknown(noun: type) -> None:
+    """A slow host may have answered in part; the complaint names the fact, and the exit code says unknown."""
+    whole = E.facts()
+    partly = replace(whole, nouns={**whole.nouns, noun: Unavailable("docker.info: not collected")})
+    with pytest.raises(HostError, match=f"for shop-1: {noun.__name__}: docker.info: not collected") as told:
+        planned(E.MOUNT, E.ROOT, E.DB, facts=partly)
+    assert told.value.exit_code == 5
+    assert "audit it again" in told.value.fix
 
 
 def test_rules_of_the_wave_hold() -> None:

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step
 from waveboard.model.contract import Contract, Overrun, WaveSpec
 from waveboard.model.errors import ApprovalNeeded, HostError, RefusedError, UsageError
-from waveboard.model.facts import HostFacts, Unavailable
+from waveboard.model.facts import HostFacts, MissingFact, Unavailable
 from waveboard.waves.kind import Outlook
 from waveboard.waves.pins import fingerprint
 from waveboard.waves.shelf import kinds
 from waveboard.waves.windows import HORIZON, openings
+
+_READ_AGAIN = "make the host readable and audit it again; nothing is planned on guesses"
 
 
 def _slots(contract: Contract, wave: WaveSpec, at: datetime) -> tuple[tuple[Slot, ...], Overrun]:
@@ -54,7 +56,7 @@ def _pin(facts: HostFacts) -> HostPin:
 def _usable(facts: Mapping[str, HostFacts | Unavailable], host: str) -> HostFacts:
     found = facts.get(host, Unavailable("it was not audited"))
     if isinstance(found, Unavailable):
-        raise HostError(f"plan for {host}", found.reason, "make the host readable and audit again; nothing is planned on guesses")
+        raise HostError(f"plan for {host}", found.reason, _READ_AGAIN)
     return found
 
 
@@ -73,7 +75,10 @@ def _render(wave: WaveSpec, contract: Contract, facts: Mapping[str, HostFacts | 
             )
         if spec.host not in outlooks:
             outlooks[spec.host] = Outlook(_usable(facts, spec.host), contract.policies[spec.host], instance, wave.id)
-        rendered = kind.render(spec, outlooks[spec.host], f"{wave.id.lower()}-{number:02d}")
+        try:
+            rendered = kind.render(spec, outlooks[spec.host], f"{wave.id.lower()}-{number:02d}")
+        except MissingFact as missing:
+            raise HostError(f"plan {spec.kind} for {spec.host}", str(missing), _READ_AGAIN) from None
         outlooks[spec.host] = rendered.outlook
         steps.extend(rendered.steps)
     return tuple(steps)
