@@ -47,6 +47,6 @@ make_venv() {
     fi
   fi
   say "installing the locked Python packages into .venv"
-  (cd "$root" && "$uv" sync --frozen --quiet --python "$python")
+  (cd "$root" && "$uv" sync --frozen --quiet --compile-bytecode --python "$python")
   echo "$want" >"$stamp"
 }
