@@ -1,28 +1,35 @@
 """The one place that picks real hands for the ports. Decides nothing else."""
 
+import json
 import os
 import socket
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from getpass import getuser
 from pathlib import Path
 
+from waveboard.app import paper_files
 from waveboard.app.ports import Engine
 from waveboard.app.read import collect, one
 from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
 from waveboard.contracts.load import Loaded, load, wanted
 from waveboard.model.contract import Contract, Known
+from waveboard.model.document import Recorded
 from waveboard.model.errors import ContractError, UsageError
 from waveboard.model.evidence import Bundle, digest_of
 from waveboard.model.receipt import Actor, ActorKind
 from waveboard.receipts import bundle as receipt_bundle
 from waveboard.receipts import sshsig
 from waveboard.receipts.verify import Proven, verify
+from waveboard.world import forked
 from waveboard.world.archive import FileArchive
 from waveboard.world.clock import SystemClock
+from waveboard.world.commands import LocalCommands
 from waveboard.world.crash import crash_point
+from waveboard.world.documents import FileDocuments
 from waveboard.world.files import MARK, find_workspace, instance_of, read_files, read_named, state_dir
 from waveboard.world.keys import ReceiptKey
 from waveboard.world.receipt_files import read_bundle, write_bundle
@@ -41,7 +48,8 @@ def load_contracts(directory: Path) -> Loaded:
 
     text = read_named(str(directory / MARK), "workspace file")
     gates = {gate_id: tuple(gate.codes) for gate_id, gate in shelf.gates().items()}
-    return load(text, read_files(directory, wanted(text)), Known(gates, shapes()))
+    kinds = {name: kind.shape for name, kind in shelf.kinds().items()}
+    return load(text, read_files(directory, wanted(text)), Known(gates, shapes(), kinds))
 
 
 def site_of(directory: Path, say: Callable[[str], None]) -> Site:
@@ -70,6 +78,9 @@ def site_of(directory: Path, say: Callable[[str], None]) -> Site:
         gates=gates_digest(),
         say=say,
         crash=crash_point,
+        documents=FileDocuments(directory, contract.siblings),
+        commands=LocalCommands(directory, contract.commands.allow, contract.commands.pass_env, clock.now),
+        runner=forked.run,
     )
 
 
@@ -133,6 +144,19 @@ def read_host(site: Site, host: str, paths: tuple[str, ...]) -> Bundle:
 def read_bundle_file(path: str) -> Bundle:
     """The bundle in a file. Raises: UsageError, EvidenceError."""
     return bundles.from_json(read_named(path, "evidence"))
+
+
+def read_papers(path: str) -> Recorded | None:
+    """The recorded documents and command answers in a file; None when the file is no such evidence."""
+    raw = read_named(path, "evidence")
+    return paper_files.from_bytes(raw) if _schema(raw) == paper_files.SCHEMA else None
+
+
+def _schema(raw: bytes) -> object:
+    with suppress(ValueError, RecursionError):
+        told = json.loads(raw)
+        return told.get("schema") if isinstance(told, dict) else None
+    return None
 
 
 def read_sysroot(directory: str, paths: tuple[str, ...]) -> Bundle:

@@ -12,6 +12,7 @@ from waveboard.app.approve import approve
 from waveboard.app.plans import Known, from_bytes
 from waveboard.app.read import Reading
 from waveboard.app.site import Site
+from waveboard.model.bounded import inline
 from waveboard.model.contract import ApprovalPolicy, Contract, HostTarget
 from waveboard.model.receipt import Actor, ActorKind
 from waveboard.receipts import sshsig
@@ -59,6 +60,7 @@ class Desk:
             contract, "i", Actor(actor, ActorKind.AGENT if actor.startswith("agent:") else ActorKind.HUMAN), nothing, self.fleet,  # type: ignore[arg-type]
             MemoryStore(), archive, lambda: engine, key, SshKeygen(sshsig.dearmor, sshsig.NAMESPACE), StillClock(),
             "sha256:" + "9" * 64, lambda text: None, lambda place: None,
+            documents=nothing, commands=nothing, runner=inline,  # type: ignore[arg-type]
         )  # fmt: skip
 
     def acting(self, actor: str) -> Site:

@@ -11,6 +11,7 @@ import pytest
 from waveboard.app import dispatch, report
 from waveboard.app.site import Site
 from waveboard.contracts.report import read as read_claim
+from waveboard.model.bounded import inline
 from waveboard.model.claim import Support
 from waveboard.model.errors import ContractError, HostError, RefusedError, UsageError
 from waveboard.model.receipt import Actor, ActorKind
@@ -18,6 +19,8 @@ from waveboard.receipts.verify import verify
 from waveboard.wiring import load_contracts, usable
 from waveboard.world.archive import FileArchive
 from waveboard.world.clock import SystemClock
+from waveboard.world.commands import ScriptedCommands
+from waveboard.world.documents import FileDocuments
 from waveboard.world.hosts.replay import ReplayReader
 from waveboard.world.keys import ReceiptKey
 from waveboard.world.store.memory import MemoryStore
@@ -68,6 +71,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         Site(
             CONTRACT, "i", Actor("dana@desk", ActorKind.HUMAN), ReplayReader(fleet), nothing, MemoryStore(), archive, lambda: nothing,  # type: ignore[arg-type, return-value]
             key, nothing, SystemClock(), "sha256:" + "0" * 64, lambda text: None, lambda place: None,  # type: ignore[arg-type]
+            documents=FileDocuments(MINT, CONTRACT.siblings), commands=ScriptedCommands({}, (), SystemClock().now), runner=inline,  # type: ignore[arg-type]
         ),
         fleet,
     )  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
+from waveboard.model.bounded import inline
 from waveboard.model.contract import ApprovalPolicy, Contract, FindingsMap
 from waveboard.model.errors import ReceiptError
 from waveboard.model.receipt import Actor, ActorKind
@@ -29,7 +30,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     nothing = object()
     yield Site(
         contract, "i", Actor("p@x", ActorKind.HUMAN), nothing, nothing, MemoryStore(), archive, lambda: nothing, key, nothing,  # type: ignore[arg-type, return-value]
-        SystemClock(), "sha256:" + "0" * 64, print, lambda place: None,
+        SystemClock(), "sha256:" + "0" * 64, print, lambda place: None, nothing, nothing, inline,  # type: ignore[arg-type]
     )  # fmt: skip
 
 

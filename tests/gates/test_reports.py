@@ -116,7 +116,22 @@ def test_json_comes_back_as_it_went() -> None:
     assert (told["schema"], told["run_key"], told["complete"], told["exit"]) == ("waveboard.verify/1", "CAP-1", False, 5)
     assert told["gates"][1]["findings"][0]["fingerprint"] == FINDING.fingerprint
     assert list(told) == [
-        *("schema", "run_key", "pack", "at", "contract", "evidence", "complete", "exit", "summary", "counts", "later", "gates"),
+        *(
+            "schema",
+            "run_key",
+            "pack",
+            "at",
+            "contract",
+            "evidence",
+            "documents",
+            "inputs",
+            "complete",
+            "exit",
+            "summary",
+            "counts",
+            "later",
+            "gates",
+        ),
     ]
 
 

@@ -7,6 +7,7 @@ from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.gates import evaluate, outcome, report_json
 from waveboard.model.contract import Contract, Pack
+from waveboard.model.document import Papers
 from waveboard.model.errors import UsageError
 from waveboard.model.finding import PackReport
 from waveboard.model.history import PackRun
@@ -32,8 +33,9 @@ def pack_named(contract: Contract, name: str) -> Pack:
 
 
 def judge(contract: Contract, pack: Pack, read: Reading) -> PackReport:
-    """Gates, then linkage. Pure."""
-    report = evaluate.run(pack, contract, read.facts, read.places, read.at)
+    """Gates, then linkage. Pure, but for the documents that the reading brings on first demand."""
+    papers = read.gatherer.papers(pack, read.at) if read.gatherer else Papers()
+    report = evaluate.run(pack, contract, read.facts, read.places, read.at, papers=papers, runner=read.runner)
     return linkage.link(report, contract.findings)
 
 
@@ -53,6 +55,8 @@ def check(site: Site, name: str, read: Reading) -> Checked:
         "contract": site.contract.digest,
         "gates": site.gates,
         "evidence": dict(read.bundles),
+        "documents": report.documents,
+        "inputs": dict(report.inputs),
         "counts": dict(report.counts),
         "fingerprints": sorted(f.fingerprint for f in report.findings),
     }

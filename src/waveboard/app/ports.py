@@ -7,6 +7,7 @@ from typing import Protocol
 
 from waveboard.model.change import Action, Approval, Event, Lease
 from waveboard.model.contract import HostTarget
+from waveboard.model.document import CommandAnswer, CommandAsk, FileAsk, Found
 from waveboard.model.errors import HostError
 from waveboard.model.evidence import Answer, Ask, Bundle
 from waveboard.model.history import BundleRecord, CapRun, DispatchRecord, Hold, PackRun, PlanRecord, RunEnd, RunRecord, Snapshot
@@ -27,6 +28,22 @@ class Hand(Protocol):
 
     def call(self, target: HostTarget, request: Mapping[str, object], timeout_s: float) -> Mapping[str, object]:
         """Raises: HostError when no answer came: the outcome is then unknown, never failed."""
+        ...
+
+
+class Documents(Protocol):
+    """Reads documents for declared gates: below the workspace and its sibling checkouts, nowhere else."""
+
+    def read(self, asks: Sequence[FileAsk]) -> Mapping[FileAsk, Found]:
+        """What each ask found, in path order; why bytes could not be had as Unreadable. A glob that names nothing finds nothing."""
+        ...
+
+
+class Commands(Protocol):
+    """Runs the commands that the workspace allows its gates."""
+
+    def run(self, ask: CommandAsk) -> CommandAnswer:
+        """Never raises for anything a command does; an answer that cannot be used says why."""
         ...
 
 

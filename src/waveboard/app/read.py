@@ -1,9 +1,10 @@
 """Read hosts: evidence in, facts and placements out. One bundle a host, kept content-addressed; nothing on a host changes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from waveboard.app.papers import Gatherer
 from waveboard.app.ports import Clock, Reader
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
@@ -11,7 +12,9 @@ from waveboard.audit import bundle as bundles
 from waveboard.audit import facts as reading
 from waveboard.audit import program
 from waveboard.audit.placement import Resolver
+from waveboard.model.bounded import Runner, inline
 from waveboard.model.contract import Contract, HostPolicy, HostTarget
+from waveboard.model.document import Recorded
 from waveboard.model.errors import EvidenceError, HostError, UsageError
 from waveboard.model.evidence import Answer, Ask, Bundle, digest_of
 from waveboard.model.facts import HostFacts, Unavailable
@@ -21,13 +24,18 @@ from waveboard.model.history import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One audit of some hosts. facts of a host that gave no answer are Unavailable with the reason; bundles: host -> digest."""
+    """One audit of some hosts. facts of a host that gave no answer are Unavailable with the reason; bundles: host -> digest.
+
+    gatherer: brings what declared gates judge; None: they are unknown. runner: keeps gates that judge this within their limits.
+    """
 
     run_key: str
     at: datetime
     facts: Mapping[str, HostFacts | Unavailable]
     places: Mapping[str, HostPlacements]
     bundles: Mapping[str, str]
+    gatherer: Gatherer | None = field(default=None, compare=False)
+    runner: Runner = field(default=inline, compare=False)
 
 
 def paths_of(policy: HostPolicy | None) -> tuple[str, ...]:
@@ -109,14 +117,18 @@ def audit(site: Site, hosts: Sequence[str]) -> Reading:
         "unavailable": {host: fact.reason for host, fact in read.facts.items() if isinstance(fact, Unavailable)},
     }
     issue(site, "audit", key, tuple(subject(f"evidence/{host}", digest) for host, digest in read.bundles.items()), body)
-    return read
+    gatherer = Gatherer(site.contract, site.documents, site.commands, site.store, site.clock, Recorded())
+    return replace(read, gatherer=gatherer, runner=site.runner)
 
 
-def replayed(site: Site, found: Mapping[str, Bundle]) -> Reading:
-    """Bundles from elsewhere, judged at the instant the newest was collected: the same bundles give the same verdicts for ever."""
+def replayed(site: Site, found: Mapping[str, Bundle], recorded: Recorded) -> Reading:
+    """Evidence from elsewhere, judged at the instant the newest bundle was collected: the same evidence gives the same verdicts
+    for ever. recorded: what declared gates were given then; no command is run."""
     if not found:
         raise UsageError("judge the evidence", "it holds no bundle of these hosts", "give the bundles of the pack's hosts")
     for one_bundle in found.values():
         site.store.put_object(bundles.to_json(one_bundle))
     at = max(b.collected_at for b in found.values())
-    return understand(site.contract, found, new_key(site, "host.audit"), at)
+    read = understand(site.contract, found, new_key(site, "host.audit"), at)
+    gatherer = Gatherer(site.contract, site.documents, None, site.store, site.clock, recorded)
+    return replace(read, gatherer=gatherer, runner=site.runner)

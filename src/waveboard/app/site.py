@@ -3,7 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from waveboard.app.ports import ApprovalVerifier, Archive, Clock, Engine, Hand, Progress, Reader, Signer, Store
+from waveboard.app.ports import (
+    ApprovalVerifier,
+    Archive,
+    Clock,
+    Commands,
+    Documents,
+    Engine,
+    Hand,
+    Progress,
+    Reader,
+    Signer,
+    Store,
+)
+from waveboard.model.bounded import Runner
 from waveboard.model.contract import Contract, HostTarget
 from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.receipt import Actor, ActorKind
@@ -11,7 +24,9 @@ from waveboard.model.receipt import Actor, ActorKind
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """engine is made on first use: starting it costs more than most verbs do. gates: digest of the gates' code."""
+    """engine is made on first use: starting it costs more than most verbs do. gates: digest of the gates' code. runner: keeps
+    pure work within its limit of time.
+    """
 
     contract: Contract
     instance: str
@@ -27,6 +42,9 @@ class Site:
     gates: str
     say: Progress
     crash: Callable[[str], None]
+    documents: Documents
+    commands: Commands
+    runner: Runner
 
     @property
     def four_eyes(self) -> bool:

@@ -9,7 +9,7 @@ import click
 
 from waveboard.cli import show
 from waveboard.cli.site import opened
-from waveboard.model.errors import UsageError
+from waveboard.model.errors import UsageError, WaveboardError
 
 if TYPE_CHECKING:
     from waveboard.app.check import Checked
@@ -35,13 +35,16 @@ def verify(ctx: click.Context, pack: str, given: tuple[str, ...], form: str, as_
     from waveboard.app import read
     from waveboard.app.check import check, pack_named
     from waveboard.gates import outcome
-    from waveboard.wiring import read_bundle_file
+    from waveboard.model.document import Recorded
+    from waveboard.wiring import read_bundle_file, read_papers
 
     site = opened(ctx.obj)
     hosts = pack_named(site.contract, pack).hosts
     if given:
-        bundles = [read_bundle_file(str(path)) for path in _files(given)]
-        reading = read.replayed(site, {b.host: b for b in bundles if b.host in hosts})
+        papers = {path: read_papers(str(path)) for path in _files(given)}
+        bundles = [read_bundle_file(str(path)) for path, found in papers.items() if found is None]
+        recorded = next((found for found in papers.values() if found is not None), Recorded())
+        reading = read.replayed(site, {b.host: b for b in bundles if b.host in hosts}, recorded)
     else:
         reading = read.audit(site, hosts)
     checked = check(site, pack, reading)
@@ -69,11 +72,23 @@ def rendered(checked: "Checked", form: str) -> str:
 
 @click.command()
 @click.argument("gate_id", metavar="[ID]", required=False)
-def gates(gate_id: str | None) -> int:
-    """List the gates, or explain one: why it exists, its policy, its codes."""
-    from waveboard.gates import shelf
+@click.pass_context
+def gates(ctx: click.Context, gate_id: str | None) -> int:
+    """List the gates, the workspace's own among them, or explain one: why it exists, its policy, its codes."""
+    from waveboard.gates import declare, shelf
+    from waveboard.wiring import load_contracts, locate
 
-    known = shelf.gates()
+    known = dict(shelf.gates())
+    try:
+        contract = load_contracts(locate(ctx.obj.get("workspace"))).contract
+        if contract is None:
+            show.progress("the workspace's own gates are not shown: its contracts have errors (waveboard contracts check)")
+        known |= declare.gates(contract.declared) if contract else {}
+    except WaveboardError as problem:
+        if gate_id is not None and gate_id not in known:
+            raise UsageError(
+                f"explain {gate_id}", f"waveboard brings no such gate, and {problem.because}", "--workspace DIR"
+            ) from None
     if gate_id is None:
         show.table(("GATE", "SEVERITY", "TITLE"), [(g.id, g.severity.value, g.title) for g in known.values()])
         return 0

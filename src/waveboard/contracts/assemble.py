@@ -10,6 +10,7 @@ from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from waveboard.contracts.conditions import spoken
+from waveboard.contracts.declared import declared
 from waveboard.contracts.estate import Estate
 from waveboard.contracts.files import UNJUDGED, absent, asked
 from waveboard.contracts.formats.guard import Guard
@@ -23,6 +24,7 @@ from waveboard.contracts.typed import Read
 from waveboard.model.contract import (
     ApprovalPolicy,
     Cluster,
+    CommandPolicy,
     Contract,
     FindingsMap,
     HostTarget,
@@ -44,7 +46,7 @@ def contract(estate: Estate, files: Mapping[str, bytes]) -> Contract:
     """The whole contract. files: the bytes of everything read, by path."""
     workspace = estate.workspace.value
     sums = {path: f"sha256:{sha256(raw).hexdigest()}" for path, raw in sorted(files.items())}
-    approvals = workspace.approvals
+    approvals, commands = workspace.approvals, workspace.commands
     return Contract(
         name=workspace.name or "",
         owner=workspace.owner or "",
@@ -61,6 +63,10 @@ def contract(estate: Estate, files: Mapping[str, bytes]) -> Contract:
         placement=dict(placement_thresholds(estate)),
         store=workspace.store or "sqlite:///.waveboard/state.db",
         absent=absent(workspace),
+        declared={read.value.id: declared(read) for read in estate.declared_gates},
+        rings={ring: limit for read in estate.packs for ring, limit in read.value.rings.items()},
+        siblings=dict(workspace.siblings),
+        commands=CommandPolicy(tuple(commands.allow), tuple(commands.pass_env)) if commands else CommandPolicy(),
         unjudged=tuple(one.key for one in asked(workspace) if one.key in UNJUDGED),
     )
 

@@ -158,14 +158,14 @@ def _gate_passes(said: Spoken, argument: object, estate: Estate) -> Iterator[Com
     wrong = list(_fields(said, argument, gate=str, hosts=list))
     yield from wrong
     if not wrong and isinstance(argument, dict):
-        if argument["gate"] not in estate.known.gates:
+        if argument["gate"] not in estate.gate_codes:
             yield error(said.place, said.path, "dangling-reference", f"there is no gate `{argument['gate']}`", _gates(estate))
         for host in argument["hosts"]:
             yield from _host(said, host, estate, said.place)
 
 
 def _gates(estate: Estate) -> str:
-    return f"the gates are: {', '.join(sorted(estate.known.gates)) or 'none'}"
+    return f"the gates are: {', '.join(sorted(estate.gate_codes)) or 'none'}"
 
 
 def _report_stable(said: Spoken, argument: object, estate: Estate) -> Iterator[Complaint]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from waveboard.contracts.formats.declared import Gate
 from waveboard.contracts.formats.findings import Findings
 from waveboard.contracts.formats.gaps import Gaps
 from waveboard.contracts.formats.guard import SECTION, Guard, HostSection
@@ -83,6 +84,7 @@ class Estate:
     topology: tuple[Read[Topology], ...] = ()
     capabilities: tuple[Read[CapabilityRegistry], ...] = ()
     loops: tuple[LoopFile, ...] = ()
+    declared_gates: tuple[Read[Gate], ...] = ()
     derived: tuple[Document, ...] = ()
     documents: tuple[Document, ...] = ()
     broken: frozenset[str] = frozenset()
@@ -124,6 +126,15 @@ class Estate:
     def pack_ids(self) -> frozenset[str] | None:
         """Every pack's id; None when a pack file is unusable."""
         return None if "packs" in self.broken else frozenset(name for read in self.packs for name in read.value.packs)
+
+    @cached_property
+    def gate_codes(self) -> Mapping[str, frozenset[str]]:
+        """Every gate there is, in code or in the workspace's own files, with the codes it may say."""
+        found = {gate: frozenset(codes) for gate, codes in self.known.gates.items()}
+        for read in self.declared_gates:
+            shapes = (self.known.kinds.get(check.kind) for check in read.value.checks)
+            found.setdefault(read.value.id, frozenset(code for shape in shapes if shape for code in shape.codes))
+        return found
 
     def living(self) -> Iterator[tuple[Read[Lifecycle], int, Vm]]:
         """Every VM that is not gone, with its file and index."""

@@ -18,7 +18,7 @@ REGISTERS = frozenset(
     {"hosts", "vms", "placement", "gaps", "loops", "gates", "topology", "capabilities", "backups", "profiles", "derived"}
 )
 UNJUDGED = frozenset({"profiles", "backups"})
-_TOP = ("services", "packs", "waves", "windows")
+_TOP = ("services", "packs", "waves", "windows", "declared_gates")
 
 
 @dataclass(frozen=True, slots=True)

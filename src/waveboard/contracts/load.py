@@ -10,6 +10,7 @@ from waveboard.contracts import assemble
 from waveboard.contracts.check import error, warning
 from waveboard.contracts.estate import Estate, LoopFile, Section
 from waveboard.contracts.files import UNJUDGED, WORKSPACE, Asked, asked, is_glob, matches, wanted
+from waveboard.contracts.formats.declared import Gate
 from waveboard.contracts.formats.findings import Findings
 from waveboard.contracts.formats.gaps import Gaps
 from waveboard.contracts.formats.guard import SECTION, Guard, HostSection
@@ -47,6 +48,7 @@ FORMATS: Mapping[str, type[BaseModel]] = {
     "packs": Packs,
     "waves": Wave,
     "windows": Windows,
+    "declared_gates": Gate,
 }
 
 

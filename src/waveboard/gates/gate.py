@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from waveboard.model.contract import Contract, HostPolicy, Pack
+from waveboard.model.document import Papers
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.finding import Finding, Severity
 
+NO_PAPERS = Papers()
 FLEET = "*"  # stands for the host of a deviation that belongs to the contracts or to the whole fleet
 
 
@@ -63,6 +65,7 @@ class Fleet:
     at: datetime
     findings: tuple[Finding, ...] = ()
     doubts: tuple[tuple[str, str, str], ...] = ()
+    papers: Papers = NO_PAPERS
 
     def facts_of(self, host: str) -> HostFacts | Unavailable:
         """The host's facts, or why there are none."""
@@ -87,6 +90,8 @@ class Gate:
     """One gate. hosts: asked of every host of the pack; fleet: asked once; closing: asked once, after every other gate.
 
     codes: code -> what a finding of that code says. needs: every noun its host checks may ask for. doc: its documentation.
+    ring: which limit of time holds for it. A gate that judges documents and no hosts has no canary of built facts: it proves itself
+    on the documents of the run (`prove` says why it cannot be trusted, "" when it can), and is no part of the picture of the hosts.
     """
 
     id: str
@@ -95,10 +100,12 @@ class Gate:
     severity: Severity
     needs: tuple[type, ...]
     codes: Mapping[str, str]
-    canary: Callable[[], Canary]
+    canary: Callable[[], Canary] | None
     hosts: tuple[HostCheck, ...] = ()
     fleet: tuple[FleetCheck, ...] = ()
     closing: tuple[FleetCheck, ...] = field(default=())
+    ring: str = "standard"
+    prove: Callable[[Fleet], str] | None = None
 
 
 def identify(module: str) -> tuple[str, str]:

@@ -26,6 +26,8 @@ def document(report: PackReport, run_key: str = "") -> dict[str, object]:
         "at": report.at,
         "contract": report.contract,
         "evidence": dict(report.evidence),
+        "documents": report.documents,
+        "inputs": dict(report.inputs),
         "complete": report.complete,
         "exit": outcome.exit_code(report),
         "summary": outcome.summary(report),
@@ -48,7 +50,10 @@ def from_bytes(raw: bytes) -> PackReport:
         waived = sum(1 for gate in gates for finding in gate.findings if finding.waiver)
         evidence = tuple(told["evidence"].items())
         later = tuple(told["later"])
-        return PackReport(told["pack"], gates, told["contract"], evidence, told["at"], waived, told["counts"], later)
+        papers, inputs = told.get("documents", ""), tuple(told.get("inputs", {}).items())
+        return PackReport(
+            told["pack"], gates, told["contract"], evidence, told["at"], waived, told["counts"], later, papers, inputs
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise EvidenceError("read a verify report", f"{type(problem).__name__}: {problem}") from problem
 

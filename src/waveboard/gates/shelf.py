@@ -1,4 +1,4 @@
-"""The gates there are, found on the shelf. Knows no gate by name."""
+"""The gates and the kinds of check there are, found on their shelves. Knows none by name."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -6,8 +6,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 from types import MappingProxyType
 
-from waveboard.gates import drift
+from waveboard.gates import declared, drift
 from waveboard.gates.gate import Gate, identify
+from waveboard.gates.kind import Kind
 
 
 @cache
@@ -23,4 +24,19 @@ def gates() -> Mapping[str, Gate]:
         if not isinstance(gate, Gate) or (gate.id, gate.title) != identify(name):
             raise TypeError(f"{name} does not export a GATE of its own name")
         found[gate.id] = gate
+    return MappingProxyType(found)
+
+
+@cache
+def kinds() -> Mapping[str, Kind]:
+    """Every kind of check by name.
+
+    Raises: TypeError for a shelf file that exports no KIND, or one whose name is not its file's.
+    """
+    found: dict[str, Kind] = {}
+    for module in sorted(iter_modules(declared.__path__), key=lambda m: m.name):
+        kind = getattr(import_module(f"{declared.__name__}.{module.name}"), "KIND", None)
+        if not isinstance(kind, Kind) or kind.name != module.name:
+            raise TypeError(f"{declared.__name__}.{module.name} does not export a KIND of its own name")
+        found[kind.name] = kind
     return MappingProxyType(found)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from waveboard.model.declared import DeclaredGate, KindShape
+from waveboard.model.document import Unreadable as Unreadable
 from waveboard.model.finding import Finding, Mode, Severity
 from waveboard.model.place import Place as Place
 from waveboard.model.register import Registers
@@ -45,13 +47,6 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Stands for a wanted file's bytes when they could not be had: `no such file`, `is a directory`, `leaves the workspace` …"""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class StepShape:
     """What one kind of step takes in a wave file: names it may give, and those it must."""
 
@@ -61,10 +56,11 @@ class StepShape:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What exists in code, told to the contracts by whoever can see the shelves. gates: gate id -> its finding codes."""
+    """What exists in code, told to the contracts by whoever can see the shelves. gates: gate id -> its finding codes. kinds: of checks."""
 
     gates: Mapping[str, Collection[str]]
     steps: Mapping[str, StepShape]
+    kinds: Mapping[str, KindShape] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +216,7 @@ class Pack:
     mode: Mode
     modes: Mapping[str, Mode] = field(default_factory=dict)
     place: Place | None = None
-    later: tuple[str, ...] = ()  # gates the pack asks for that are not built yet: shown as such, never counted as pass
+    later: tuple[str, ...] = ()  # gates the pack asks for that nobody declares yet: shown as such, never counted as pass
     evidence_max_age_s: int | None = None  # how old a host's evidence may be when it is judged; None: no contract says
 
 
@@ -326,6 +322,14 @@ class ApprovalPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandPolicy:
+    """Which commands gates may run, by the exact first word of their argv, and which variables they are lent. None may by default."""
+
+    allow: tuple[str, ...] = ()
+    pass_env: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """The whole parsed workspace. digest: over the bytes of every file read, in path order."""
 
@@ -345,6 +349,10 @@ class Contract:
     store: str = "sqlite:///.waveboard/state.db"
     complaints: tuple[Complaint, ...] = ()
     absent: tuple[str, ...] = ()  # workspace keys that are absent: what is simply not judged
+    declared: Mapping[str, DeclaredGate] = field(default_factory=dict)
+    rings: Mapping[str, float] = field(default_factory=dict)  # ring -> seconds a gate of it may take
+    siblings: Mapping[str, str] = field(default_factory=dict)  # name of a sibling checkout -> its directory
+    commands: CommandPolicy = CommandPolicy()
     unjudged: tuple[str, ...] = ()  # workspace keys whose files are read and pinned, but judged by nothing yet
 
     def target(self, host: str) -> HostTarget | None:

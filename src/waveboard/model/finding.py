@@ -92,6 +92,8 @@ class PackReport:
     waived: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     later: tuple[str, ...] = ()  # gates the pack asks for that are not built yet: judged by nobody, never counted as pass
+    documents: str = ""  # digest of the kept documents and command answers that declared gates judged
+    inputs: tuple[tuple[str, str], ...] = ()  # address of each of them -> sha256
 
     @property
     def complete(self) -> bool:

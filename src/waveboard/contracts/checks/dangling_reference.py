@@ -115,14 +115,14 @@ def _packs(estate: Estate) -> Iterator[Complaint]:
         for name, pack in read.value.packs.items():
             loc = ("packs", name)
             for index, gate in enumerate(pack.gates):
-                if gate not in estate.known.gates:
-                    built = ", ".join(sorted(estate.known.gates)) or "none"
-                    fix = f"list it under `later:` until it is built; the gates are: {built}"
+                if gate not in estate.gate_codes:
+                    built = ", ".join(sorted(estate.gate_codes)) or "none"
+                    fix = f"declare it, or list it under `later:` until it is; the gates are: {built}"
                     yield error(
                         read.at(*loc, "gates", index), f"packs.{name}.gates[{index}]", _CODE, f"there is no gate `{gate}`", fix
                     )
             for index, gate in enumerate(pack.later):
-                if gate in estate.known.gates:
+                if gate in estate.gate_codes:
                     said = f"`{gate}` exists, and the pack does not ask it"
                     place, path = read.at(*loc, "later", index), f"packs.{name}.later[{index}]"
                     yield warning(place, path, "built-gate", said, "move it to `gates:`")
@@ -135,7 +135,7 @@ def _packs(estate: Estate) -> Iterator[Complaint]:
             if estate.stor_ids is not None and link.stor not in estate.stor_ids:
                 said = f"the findings map has no `{link.stor}`"
                 yield warning(read.at("links", at, "stor"), f"links[{at}].stor", _CODE, said, "name an id of the map")
-            codes = estate.known.gates.get(link.gate)
+            codes = estate.gate_codes.get(link.gate)
             if codes is None:
                 yield error(
                     read.at("links", at, "gate"), f"links[{at}].gate", _CODE, f"there is no gate `{link.gate}`", "correct the id"

@@ -6,14 +6,15 @@ from pydantic import Field
 
 from waveboard.contracts.formats.shape import HostId, Id, Once, Own, WorkspacePath
 
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 PackMode = Literal["report", "enforce"]
 
 
 class Pack(Own):
     """Ordered gates. guard: which guard file gives the numbers, needed only where there are several.
 
+    later: gates the pack asks for and nobody declares yet; they are shown as such and never counted as pass.
     evidence_max_age_s: how old a host's evidence may be when it is judged; D239 is unknown where nothing says.
-    later: gates the pack asks for and waveboard does not have yet; they are shown as such and never counted as pass.
     """
 
     mode: PackMode | None = None
@@ -35,8 +36,9 @@ class Link(Own):
 
 
 class Packs(Own):
-    """The whole file."""
+    """The whole file. rings: how many seconds a gate of each ring may take; past it the gate is cut and is unknown."""
 
     schema_: Literal["waveboard.packs/1"] | None = Field(None, alias="schema")
     packs: dict[Id, Pack] = Field(default_factory=dict)
+    rings: dict[Id, Seconds] = Field(default_factory=dict)
     links: list[Link] = Field(default_factory=list)

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from waveboard.contracts.formats.shape import Address, HostId, Own, Paths, Port, Text, UserName, WorkspacePath
+from waveboard.contracts.formats.shape import Address, EnvName, HostId, Id, Once, Own, Paths, Port, Text, UserName, WorkspacePath
+
+CommandPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]*/[A-Za-z0-9_.-]+$", max_length=4000)]
 
 Principal = Annotated[str, StringConstraints(pattern=r"^@?[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")]
 ActorName = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,128}$")]
@@ -56,8 +58,18 @@ class Access(Reach):
     hosts: dict[HostId, Reach] = Field(default_factory=dict)
 
 
+class Commands(Own):
+    """Commands that declared gates may run: each by the exact path its argv begins with, relative to the workspace or absolute.
+
+    pass_env: variables of the caller's that they are lent; else they see only PATH, HOME and LANG.
+    """
+
+    allow: Annotated[list[CommandPath], Once] = Field(min_length=1)
+    pass_env: Annotated[list[EnvName], Once] = Field(default_factory=list)
+
+
 class Workspace(Own):
-    """The whole file."""
+    """The whole file. siblings: name of a checkout beside the workspace -> its directory, from which declared gates may read."""
 
     schema_: Literal["waveboard/1"] | None = Field(None, alias="schema")
     name: Text | None = None
@@ -67,6 +79,9 @@ class Workspace(Own):
     packs: Paths | None = None
     waves: Paths | None = None
     windows: Paths | None = None
+    declared_gates: Paths | None = None
+    siblings: dict[Id, Text] = Field(default_factory=dict)
+    commands: Commands | None = None
     store: Text | None = None
     approvals: Approvals | None = None
     access: Access | None = None

@@ -186,6 +186,7 @@ GATE = Gate(
     *identify(__name__),
     doc=__doc__,
     severity=Severity.HIGH,
+    ring="instant",
     needs=(Docker, HostPlacements, Mounts, Fstab, RedisConfig),
     codes={
         **CODES,

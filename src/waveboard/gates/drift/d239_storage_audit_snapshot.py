@@ -10,6 +10,8 @@ enough, with the nouns that storage is judged by, and with nothing that another 
 down makes this gate unknown; it can never pass then. Two hosts that answer with one machine id or host key are a finding: one of
 them may be the other.
 
+Gates that judge documents and no host are no part of the picture, and their findings belong to no entry.
+
 The linkage, both ways: every STOR entry has gaps, loops and a defined cluster; clusters and links name entries that exist; every
 finding of this run belongs to an entry; an entry that is called fixed is not observed any more.
 """
@@ -202,6 +204,7 @@ GATE = Gate(
     *identify(__name__),
     doc=__doc__,
     severity=Severity.MEDIUM,
+    ring="deep",
     needs=SNAPSHOT,
     codes={
         "identity-shared": "two hosts answered with the same machine id or host key",
