@@ -1973,7 +1973,22 @@ def demand_well(names: Sequence[str], were_healthy: Sequence[str], seconds: floa
         wait_for(f"{name} well", seconds, lambda name=name: well(name))  # type: ignore[misc]
 
 
+def demand_pausable(name: str) -> None:
+    """A running redis must hold writes back between its save and its stop: one acknowledged in between would be lost."""
+    found = inspect(name)
+    if found is None or not found["State"]["Running"]:
+        return
+    told = re.search(r"^redis_version:([0-9]+)\.([0-9]+)", redis_cli(found, "INFO", "server"), re.M)
+    if told is None or (int(told[1]), int(told[2])) < (6, 2):
+        version = f"redis {told[1]}.{told[2]}" if told else "a redis of unknown version"
+        fix = "upgrade it first, or stop its writers and it yourself and plan again"
+        raise Refused("precondition", f"stop {name}", f"{version} cannot hold writes back (CLIENT PAUSE WRITE, since 6.2)", fix)
+
+
 def stop_containers(names: Sequence[str], engines: Mapping[str, str]) -> None:
+    for name in names:
+        if engines.get(name) == "redis":
+            demand_pausable(name)
     for name in names:
         stop_container(name, engines.get(name, "other"))
 
@@ -1986,6 +2001,7 @@ def stop_container(name: str, engine: str) -> Json:
     how: Json = {"container": name, "was": "running"}
     argv = ["stop", "-t", "120"]
     if engine == "redis":
+        demand_pausable(name)
         how["writes_held"] = redis_cli(found, "CLIENT", "PAUSE", "180000", "WRITE", check=False).strip() == "OK"
         how["save"] = redis_cli(found, "SAVE", seconds=600).strip()
         if how["save"] != "OK":

@@ -19,7 +19,9 @@ from waveboard.world.hosts.hand_ssh import SshHand
 
 PROGRAM = Path(__file__).parents[2] / "hand" / "wb_hand.py"
 MACHINE = "0123456789abcdef0123456789abcdef"
-LAB = "wbhandlab"
+LAB = (
+    f"{own}hand" if (own := os.environ.get("WAVEBOARD_TEST_LAB")) else "wbhandlab"
+)  # so that two checkouts can test on one machine
 
 
 def new_key(path: Path) -> Path:

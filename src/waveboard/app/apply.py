@@ -23,7 +23,6 @@ from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, Refus
 from waveboard.model.history import RunEnd
 from waveboard.waves.admit import Refusal, refusals
 from waveboard.waves.decide import turn_limit, why_not_undo
-from waveboard.waves.journal import Phase, tell
 
 _OPEN_S = 60.0
 
@@ -161,18 +160,13 @@ def _ended(engine: Engine, handle: str, work: WaveWork) -> RunEnd:
 def _open(site: Site, known: Known, lease: Lease, fresh: bool) -> None:
     """Tell every host the fence before the first turn, so that an older worker is refused there from now on.
 
-    Forward: open the plan (each hand verifies the approvals itself), then spend the nonces with the first journal line. Backward:
-    the fence only, since a plan goes back also when its window or its approval is over.
+    Fresh: open the plan (each hand verifies the approvals itself), then spend the nonces with the first journal line. Otherwise the
+    fence is enough: what was opened stays open, and a plan goes back also when its window or its approval is over.
     """
     approvals = site.store.approvals(known.digest)
     signed = [{"message": a.message.decode(), "signature": a.signature} for a in approvals]
-    story = tell([step.id for step in known.plan.steps], site.store.events(known.digest))
     opening = {"op": "open", "text": known.raw.decode(), "approvals": signed}
-    request = {
-        **(opening if story.phase in (Phase.UNOPENED, Phase.FORWARD) and not story.settled else {"op": "fence"}),
-        "plan": known.digest,
-        "fence": lease.fence,
-    }
+    request = {**(opening if fresh else {"op": "fence"}), "plan": known.digest, "fence": lease.fence}
     for pin in known.plan.hosts:
         answer = site.hand.call(site.target(pin.host), request, _OPEN_S)
         error = answer.get("error")

@@ -1,4 +1,7 @@
-"""udev's names for devices: /dev/disk/by-* and /dev/mapper -> kernel name. Source: ls -l; /run/udev/data in a tree."""
+"""udev's names for devices: /dev/disk/by-* and /dev/mapper -> kernel name. Source: ls -l; /run/udev/data in a tree.
+
+A link is one device's, whoever else claims it: which device lost it only udev's own records tell (`S:` of /run/udev/data).
+"""
 
 import re
 
@@ -17,12 +20,15 @@ def parse(sections: Sections) -> DeviceLinks | Unavailable:
     for line in text(evidence).splitlines():
         if match := _LINK.search(line):
             links[match[1]] = match[2].rsplit("/", 1)[-1]
-    if not links and "files" in sections and "block" in sections:
-        links = _recorded(text(sections["files"]), text(sections["block"]))
-    return DeviceLinks(links)
+    recorded = _recorded(text(sections["files"]), text(sections["block"])) if "files" in sections and "block" in sections else {}
+    return DeviceLinks(
+        links or {link: devices[-1] for link, devices in recorded.items()},
+        {link: devices for link, devices in recorded.items() if len(devices) > 1},
+    )
 
 
-def _recorded(udev: str, block: str) -> dict[str, str]:
+def _recorded(udev: str, block: str) -> dict[str, tuple[str, ...]]:
+    """Link -> every device whose record claims it, in the order of the records."""
     names: dict[str, str] = {}
     name = ""
     for line in block.splitlines():
@@ -31,13 +37,14 @@ def _recorded(udev: str, block: str) -> dict[str, str]:
             name = value
         elif key == "number":
             names[value.strip()] = name
-    links: dict[str, str] = {}
+    links: dict[str, tuple[str, ...]] = {}
     device = ""
     for line in udev.splitlines():
         if line.startswith("F "):
             device = names.get(line.rsplit("/", 1)[-1].removeprefix("b"), "")
         elif line.startswith("L S:") and device:
-            links["/dev/" + line[4:]] = device
+            link = "/dev/" + line[4:]
+            links[link] = (*(d for d in links.get(link, ()) if d != device), device)
     return links
 
 
