@@ -1,5 +1,6 @@
 """Admission, four eyes, interruption and going back, with the real fold before a simulated host."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -163,3 +164,20 @@ def test_ctrl_c_ends_the_turn_and_only_then_lets_the_lease_go(desk: Desk) -> Non
     assert "intent" not in desk.kinds(known), "no turn begins after the interruption"
     order.apply(desk.site, known, ALLOWED, None)
     assert desk.kinds(known)[-1] == "done"
+
+
+def test_a_slow_host_is_not_made_slower_by_watching_it(desk: Desk) -> None:
+    """Each look costs the host a login: one that needs four seconds for an answer gets as long to itself before the next."""
+    known, clock, asked, answered = desk.approved(), desk.site.clock, [], []
+
+    def slowly(request: Mapping[str, object]) -> None:
+        asked.append((request["op"], clock.now()))
+        clock.sleep(4)
+        answered.append(clock.now())
+
+    desk.fleet.witness = slowly
+    order.apply(desk.site, known, ALLOWED, desk.reading())
+    assert desk.kinds(known)[-1] == "done"
+    looks = [n for n in range(1, len(asked)) if asked[n][0] == "status" == asked[n - 1][0]]
+    assert looks, "no step was looked at twice"
+    assert all(asked[n][1] - answered[n - 1] >= timedelta(seconds=4) for n in looks)

@@ -20,6 +20,7 @@ LEASE_S = 120
 _CALL_S = 60.0
 _SILENCE_S = 60.0  # how long a host may be silent while a step runs, before the run is suspended
 _PAUSES_S = (0.2, 0.2, 0.5, 0.5, 1.0)
+_PAUSE_MAX_S = 10.0
 _CLOSING = {ActionKind.FINISH: "done", ActionKind.ROLLED_BACK: "rolled-back", ActionKind.HALT: "halted"}
 _FOUND = {"DONE": "done", "NOT_DONE": "not-done", "PARTIAL": "partial"}
 
@@ -160,6 +161,7 @@ class WaveWork:
         polls = 0
         while not self._stopping:
             request = {"op": "status", "plan": self.digest, "step": step.id, "phase": phase, "attempt": attempt}
+            asked = self.site.clock.now()
             answer = self._call(step.host, request, quiet=True)
             now = self.site.clock.now()
             if answer is not None and answer.get("ok"):
@@ -171,7 +173,9 @@ class WaveWork:
                 return None
             if (self.lease.expires_at - now).total_seconds() < LEASE_S / 2:
                 self.lease = self.site.store.renew_lease(self.lease, now, LEASE_S)
-            self.site.clock.sleep(_PAUSES_S[min(polls, len(_PAUSES_S) - 1)])
+            # a host that answers slowly gets as long to itself: watching must not slow what it watches
+            took = min((now - asked).total_seconds(), _PAUSE_MAX_S)
+            self.site.clock.sleep(max(took, _PAUSES_S[min(polls, len(_PAUSES_S) - 1)]))
             polls += 1
         return None
 
