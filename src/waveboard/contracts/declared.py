@@ -21,6 +21,7 @@ def declared(read: Read[Gate]) -> DeclaredGate:
             check.says or "",
             Severity(check.severity) if check.severity else None,
             read.at("checks", at),
+            check.name or "",
         )
         for at, check in enumerate(gate.checks)
     )

@@ -76,7 +76,7 @@ def judge(spec: DeclaredGate, desk: Desk) -> Iterator[Deviation | Doubt]:
 
 
 def _asked(spec: DeclaredGate, check: CheckSpec, desk: Desk, sight: Sight | None) -> Asked:
-    return Asked(check.params, desk, check.severity or spec.severity, check.says, spec.fix, sight)
+    return Asked(check.params, desk, check.severity or spec.severity, check.says, spec.fix, sight, check.name)
 
 
 def _doc(spec: DeclaredGate) -> str:

@@ -38,6 +38,7 @@ class Asked:
     says: str = ""
     fix: str = ""
     sight: Sight | None = None
+    name: str = ""
 
     def words(self, name: str) -> tuple[str, ...]:
         """A list of texts; empty when it is not given."""
@@ -72,7 +73,8 @@ class Asked:
     def found(self, code: str, hit: Hit, message: str, sight: Sight | None = None) -> Deviation:
         """A deviation at a value, with its place."""
         of = sight or self.sight
-        assert of is not None
+        if of is None:  # a word that the check itself names
+            return self._told(code, hit.label, f"{hit.label}: {message}")
         place = of.seen.place(hit.loc) if isinstance(of.seen, Tree) else of.address
         return self._told(code, f"{of.address}:{hit.label}", f"{place}: {hit.label or 'the document'}: {message}")
 
@@ -84,7 +86,7 @@ class Asked:
 
     def _told(self, code: str, subject: str, message: str) -> Deviation:
         says = f" ({self.says})" if self.says else ""
-        return Deviation(code, subject, self.severity, message + says, self.fix)
+        return Deviation(code, f"{subject}#{self.name}" if self.name else subject, self.severity, message + says, self.fix)
 
 
 Run = Callable[[Asked], Iterator[Deviation | Doubt]]

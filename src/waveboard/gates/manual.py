@@ -77,7 +77,8 @@ pattern in a text.
 
 ## Kinds of check
 
-Every check may have `says` (shown with its findings) and `severity`.
+Every check may have `says` (shown with its findings), `severity`, and a `name`, which becomes part of the subject of its findings: give
+it where two checks of one kind may speak about one record.
 """
 
 

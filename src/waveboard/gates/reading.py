@@ -63,7 +63,9 @@ def _walk(value: object, steps: tuple[Step, ...], at: Hit) -> Iterator[Hit]:
             yield from _walk(value[step], rest, Hit((*at.loc, step), label, None, at.record, at.key))
         else:
             why = "the key is missing" if isinstance(value, dict) else f"what holds it is {kind_of(value)}, not a mapping"
-            yield Hit(at.loc, label, Missing(why), at.record, at.key)
+            below = [f".{one}" for one in rest if isinstance(one, str)]
+            named = label + "".join(below) if len(below) == len(rest) else label
+            yield Hit(at.loc, named, Missing(why), at.record, at.key)
 
 
 def _records(value: object, step: Each | Named, rest: tuple[Step, ...], at: Hit) -> Iterator[Hit]:

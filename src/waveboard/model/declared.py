@@ -45,13 +45,14 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class CheckSpec:
-    """One check as written. says: what it stands for, in the operator's words."""
+    """One check as written. says: what it stands for, in the operator's words. name: keeps its findings apart from another check's."""
 
     kind: str
     params: Mapping[str, object]
     says: str = ""
     severity: Severity | None = None
     place: Place | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,11 +64,15 @@ def _short(value: object) -> object:
 
 
 class Check(Own):
-    """A kind of the shelf and the kind's own parameters. says: what it stands for, shown with its findings."""
+    """A kind of the shelf and the kind's own parameters. says: what it stands for, shown with its findings.
+
+    name: part of the subject of its findings, where two checks of one kind may speak about one record.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     kind: Id
+    name: Alias | None = None
     says: Text | None = None
     severity: Level | None = None
 

@@ -25,13 +25,15 @@ def run(asked: Asked) -> Iterator[Deviation | Doubt]:
     if not known:
         yield Doubt("known", "the set it is compared with is empty, which proves nothing")
         return
+    known_in = asked.params["known"]
+    home = asked.only(str(known_in["doc"])) if isinstance(known_in, dict) and "doc" in known_in else None
     for member in members(asked, "members"):
         if isinstance(member, Doubt):
             yield member
         elif isinstance(member.word, Missing):
             yield asked.found("dangling", member.hit, f"{member.word.why}; it should name something that exists", member.sight)
         elif shown(member.word) not in known and not unsure:
-            yield asked.found("dangling", member.hit, f"{shown(member.word)} names nothing that exists", member.sight)
+            yield asked.found("dangling", member.hit, f"{shown(member.word)} names nothing that exists", member.sight or home)
 
 
 KIND = Kind(
