@@ -2,7 +2,8 @@
 """The hand of waveboard: performs the typed verbs of a signed plan on this host, journals them and can undo them.
 
 Installed as /usr/local/libexec/waveboard/wb-hand and reached only through sudo without arguments; docs/hand.md is its
-protocol. It runs no command it is given, prunes nothing, and removes a tree only if it set that tree aside itself.
+protocol. It runs no command it is given, removes a tree only if it set that tree aside itself, and an image or a build cache
+record only by the id a signed plan lists; nothing is pruned by rule.
 Standard library only, Python >= 3.9, one file on purpose: whoever owns a host can read all that may ever change it.
 """
 
@@ -23,17 +24,19 @@ import os
 import re
 import selectors
 import shutil
+import socket
 import stat
 import struct
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 VERSION = 1
 INSTALLED = "/usr/local/libexec/waveboard/wb-hand"
@@ -1017,6 +1020,15 @@ class Ctx:
         sync_directory(os.path.dirname(new))
         self.record("aside", {"path": new, "origin": old, "bytes": measured.allocated, "why": why})
 
+    def keep_aside(self, path: str, origin: str, why: str) -> None:
+        """Register a copy this step made of what it is about to replace or remove; `retire` may give it back later."""
+        status = os.lstat(at(path))
+        measured = tree_size(path).allocated
+        entry = {"kind": "path", "path": path, "volume": "", "origin": origin, "bytes": measured, "why": why, "wave": self.wave}
+        entry.update(plan=self.plan.digest, step=self.step["id"], dev=status.st_dev, ino=status.st_ino)
+        Aside.add(entry)
+        self.record("aside", {"path": path, "origin": origin, "bytes": measured, "why": why})
+
     def set_volume_aside(self, volume: str, path: str, why: str = "old-copy") -> None:
         status = os.lstat(at(path))
         measured = tree_size(path)
@@ -1446,11 +1458,34 @@ def make_directory(ctx: Ctx, path: str) -> None:
     sync_directory(os.path.dirname(path))
 
 
+def own_directory(path: str) -> None:
+    """A directory of root alone that may outlive the step: where the hand keeps what it set aside. Parents: root 0755."""
+    plain_path(path)
+    missing: list[str] = []
+    while not os.path.lexists(at(path if not missing else os.path.dirname(missing[-1]))):
+        missing.append(path if not missing else os.path.dirname(missing[-1]))
+    for one in reversed(missing):
+        os.mkdir(at(one), 0o700 if one == path else 0o755)
+        os.chmod(at(one), 0o700 if one == path else 0o755)
+        sync_directory(os.path.dirname(one))
+    status = os.lstat(at(path))
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise Refused("precondition", f"keep things in {path}", "it is not a directory that only root may write", "name another")
+
+
+def existing(path: str) -> str:
+    """The nearest directory at or above path that is there."""
+    while not os.path.lexists(at(path)):
+        path = os.path.dirname(path)
+    return path
+
+
 PROGRESS = re.compile(rb"\s*([0-9,]+)\s+([0-9]+)%")
 
 
-def copy_tree(ctx: Ctx, src: str, dst: str, *, live: bool, seconds: float) -> None:
-    """rsync src/ into dst/, which this step made; --delete reaches nothing else. live: files may vanish meanwhile (status 24)."""
+def copy_tree(ctx: Ctx, src: str, dst: str, *, live: bool, seconds: float, skip: str = "") -> None:
+    """rsync src/ into dst/, which this step made; --delete reaches nothing else. live: files may vanish meanwhile (status 24).
+    skip: a directory below src, as "/tmp/x", that is left out."""
     if not mine(ctx, dst):
         raise Refused("precondition", f"copy into {dst}", "this step did not make that directory")
     if os.stat(at(src)).st_dev == os.stat(at(dst)).st_dev and (dst + "/").startswith(src + "/"):
@@ -1469,6 +1504,7 @@ def copy_tree(ctx: Ctx, src: str, dst: str, *, live: bool, seconds: float) -> No
 
     ctx.latest = 0  # type: ignore[attr-defined]
     flags = ["-aHAXSx", "--numeric-ids", "--delete", "--delete-excluded", "--info=progress2", "--no-inc-recursive", "--outbuf=L"]
+    flags += [f"--exclude={skip}"] if skip else []
     ran = run(["rsync", *flags, at(src) + "/", at(dst) + "/"], seconds=seconds, check=False, watch=watch)
     if ran.code not in ((0, 24) if live else (0,)):
         code = "no-space" if "No space left" in ran.said else "tool-failed"
@@ -1483,7 +1519,7 @@ def match_directory_times(src: str, dst: str) -> None:
     top, there = os.fsencode(at(src)), os.fsencode(at(dst))
     for directory, _, _ in os.walk(top, topdown=False):
         status, copy = os.lstat(directory), there + directory[len(top) :]
-        if os.lstat(copy).st_mtime_ns != status.st_mtime_ns:
+        if os.path.lexists(copy) and os.lstat(copy).st_mtime_ns != status.st_mtime_ns:
             os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
 
 
@@ -1498,8 +1534,15 @@ class Manifest:
     """
 
     def __init__(
-        self, path: str, *, known: Known | None = None, since_ns: int = 0, tick: Callable[[int], None] | None = None
+        self,
+        path: str,
+        *,
+        known: Known | None = None,
+        since_ns: int = 0,
+        tick: Callable[[int], None] | None = None,
+        skip: str = "",
     ) -> None:
+        self.skip = os.fsencode(skip.strip("/"))
         self.root = os.fsencode(at(path))
         self.known = known or {}
         self.since_ns = since_ns
@@ -1529,7 +1572,8 @@ class Manifest:
             yield self.line(path, name, status)
             if stat.S_ISDIR(status.st_mode):
                 children = sorted(os.listdir(path), reverse=True)
-                waiting += [(path + b"/" + child, child if name == b"." else name + b"/" + child) for child in children]
+                below = [(path + b"/" + child, child if name == b"." else name + b"/" + child) for child in children]
+                waiting += [one for one in below if one[1] != self.skip]
 
     def line(self, path: bytes, name: bytes, status: os.stat_result) -> bytes:
         kind = stat.S_IFMT(status.st_mode)
@@ -1612,7 +1656,7 @@ def read_ahead(ctx: Ctx, src: str, dst: str) -> Proof:
     return Proof(sides[0].seen, sides[1].seen, since)
 
 
-def prove_equal(ctx: Ctx, src: str, dst: str, name: str, proof: Proof | None = None) -> Json:
+def prove_equal(ctx: Ctx, src: str, dst: str, name: str, proof: Proof | None = None, skip: str = "") -> Json:
     """Both manifests, taken now with writers stopped, are equal line by line. Raises: Refused(not-equal) naming differences."""
     proof = proof or Proof()
     total, done, begun = tree_size(src).apparent * 2, [0], time.monotonic()
@@ -1622,8 +1666,8 @@ def prove_equal(ctx: Ctx, src: str, dst: str, name: str, proof: Proof | None = N
         rate = done[0] / max(0.2, time.monotonic() - begun)
         ctx.progress(bytes_done=done[0], bytes_total=total, rate=int(rate), message="comparing both copies")
 
-    left = Manifest(src, known=proof.src, since_ns=proof.since_ns, tick=tick)
-    right = Manifest(dst, known=proof.dst, since_ns=proof.since_ns, tick=tick)
+    left = Manifest(src, known=proof.src, since_ns=proof.since_ns, tick=tick, skip=skip)
+    right = Manifest(dst, known=proof.dst, since_ns=proof.since_ns, tick=tick, skip=skip)
     one, two = (f"{ctx.plan.directory}/manifests/{ctx.step['id']}-{name}-{side}.gz" for side in ("src", "dst"))
     _both([left, right], lambda side: side.write(one if side is left else two))
     if left.digest != right.digest:
@@ -1813,6 +1857,43 @@ def revert(digest: str, name: str, fence: int) -> int:
 
 def docker(*argv: str, seconds: float = 120, check: bool = True, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Ran:
     return run(["docker", *argv], seconds=seconds, check=check, stdin=stdin, env=env)
+
+
+class Engine(http.client.HTTPConnection):
+    """dockerd by its own socket: what the command line cannot ask for one thing by its id."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(at("/var/run/docker.sock"))
+
+
+def engine(method: str, path: str, query: Mapping[str, str] | None = None, *, seconds: float = 120) -> tuple[int, Any]:
+    """Status and JSON of one request. Raises: Refused when the engine does not answer."""
+    cannot = f"ask the engine {method} {path}"
+    if not active("docker.service"):
+        raise Refused("precondition", cannot, "docker does not run", "start docker, then look again")
+    with contextlib.closing(Engine("docker", timeout=seconds)) as link:
+        try:
+            link.request(method, path + (f"?{urlencode(query)}" if query else ""), headers={"Content-Length": "0"})
+            response = link.getresponse()
+            raw = response.read(MAX_OUTPUT + 1)
+            if len(raw) > MAX_OUTPUT:
+                raise Refused("tool-failed", cannot, f"it answered more than {MAX_OUTPUT} bytes")
+            return response.status, json.loads(raw) if raw.strip() else None
+        except (OSError, http.client.HTTPException, ValueError) as why:
+            raise Refused("tool-failed", cannot, f"{type(why).__name__}: {why}") from None
+
+
+def asked(path: str, query: Mapping[str, str] | None = None) -> Any:
+    status, body = engine("GET", path, query)
+    if status != 200:
+        raise Refused("tool-failed", f"ask the engine for {path}", said_by(status, body))
+    return body
+
+
+def said_by(status: int, body: Any) -> str:
+    return f"it answered {status}: {str((body or {}).get('message', '') if isinstance(body, dict) else '')[:600]}"
 
 
 def docker_root() -> str | None:
@@ -4047,8 +4128,8 @@ class Retire(Verb):
             return entry  # gone already: an earlier attempt removed it
         plain_path(path)
         status = os.lstat(at(path))
-        if not stat.S_ISDIR(status.st_mode) or status.st_ino != entry["ino"]:
-            raise Refused("refused", cannot, "it is not the directory that was set aside")
+        if not (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)) or status.st_ino != entry["ino"]:
+            raise Refused("refused", cannot, "it is not the directory or file that was set aside")
         record = history(Journal().entries()).get(entry["plan"], PlanRecord())
         state = record.step(entry["step"]).state
         if state not in ("applied", "undone"):  # undone and still aside: what was written since was carried back beside it
@@ -4080,7 +4161,10 @@ class Retire(Verb):
             ctx.phase("remove", path=entry["path"], volume=entry["volume"], bytes=entry["bytes"])
             if entry["kind"] == "path":
                 if os.path.lexists(at(entry["path"])):
-                    shutil.rmtree(at(entry["path"]))
+                    if stat.S_ISDIR(os.lstat(at(entry["path"])).st_mode):
+                        shutil.rmtree(at(entry["path"]))
+                    else:
+                        os.unlink(at(entry["path"]))
                     sync_directory(os.path.dirname(entry["path"]))
             elif volume_path(entry["volume"]) is not None:
                 docker("volume", "rm", entry["volume"])
@@ -4098,6 +4182,649 @@ class Retire(Verb):
         return verdict({f"{what} is gone": good for what, good in gone.items()}, not any(gone.values()))
 
 
+# ---------------------------------------------------------------------------------------------- write surfaces
+
+
+class Layer(NamedTuple):
+    """A container's own writable layer and the layers below it, topmost first, as directories of this host."""
+
+    upper: str
+    lower: tuple[str, ...]
+
+
+def layer_of(container: Json) -> Layer:
+    """Raises: Refused where docker does not keep layers as plain directories."""
+    graph = container.get("GraphDriver") or {}
+    told = graph.get("Data") or {}
+    if graph.get("Name") != "overlay2" or not told.get("UpperDir"):
+        cannot = f"reach the writable layer of {name_of(container)}"
+        raise Refused("precondition", cannot, f"its storage driver is {graph.get('Name') or 'not told'}, not overlay2")
+    return Layer(str(told["UpperDir"]), tuple(one for one in str(told.get("LowerDir") or "").split(":") if one))
+
+
+def inside_layers(layer: Layer, path: str, cannot: str) -> str:
+    """The one directory whose content is all a container sees at path. Raises: Refused when layers are mixed there."""
+    found = []
+    for root in (layer.upper, *layer.lower):
+        grown = root
+        for part in path.strip("/").split("/"):
+            grown += "/" + part
+            if os.path.islink(at(grown)):
+                raise Refused("precondition", cannot, f"{path} leads through a symbolic link in the container")
+        if os.path.lexists(at(root + path)):
+            if not os.path.isdir(at(root + path)):
+                raise Refused("precondition", cannot, f"{path} is no directory in the container")
+            if root != layer.upper and os.listdir(at(root + path)):
+                raise Refused("precondition", cannot, f"the image itself keeps files at {path}", "a bind mount would hide them")
+            found.append(root + path)
+    if not found:
+        raise Refused("precondition", cannot, f"the container has no {path}")
+    return found[0]
+
+
+class SurfaceGovern(ComposeService):
+    """A directory that a container writes in its own layer becomes a bind mount.
+
+    A container that is made anew loses its layer. Here the whole layer is first copied aside, proven equal and registered, and
+    the new container begins with it: only the governed directory moves, and nothing else the application wrote is lost.
+    """
+
+    keys = {
+        **{key: check for key, check in COMPOSE_KEYS.items() if key != "writers"},
+        "dst": is_path,
+        "dst_mount": or_null(MOUNT),  # null: the directory lies on the root filesystem
+    }
+
+    def uses(self, args: Json, where: str) -> bool:
+        found = inspect(args["container"])
+        mount = mounted_at(found, args["data_path"]) if found else None
+        if where == "dst":
+            return mount is not None and mount["Type"] == "bind" and mount["Source"] == args["dst"]
+        return found is not None and mount is None
+
+    def kept_layer(self, ctx: Ctx, what: str = "layer") -> str:
+        return f"{ctx.args['dst']}.wb-{what}-{ctx.short}"
+
+    def do(self, ctx: Ctx) -> Json:
+        args, facts = ctx.args, {}
+        if not self.switched(ctx):
+            facts = self._copy_and_switch(ctx)
+        ctx.phase("recreate")
+        self._recreate(ctx, "filled", self.kept_layer(ctx), "dst")
+        ctx.up()
+        ctx.phase("verify")
+        demand_well([args["container"]], ctx.notes.get("healthy") or [])
+        return {**facts, "dst": args["dst"], "layer": self.kept_layer(ctx)}
+
+    def _copy_and_switch(self, ctx: Ctx) -> Json:
+        args, dst, kept = ctx.args, ctx.args["dst"], self.kept_layer(ctx)
+        ctx.phase("preflight")
+        container = self._preflight(ctx)
+        self._refuse_other_image(args, container["Image"])
+        layer = layer_of(container)
+        src = inside_layers(layer, args["data_path"], f"govern {args['data_path']} of {args['container']}")
+        self._demand_place(args)
+        if not mine(ctx, dst):
+            demand_space(src, existing(dst))
+            demand_space(layer.upper, existing(dst))
+        make_directory(ctx, dst)
+        ctx.phase("copy")
+        copy_tree(ctx, src, dst, live=True, seconds=ctx.step["limit_s"])
+        ctx.phase("stop")
+        were_healthy = ctx.notes.get("healthy") or healthy([args["container"]])
+        ctx.note(container=container["Id"], image=container["Image"], healthy=were_healthy)
+        ctx.down()
+        self.hold_down(ctx, container)
+        stop_container(args["container"], "other")
+        src = inside_layers(layer, args["data_path"], f"govern {args['data_path']}")  # the first write may have come meanwhile
+        ctx.phase("final-copy")
+        copy_tree(ctx, src, dst, live=False, seconds=ctx.step["limit_s"])
+        ctx.phase("prove")
+        proven = prove_equal(ctx, src, dst, "do")
+        ctx.phase("keep")
+        self._keep_layer(ctx, layer.upper, kept, "layer-copy")
+        ctx.note(manifest=proven["manifest"])
+        ctx.phase("switch", **proven)
+        self.switch(ctx)
+        return {**proven, "files": count_files(dst)}
+
+    def _preflight(self, ctx: Ctx) -> Json:
+        """The container is the planned compose service, nothing covers the path, and the new file changes only its volumes."""
+        args, cannot = ctx.args, f"govern {ctx.args['data_path']} of {ctx.args['container']}"
+        container = demand_container(args["container"])
+        if not container["State"]["Running"]:
+            if "restart" not in ctx.notes:  # else an earlier attempt was cut off after the stop
+                raise Refused("precondition", cannot, "it is not running", "start it and see that it works first")
+            start_containers([args["container"]])
+        self.demand_labels(args, container, cannot)
+        if not self.uses(args, "source"):
+            raise Refused("precondition", cannot, f"at {args['data_path']} it mounts {mounted_at(container, args['data_path'])}")
+        before, after = self.trial(ctx)
+        for one in (before, after):
+            one["services"][args["service"]].pop("volumes", None)
+        if before != after:
+            raise Refused("precondition", cannot, "the new compose file changes more than this service's volumes", "plan again")
+        return container
+
+    def _refuse_other_image(self, args: Json, image: str) -> None:
+        """A layer fits only the image it was written on; compose takes whatever image has the name now."""
+        named = str(self.rendered(args, args["compose_file"])["services"][args["service"]].get("image") or "")
+        ran = docker("image", "inspect", "--format", "{{.Id}}", named, check=False)
+        if ran.code != 0 or ran.text.strip() != image:
+            because = f"{named or 'its service'} is no longer the image {args['container']} runs"
+            raise Refused("precondition", f"recreate {args['container']}", because, "deploy that image first, then plan again")
+
+    def _demand_place(self, args: Json) -> None:
+        if args["dst_mount"] is not None:
+            demand_mount(args["dst_mount"], args["dst"])
+            return
+        plain_path(args["dst"])
+        if os.lstat(at(existing(args["dst"]))).st_dev != os.stat(at("/")).st_dev:
+            raise Refused("precondition", f"use {args['dst']}", "it is not on the root filesystem, as the plan says")
+
+    def _keep_layer(self, ctx: Ctx, upper: str, kept: str, why: str) -> None:
+        make_directory(ctx, kept)
+        copy_tree(ctx, upper, kept, live=False, seconds=ctx.step["limit_s"])
+        prove_equal(ctx, upper, kept, why)
+        ctx.keep_aside(kept, upper, why)
+
+    def _recreate(self, ctx: Ctx, done: str, layer: str, side: str) -> None:
+        """A container as the compose file says, with `layer` (but for the governed directory) as its own; then start it."""
+        args, name = ctx.args, ctx.args["container"]
+        self.up(args, "--no-start")
+        fresh = demand_container(name)
+        if not self.uses(args, side):
+            raise Refused(
+                "not-equal", f"make {name} anew", f"at {args['data_path']} it has {mounted_at(fresh, args['data_path'])}"
+            )
+        if ctx.notes.get(done) != fresh["Id"]:
+            if fresh["State"]["Running"] or fresh["Id"] == ctx.notes.get("container"):
+                raise Refused("not-equal", f"make {name} anew", "compose left the old container, or somebody started the new one")
+            self._fill(ctx, fresh, layer, side)
+            ctx.note(**{done: fresh["Id"]})
+        start_containers([name])
+
+    def _fill(self, ctx: Ctx, fresh: Json, layer: str, side: str) -> None:
+        upper, path = layer_of(fresh).upper, ctx.args["data_path"]
+        status = os.lstat(at(upper))
+        ctx.note(made={**ctx.notes.get("made", {}), upper: [status.st_dev, status.st_ino]})
+        copy_tree(ctx, layer, upper, live=False, seconds=ctx.step["limit_s"], skip=path)
+        prove_equal(ctx, layer, upper, f"fill-{side}", skip=path)
+        if side == "source":  # the way back: what lies in the mounted directory now belongs in the layer again
+            make_directory(ctx, upper + path)
+            copy_tree(ctx, ctx.args["dst"], upper + path, live=False, seconds=ctx.step["limit_s"])
+            prove_equal(ctx, ctx.args["dst"], upper + path, "undo")
+
+    def undo(self, ctx: Ctx) -> Json:
+        args, name = ctx.args, ctx.args["container"]
+        ctx.phase("look")
+        before, found = self.demand_file(ctx), inspect(name)
+        untouched = found is not None and found["Id"] == ctx.notes.get("container", found["Id"])
+        if not untouched and "undo_layer" not in ctx.notes:
+            self._refuse_other_image(args, ctx.notes["image"])
+            self._stop_and_keep(ctx, found)
+        ctx.phase("restore")
+        ctx.down()
+        if self.switched(ctx):
+            swap(args["compose_file"], sha_of(read_bytes(args["compose_file"])), before)
+        ctx.phase("start")
+        if untouched:
+            self.start_unchanged(ctx)
+        else:
+            self._recreate(ctx, "refilled", ctx.notes["undo_layer"], "source")
+        ctx.up()
+        ctx.phase("verify")
+        if not self.uses(args, "source"):
+            raise Refused("not-equal", f"verify {name}", f"something is mounted at {args['data_path']}")
+        demand_well([name], ctx.notes.get("healthy") or [])
+        ctx.phase("keep")
+        return {"left": ctx.retire_undone(args["dst"]), "recreated": not untouched}
+
+    def _stop_and_keep(self, ctx: Ctx, found: Json | None) -> None:
+        """What the new container wrote into its own layer since goes back as well; before it was filled, the kept layer does."""
+        layer = self.kept_layer(ctx)
+        ctx.phase("stop")
+        ctx.down()
+        if found is not None and found["Id"] == ctx.notes.get("filled"):
+            upper = layer_of(found).upper
+            demand_space(upper, existing(ctx.args["dst"]), 1.05, 64 << 20, "a twentieth more than its size and 64 MiB")
+            docker("update", "--restart", "no", ctx.args["container"])
+            stop_container(ctx.args["container"], "other")
+            layer = self.kept_layer(ctx, "undo-layer")
+            self._keep_layer(ctx, upper, layer, "undo-layer-copy")
+        ctx.note(undo_layer=layer)
+
+    def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
+        args = ctx.args
+        found = inspect(args["container"])
+        running = bool(found and found["State"]["Running"])
+        facts = {
+            "the compose file is the planned one": self.switched(ctx),
+            f"{args['container']} mounts {args['dst']}": self.uses(args, "dst"),
+            f"{args['container']} runs": running,
+        }
+        begun = self.switched(ctx) or os.path.lexists(at(args["dst"]))
+        return verdict(facts, not begun and running and self.uses(args, "source"))
+
+
+def count_files(path: str) -> int:
+    return sum(len(files) for _, _, files in os.walk(at(path)))
+
+
+class TmpAside(Verb):
+    """Large files nobody owns leave the host's /tmp: renamed, each by its name, into a directory of root's. Nothing is removed."""
+
+    keys = {
+        "files": list_of(shape({"path": word(r"/tmp(/[A-Za-z0-9._@+:%=,-]+){1,2}"), "bytes": integer(0, 1 << 60)}), 500),
+        "to": is_path,
+    }
+
+    def judge(self, step: Json) -> None:
+        super().judge(step)
+        names = [self._name(one["path"]) for one in step["args"]["files"]]
+        dots = any(part in (".", "..") for one in step["args"]["files"] for part in one["path"].split("/"))
+        if dots or len(set(names)) != len(names):
+            raise Refused("bad-request", f"accept step {step['id']!r}", "two files are, or would become, the same")
+
+    def _name(self, path: str) -> str:
+        return path[len("/tmp/") :].replace("/", "+")
+
+    def aside(self, ctx: Ctx, path: str) -> str:
+        return ctx.aside_name(f"{ctx.args['to']}/{self._name(path)}")
+
+    def prepare(self, ctx: Ctx) -> Json:
+        for one in ctx.args["files"]:
+            self._look(ctx, one)
+        return {"back": {self.aside(ctx, one["path"]): one["path"] for one in ctx.args["files"]}}
+
+    def _look(self, ctx: Ctx, one: Json) -> bool:
+        """Whether it is still to be moved. Raises: Refused unless it is the planned file, whole and at rest."""
+        path, cannot = one["path"], f"set {one['path']} aside"
+        if os.path.lexists(at(self.aside(ctx, path))):
+            if path in ctx.notes.get("moving", {}):
+                return False
+            raise Refused("precondition", cannot, f"{self.aside(ctx, path)} exists already")
+        plain_path(path)
+        try:
+            status = os.lstat(at(path))
+        except FileNotFoundError:
+            raise Refused("changed", cannot, "it is not there any more", "plan again") from None
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or status.st_size != one["bytes"]:
+            raise Refused("changed", cannot, f"it is no longer the one file of {one['bytes']} bytes the plan names", "plan again")
+        if status.st_dev != os.stat(at(existing(ctx.args["to"]))).st_dev:
+            because = f"{ctx.args['to']} is on another filesystem: a move would be a copy and a removal"
+            raise Refused("precondition", cannot, because, "name a directory on the filesystem of /tmp")
+        users = open_by(status)
+        if users:
+            raise Refused("refused", cannot, f"{', '.join(users[:3])} has it open", "settle who writes it, then plan again")
+        return True
+
+    def do(self, ctx: Ctx) -> Json:
+        moved = []
+        ctx.phase("look")
+        waiting = [one["path"] for one in ctx.args["files"] if self._look(ctx, one)]
+        own_directory(ctx.args["to"])
+        for path in waiting:
+            new, status = self.aside(ctx, path), os.lstat(at(path))
+            ctx.phase("aside", path=path, to=new)
+            ctx.note(moving={**ctx.notes.get("moving", {}), path: [status.st_dev, status.st_ino]})
+            move_between(path, new)
+            if not self._ours(ctx, path, new):
+                move_between(new, path)
+                raise Refused("changed", f"set {path} aside", "another file took its name in that moment", "plan again")
+            ctx.keep_aside(new, path, "tmp-file")
+        for one in ctx.args["files"]:
+            new = self.aside(ctx, one["path"])
+            if Aside.find(path=new) is None:  # killed between the rename and the register
+                ctx.keep_aside(new, one["path"], "tmp-file")
+            moved.append({"from": one["path"], "to": new, "bytes": one["bytes"]})
+        return {"moved": moved}
+
+    def _ours(self, ctx: Ctx, path: str, place: str) -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            status = os.lstat(at(place))
+            return bool(ctx.notes.get("moving", {}).get(path) == [status.st_dev, status.st_ino])
+        return False
+
+    def undo(self, ctx: Ctx) -> Json:
+        back = []
+        ctx.phase("back")
+        for path in ctx.notes.get("moving", {}):
+            new = self.aside(ctx, path)
+            if self._ours(ctx, path, path):
+                continue
+            if not self._ours(ctx, path, new):
+                raise Refused("not-undoable", f"put {path} back", f"{new} is not what was set aside", "look at it by hand")
+            if os.path.lexists(at(path)):
+                raise Refused("changed", f"put {path} back", "something new is there", "move it away by hand, then undo again")
+            move_between(new, path)
+            entry = Aside.find(path=new)
+            if entry:
+                Aside.mark(entry["id"], "restored")
+            ctx.record("restored", {"path": new, "volume": None, "origin": path})
+            back.append(path)
+        return {"back": back}
+
+    def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
+        paths = [one["path"] for one in ctx.args["files"]]
+        facts = {f"{path} is set aside": self._ours(ctx, path, self.aside(ctx, path)) for path in paths}
+        return verdict(facts, not any(facts.values()) and all(os.path.lexists(at(path)) for path in paths))
+
+
+def move_between(old: str, new: str) -> None:
+    """rename(2) between two directories held open, so that nobody can swap a directory of /tmp for a link meanwhile."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    held: list[int] = []
+    try:
+        for path in (old, new):
+            parts = os.path.dirname(path).strip("/").split("/")
+            grown = os.open(at("/"), flags)
+            for part in parts:
+                held.append(grown)
+                grown = os.open(part, flags, dir_fd=grown)
+            held.append(grown)
+            if path == old:
+                source = grown
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(new.rpartition("/")[2], dir_fd=held[-1], follow_symlinks=False)
+            raise Refused("changed", f"rename {old}", f"{new} exists already")
+        os.rename(old.rpartition("/")[2], new.rpartition("/")[2], src_dir_fd=source, dst_dir_fd=held[-1])
+        os.fsync(source)
+        os.fsync(held[-1])
+    finally:
+        for handle in held:
+            os.close(handle)
+
+
+def open_by(status: os.stat_result) -> list[str]:
+    """Processes that have this very file open, as "pid name"."""
+    found = []
+    for pid in (one for one in os.listdir("/proc") if one.isdigit() and int(one) != os.getpid()):
+        with contextlib.suppress(OSError):
+            for one in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    seen = os.stat(f"/proc/{pid}/fd/{one}")
+                    if (seen.st_dev, seen.st_ino) == (status.st_dev, status.st_ino):
+                        found.append(f"{pid} {text_of_real(f'/proc/{pid}/comm')}")
+                        break
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- images and build cache
+
+TAG = word(r"[a-z0-9][A-Za-z0-9._/:-]{0,250}:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+PULLABLE = word(r"[a-z0-9][A-Za-z0-9._/:-]{0,250}@sha256:[0-9a-f]{64}")
+
+
+def images_now() -> dict[str, list[str]]:
+    """Every image the engine shows: id -> its tags, sorted."""
+    listed = asked("/images/json")
+    return {one["Id"]: sorted(tag for tag in one["RepoTags"] or [] if tag != "<none>:<none>") for one in listed}
+
+
+def saved_images(path: str) -> dict[str, list[str]]:
+    """What an archive of `docker image save` holds, each layer's bytes checked against the image: id -> tags. Raises: Refused."""
+    digests: dict[str, str] = {}
+    small: dict[str, bytes] = {}
+    with tarfile.open(at(path), "r:") as archive:
+        for member in archive:
+            if member.issym():  # older engines share a layer by a link
+                digests[member.name] = "link:" + os.path.normpath(f"{os.path.dirname(member.name)}/{member.linkname}")
+                continue
+            file = archive.extractfile(member) if member.isfile() else None
+            whole = hashlib.sha256()
+            while file is not None and (chunk := file.read(1 << 20)):
+                whole.update(chunk)
+                if member.size <= 4 << 20:
+                    small[member.name] = small.get(member.name, b"") + chunk
+            digests[member.name] = "sha256:" + whole.hexdigest()
+    held = {}
+    for one in json.loads(small.get("manifest.json") or b"[]"):
+        layers = [digests.get(name, "") for name in one["Layers"]]
+        layers = [digests.get(found[5:], "") if found.startswith("link:") else found for found in layers]
+        if layers == json.loads(small[one["Config"]])["rootfs"]["diff_ids"]:
+            held[digests[one["Config"]]] = sorted(one["RepoTags"] or [])
+    return held
+
+
+def hash_of(path: str) -> str:
+    return "sha256:" + hash_file(os.fsencode(at(path)))
+
+
+class ImageRemove(Verb):
+    """Exactly the listed images, each by its id and never by force; saved to one proven archive first where the plan says so."""
+
+    keys = {
+        "images": list_of(
+            shape({"id": word(DIGEST), "tags": list_of(TAG, 64), "digests": list_of(PULLABLE, 64), "bytes": integer(0, 1 << 60)}),
+            500,
+        ),
+        "save_to": or_null(is_path),
+    }
+
+    def judge(self, step: Json) -> None:
+        images, cannot = step["args"]["images"], f"accept step {step['id']!r}"
+        if not images or step["deletes"] != [f"image:{one['id']}" for one in images]:
+            raise Refused("bad-request", cannot, "its deletes are not exactly its images")
+        honest = "compensable" if all(one["digests"] for one in images) else "none"
+        honest = "restorable" if step["args"]["save_to"] else honest
+        if step["reversibility"] != honest:
+            raise Refused("bad-request", cannot, f"it calls itself {step['reversibility']}; what it removes is {honest}")
+
+    def archive(self, ctx: Ctx) -> str:
+        return ctx.aside_name(f"{ctx.args['save_to']}/images") + ".tar"
+
+    def _check(self, one: Json, now: Mapping[str, list[str]], used: Mapping[str, str], touched: bool) -> None:
+        """Raises: Refused unless a listed image that is there is the planned one and free."""
+        cannot, tags = f"remove image {one['id']}", now[one["id"]]
+        if one["id"] in used:
+            raise Refused("refused", cannot, f"container {used[one['id']]} uses it", "plan again: what is in use stays")
+        if tags != sorted(one["tags"]) and not (touched and set(tags) <= set(one["tags"])):
+            raise Refused("changed", cannot, f"its tags are {', '.join(tags) or 'none'} now, not as planned", "plan again")
+
+    def _free(self, ctx: Ctx) -> dict[str, list[str]]:
+        """The images now, after every listed one was found as planned, or gone. Raises: Refused."""
+        now = images_now()
+        used = {one["Image"]: f"{name_of(one)} ({one['State']['Status']})" for one in containers()}
+        for one in ctx.args["images"]:
+            if one["id"] in now:
+                self._check(one, now, used, one["id"] in ctx.notes.get("removing", []))
+        return now
+
+    def prepare(self, ctx: Ctx) -> Json:
+        now = self._free(ctx)
+        if ctx.args["save_to"] and "saved" not in ctx.notes:
+            self._demand_room(ctx)
+        there = [one for one in ctx.args["images"] if one["id"] in now]
+        return {"images": there, "archive": self.archive(ctx) if ctx.args["save_to"] else None}
+
+    def _demand_room(self, ctx: Ctx) -> None:
+        place = existing(ctx.args["save_to"])
+        there = os.statvfs(at(place))
+        free, need = there.f_bavail * there.f_frsize, int(1.05 * sum(one["bytes"] for one in ctx.args["images"])) + (256 << 20)
+        if need > free:
+            because = f"{place} has {free} bytes free; the archive needs {need} (a twentieth more than the images and 256 MiB)"
+            raise Refused("no-space", f"save images to {ctx.args['save_to']}", because, "name a directory with more room")
+
+    def do(self, ctx: Ctx) -> Json:
+        ctx.phase("look")
+        now = self._free(ctx)
+        ctx.note(before=ctx.notes.get("before") or now)
+        there = [one for one in ctx.args["images"] if one["id"] in now]
+        if ctx.args["save_to"] and there and "saved" not in ctx.notes:
+            ctx.phase("save", path=self.archive(ctx))
+            self._save(ctx, there)
+        if "saved" in ctx.notes and Aside.find(path=self.archive(ctx)) is None:
+            ctx.keep_aside(self.archive(ctx), "docker images", "saved-images")
+        ctx.phase("remove", images=[one["id"] for one in there])
+        for one in there:
+            self._remove(ctx, one)
+        ctx.phase("verify")
+        after, listed = images_now(), {one["id"] for one in ctx.args["images"]}
+        if left := sorted(listed & set(after)):
+            raise Refused("not-equal", "see the images gone", f"{', '.join(left)} came back")
+        before = ctx.notes["before"]
+        facts = {"before": sorted(before), "removed": sorted(ctx.notes.get("removing", [])), "after": sorted(after)}
+        gone_already = sorted(listed - set(ctx.notes.get("removing", [])))
+        return {**facts, "gone_already": gone_already, "saved": ctx.notes.get("saved")}
+
+    def _save(self, ctx: Ctx, there: Sequence[Json]) -> None:
+        """One archive of them all, written beside its place, read back and compared with the images, then named."""
+        path = self.archive(ctx)
+        part = path + ".part"
+        own_directory(ctx.args["save_to"])
+        if os.path.lexists(at(path)):
+            os.rename(at(path), at(part))  # its name is this plan's own: an attempt that was cut off before it said so
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(at(part))
+        names = [name for one in there for name in (one["tags"] or [one["id"]])]
+        docker("image", "save", "-o", at(part), *names, seconds=ctx.step["limit_s"])
+        handle = os.open(at(part), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fchmod(handle, 0o600)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        held = saved_images(part)
+        wrong = [one["id"] for one in there if held.get(one["id"]) != sorted(one["tags"])]
+        if wrong:
+            raise Refused("not-equal", f"prove {part}", f"it does not hold {', '.join(wrong)} whole, with their tags")
+        digest, status = hash_of(part), os.lstat(at(part))
+        os.rename(at(part), at(path))
+        sync_directory(ctx.args["save_to"])
+        ctx.note(saved={"path": path, "sha256": digest, "bytes": status.st_size, "images": sorted(held)})
+
+    def _remove(self, ctx: Ctx, one: Json) -> None:
+        self._free(ctx)
+        ctx.note(removing=sorted({*ctx.notes.get("removing", []), one["id"]}))
+        said: list[Json] = []
+        for name in [*images_now().get(one["id"], [])[1:], one["id"]]:  # by its id goes only what has one name left
+            if name != one["id"] and asked(f"/images/{quote(name, safe='/:')}/json")["Id"] != one["id"]:
+                raise Refused("changed", f"remove image {one['id']}", f"{name} names another image now", "plan again")
+            status, body = engine("DELETE", f"/images/{quote(name, safe='/:')}", {"force": "0", "noprune": "1"}, seconds=600)
+            if status != 200:
+                raise Refused("refused", f"remove image {one['id']}", said_by(status, body), "plan again: what is in use stays")
+            said += body or []
+        ctx.record("removed", {"image": one["id"], "tags": one["tags"], "bytes": one["bytes"], "engine": said[:200]})
+
+    def undo(self, ctx: Ctx) -> Json:
+        ctx.phase("look")
+        wanted = [one for one in ctx.args["images"] if one["id"] in ctx.notes.get("removing", [])]
+        now = images_now()
+        missing = [one for one in wanted if one["id"] not in now]
+        holders = {tag: one for one, tags in now.items() for tag in tags}
+        newer = {tag: holders[tag] for one in wanted for tag in one["tags"] if holders.get(tag, one["id"]) != one["id"]}
+        if missing and "saved" in ctx.notes:
+            ctx.phase("load", **ctx.notes["saved"])
+            self._load(ctx)
+        for one in missing if "saved" not in ctx.notes else []:
+            ctx.phase("pull", image=one["id"])
+            if not one["digests"]:
+                raise Refused("not-undoable", f"bring image {one['id']} back", "it was not saved and no registry has it")
+            docker("pull", "--quiet", one["digests"][0], seconds=ctx.step["limit_s"])
+        ctx.phase("verify")
+        after = images_now()
+        if lost := [one["id"] for one in wanted if one["id"] not in after]:
+            raise Refused("not-equal", "bring the images back", f"{', '.join(lost)} did not come back under that id")
+        for one in wanted:
+            for tag in one["tags"]:
+                docker("image", "tag", newer.get(tag, one["id"]), tag)  # a name given to a newer image since stays with it
+        after = images_now()
+        return {"restored": sorted(one["id"] for one in wanted), "after": sorted(after), "names_kept_by_newer": newer}
+
+    def _load(self, ctx: Ctx) -> None:
+        saved = ctx.notes["saved"]
+        cannot = f"load {saved['path']}"
+        plain_path(saved["path"])
+        if not os.path.lexists(at(saved["path"])):
+            raise Refused("not-undoable", cannot, "it is gone (retired, or removed by somebody)")
+        if hash_of(saved["path"]) != saved["sha256"]:
+            raise Refused("not-undoable", cannot, "its bytes are not what was saved", "somebody changed it; look at it by hand")
+        docker("image", "load", "--quiet", "--input", at(saved["path"]), seconds=ctx.step["limit_s"])
+
+    def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
+        now, images = images_now(), ctx.args["images"]
+        gone = {f"image {one['id']} is gone": one["id"] not in now for one in images}
+        as_planned = [one["id"] in now and set(one["tags"]) <= {*now[one["id"]], *self._elsewhere(now, one)} for one in images]
+        return verdict(gone, all(as_planned))
+
+    def _elsewhere(self, now: Mapping[str, list[str]], one: Json) -> set[str]:
+        return {tag for other, tags in now.items() if other != one["id"] for tag in tags}
+
+
+class CacheRemove(Verb):
+    """Exactly the listed records of the build cache, one request a record. Nothing brings a record back but the next build."""
+
+    keys = {"records": list_of(word("[a-z0-9]{10,64}"), 1000)}
+
+    def judge(self, step: Json) -> None:
+        records, cannot = step["args"]["records"], f"accept step {step['id']!r}"
+        if not records or len(set(records)) != len(records) or step["deletes"] != [f"build-cache:{one}" for one in records]:
+            raise Refused("bad-request", cannot, "its deletes are not exactly its records")
+        if step["reversibility"] not in ("compensable", "none"):
+            raise Refused("bad-request", cannot, f"it calls itself {step['reversibility']}; a record never comes back")
+
+    def _now(self) -> dict[str, Json]:
+        return {one["ID"]: one for one in asked("/system/df", {"type": "build-cache"}).get("BuildCache") or []}
+
+    def _free(self, ctx: Ctx) -> dict[str, Json]:
+        """The records now, after no listed one was found in use or below an unlisted one. Raises: Refused."""
+        now, listed = self._now(), set(ctx.args["records"])
+        for name, one in now.items():
+            if name in listed and one.get("InUse"):
+                raise Refused("refused", f"remove cache record {name}", "a build uses it", "wait for the build, then plan again")
+            for parent in one.get("Parents") or one.get(" Parents") or []:  # engine 26 spells the key with a space before it
+                if parent in listed and name not in listed:
+                    because = f"{name}, which the plan does not list, was built on it since"
+                    raise Refused("changed", f"remove cache record {parent}", because, "plan again")
+        return now
+
+    def prepare(self, ctx: Ctx) -> Json:
+        now = self._free(ctx)
+        there = [one for one in ctx.args["records"] if one in now]
+        return {"records": there, "undo": "none of them comes back; the next build makes what it needs"}
+
+    def do(self, ctx: Ctx) -> Json:
+        ctx.phase("look")
+        now = self._free(ctx)
+        ctx.note(before=ctx.notes.get("before") or sorted(now))
+        ctx.phase("remove")
+        for name in ctx.args["records"]:
+            if name in now:
+                ctx.note(removing=sorted({*ctx.notes.get("removing", []), name}))
+                self._remove(ctx, name)
+        ctx.phase("verify")
+        after, listed = self._now(), set(ctx.args["records"])
+        if left := sorted(listed & set(after)):
+            raise Refused("not-equal", "see the records gone", f"the engine keeps {', '.join(left[:5])}")
+        gone_already = sorted(listed - set(ctx.notes.get("removing", [])))
+        facts = {"before": ctx.notes["before"], "removed": sorted(ctx.notes.get("removing", [])), "after": sorted(after)}
+        return {**facts, "gone_already": gone_already}
+
+    def _remove(self, ctx: Ctx, name: str) -> None:
+        """The engine's prune with a filter that only this one id matches (the engine reads the filter as an expression)."""
+        cannot = f"remove cache record {name}"
+        query = {"all": "1", "filters": dumped({"id": [f"^{name}$"]})}
+        status, body = engine("POST", "/build/prune", query, seconds=600)
+        gone = (body or {}).get("CachesDeleted") or [] if isinstance(body, dict) else []
+        if status != 200:
+            raise Refused("tool-failed", cannot, said_by(status, body))
+        if others := [one for one in gone if one != name]:
+            raise Refused("not-equal", cannot, f"the engine removed {', '.join(others[:5])} instead or as well")
+        if not gone and name in self._now():
+            raise Refused("refused", cannot, "the engine keeps it: something still rests on it", "plan again")
+        ctx.record("removed", {"cache": name, "bytes": (body or {}).get("SpaceReclaimed", 0)})
+
+    def undo(self, ctx: Ctx) -> Json:
+        ctx.phase("leave")
+        return {"gone": ctx.notes.get("removing", []), "left": "nothing to put back: the next build makes what it needs"}
+
+    def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
+        now = self._now()
+        gone = {f"cache record {name} is gone": name not in now for name in ctx.args["records"]}
+        return verdict(gone, not any(gone.values()))
+
+
 VERBS.update(
     disk_format=DiskFormat(),
     mount_data=MountData(),
@@ -4108,6 +4835,10 @@ VERBS.update(
     name_volume=NameVolume(),
     write_file=WriteFile(),
     retire=Retire(),
+    surface_govern=SurfaceGovern(),
+    tmp_aside=TmpAside(),
+    image_remove=ImageRemove(),
+    cache_remove=CacheRemove(),
 )
 
 

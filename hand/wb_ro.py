@@ -392,8 +392,14 @@ def usage(body: dict[str, Any]) -> dict[str, Any]:
         "LayersSize": body.get("LayersSize"),
         "Images": [pick(item, "Id", "Containers", "SharedSize") for item in body.get("Images") or ()],
         "Volumes": [{"Name": item.get("Name"), "UsageData": item.get("UsageData")} for item in body.get("Volumes") or ()],
-        "BuildCache": [pick(item, "ID", "Type", "Size", "InUse", "Shared") for item in body.get("BuildCache") or ()],
+        "BuildCache": [cache_record(item) for item in body.get("BuildCache") or ()],
     }
+
+
+def cache_record(item: dict[str, Any]) -> dict[str, Any]:
+    """Never its description, which holds build commands. Engine 26 spells the key of the parents with a space before it."""
+    parents = item.get("Parents") or item.get(" Parents") or []
+    return {**pick(item, "ID", "Type", "Size", "InUse", "Shared", "CreatedAt", "LastUsedAt"), "Parents": parents}
 
 
 def containerd_root(info: dict[str, Any]) -> str:
@@ -538,7 +544,10 @@ def docker() -> None:
     attempt("docker.volumes", lambda: {"Volumes": [volume(item) for item in get("/volumes", 5).get("Volumes") or ()]})
     attempt(
         "docker.images",
-        lambda: [pick(item, "Id", "RepoTags", "Size", "Created", "Containers") for item in get("/images/json", 5)],
+        lambda: [
+            pick(item, "Id", "ParentId", "RepoTags", "RepoDigests", "Size", "Created", "Containers")
+            for item in get("/images/json", 5)
+        ],
     )
     attempt("host.dockerd_mountinfo", dockerd_table)
     for one in containers:

@@ -8,6 +8,7 @@ from tests.waves import estate
 from waveboard.audit.difference import difference
 from waveboard.model.evidence import Identity
 from waveboard.model.facts import (
+    CacheRecord,
     ConfigFile,
     ConfigFiles,
     Docker,
@@ -54,7 +55,7 @@ CHANGES = [
     ("a container made anew", facts(d=recreated(estate.docker())), [f"container:{estate.docker().containers[0].name}"]),
     ("a volume gone", facts(d=replace(estate.docker(), volumes=estate.docker().volumes[1:])), ["volume:pgdata"]),
     ("an image", facts(d=replace(estate.docker(), images=(Image("sha256:9", ("x:1",), 5, 0),))), ["image:sha256:9"]),
-    ("a cache record", facts(d=replace(estate.docker(), build_cache=(("abc", 5, False),))), ["build-cache:abc"]),
+    ("a cache record", facts(d=replace(estate.docker(), build_cache=(CacheRecord("abc", 5, False),))), ["build-cache:abc"]),
     ("swap", facts(s=Swaps(("/swapfile",))), ["swap:/swapfile"]),
     ("a reboot", replace(facts(), identity=Identity("m", "b2")), ["reboot:boot-id"]),
     ("another machine", replace(facts(), identity=Identity("m2", "b")), ["machine:machine-id"]),

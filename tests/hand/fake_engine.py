@@ -38,7 +38,7 @@ ANSWERS = {
                  {"type": "cifs", "device": f"//u:{CANARY}@s/x", "o": f"username={CANARY},password={CANARY},vers=3.0", "k": CANARY}}]},
     "/images/json": [{"Id": "sha256:1", "RepoTags": ["redis:7"], "Size": 5, "Created": 1, "Containers": -1, "Labels": {"x": CANARY}}],
     "/containers/json?all=1&size=1": [{"Id": A, "SizeRw": 12, "Command": CANARY}],
-    "/system/df": {"LayersSize": 7, "Images": [], "Volumes": [], "BuildCache": [{"ID": "c", "Size": 3, "InUse": False, "Description": CANARY}]},
+    "/system/df": {"LayersSize": 7, "Images": [], "Volumes": [], "BuildCache": [{"ID": "c", "Size": 3, "InUse": 0, " Parents": ["p"], "Description": CANARY}]},
 }  # fmt: skip
 seen: list[str] = []
 

@@ -94,6 +94,7 @@ def test_a_slow_question_costs_its_own_answer(tmp_path: Path) -> None:
     documents, _ = run(tmp_path, SLOW="/containers/json?all=1&size=1", DAEMON_JSON='{"http-proxy": "http://u:CANARY@p"}')
     assert documents["docker.sizes"] == [{"error": "timed out"}]
     assert documents["docker.df"][0]["LayersSize"] == 7
+    assert documents["docker.df"][0]["BuildCache"][0]["Parents"] == ["p"]  # engine 26 spells the key with a space before it
     assert documents["host.daemon_json"][0]["error"].endswith("may hold a secret")
     daemon_json = next(item for item in documents["host.file"] if item["path"] == "/etc/docker/daemon.json")
     assert daemon_json["lines"] == [None] and len(daemon_json["sha256"]) == 64

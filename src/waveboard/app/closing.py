@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from waveboard.app.check import Checked, check
+from waveboard.app.deletions import deletions, ended
 from waveboard.app.entry import Asked, ask, hosts_needed
 from waveboard.app.plans import Known
 from waveboard.app.read import Reading, audit
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.gates import outcome
-from waveboard.model.change import Event
+from waveboard.model.change import Event, Step
 from waveboard.model.errors import ReceiptError, RefusedError
 from waveboard.model.facts import ConfigFiles, HostFacts
 from waveboard.model.receipt import Closeout, CloseoutItem
@@ -121,20 +122,29 @@ def _files(known: Known, read: Reading) -> list[Mapping[str, str]]:
 
 
 def _actions(known: Known, events: tuple[Event, ...]) -> list[Mapping[str, str]]:
-    titles = {step.id: step for step in known.plan.steps}
-    kinds = ("applied", "failed", "undone", "undo-failed")
+    """Every step that came to an end, and below it each thing it was allowed to delete with what became of it."""
+    steps = {step.id: step for step in known.plan.steps}
+    found = _settled(steps, events)
+    for event in events:
+        if event.step and (result := ended(event)):
+            step = steps[event.step]
+            found.append({"host": step.host, "step": step.id, "action": step.title, "result": result})
+            found += [
+                {"host": step.host, "step": step.id, "action": f"delete {what}", "result": fate}
+                for what, fate in deletions(step, event)
+            ]
+    return found
+
+
+def _settled(steps: Mapping[str, Step], events: tuple[Event, ...]) -> list[Mapping[str, str]]:
+    """What a person said of steps nobody could tell."""
     words = [
         (str(e.detail.get("by")), said) for e in events if e.kind == "settled" and isinstance(said := e.detail.get("steps"), dict)
     ]
-    settled: list[Mapping[str, str]] = [
-        {"host": titles[step].host, "step": step, "action": f"settled by the word of {who}", "result": str(word)}
+    return [
+        {"host": steps[step].host, "step": step, "action": f"settled by the word of {who}", "result": str(word)}
         for who, said in words
         for step, word in said.items()
-    ]
-    return settled + [
-        {"host": titles[e.step].host, "step": e.step, "action": titles[e.step].title, "result": e.kind}
-        for e in events
-        if e.kind in kinds and e.step
     ]
 
 

@@ -94,7 +94,7 @@ def _docker(noun: Docker) -> Mapping[str, Table]:
             v.name: f"{v.driver} {' '.join(f'{k}={v.options[k]}' for k in sorted(v.options))}".strip() for v in noun.volumes
         },
         "image": {i.id: " ".join(sorted(i.tags)) or "untagged" for i in noun.images or ()},
-        "build-cache": {record: "kept" for record, _, _ in noun.build_cache},
+        "build-cache": {record.id: "kept" for record in noun.build_cache},
     }
 
 

@@ -21,7 +21,8 @@ class Step:
 
     verb and args are what the hand executes (docs/hand.md); commands / undo_commands are the same shown as a person would
     type it; copy_bytes, downtime_s are estimates from facts; stops lists units and containers that will be stopped;
-    deletes lists exact paths the step may remove (only `retire` has any).
+    deletes lists exactly what the step may remove and never brings back by itself: paths and `volume:NAME` of what was set aside
+    (`retire`), `image:ID`, `build-cache:ID`.
     """
 
     id: str

@@ -276,6 +276,20 @@ class Image:
     size_bytes: int
     containers: int
     created: int = 0  # unix seconds
+    digests: tuple[str, ...] | None = None  # "repo@sha256:…": where it can be pulled again; None in evidence that did not ask
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRecord:
+    """One record of the build cache. parents: the records it builds on, which stay as long as it does; None in evidence that did
+    not ask. used_at: RFC 3339 as the engine prints it, "" when it was never used again or not told."""
+
+    id: str
+    size_bytes: int
+    in_use: bool
+    shared: bool = False
+    parents: tuple[str, ...] | None = None
+    used_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +307,7 @@ class Docker:
     images: tuple[Image, ...] | None = None
     layers_bytes: int | None = None
     build_cache_bytes: int | None = None
-    build_cache: tuple[tuple[str, int, bool], ...] = ()  # id, bytes, in use
+    build_cache: tuple[CacheRecord, ...] = ()
     daemon_json: str | None = None  # text of /etc/docker/daemon.json, None when it could not be read
     containerd_root: str | None = None
 

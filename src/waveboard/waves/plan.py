@@ -127,11 +127,16 @@ def make(
         not_before=slots[0].not_before,
         not_after=slots[-1].not_after + grace,
         steps=steps,
-        quorum=contract.approvals.quorum,
+        quorum=_quorum(contract.approvals.quorum, contract.approvals.four_eyes, steps),
         four_eyes=contract.approvals.four_eyes,
         slots=slots,
         overrun=rule.rule,
     )
+
+
+def _quorum(asked: int, four_eyes: bool, steps: tuple[Step, ...]) -> int:
+    """What cannot be undone needs a second signer."""
+    return max(asked, 2) if four_eyes and any(s.reversibility is Reversibility.NONE for s in steps) else asked
 
 
 def retire(
@@ -182,7 +187,7 @@ def retire(
         not_before=parent.not_before,
         not_after=parent.not_after,
         steps=(step,),
-        quorum=max(parent.quorum, 2) if parent.four_eyes else parent.quorum,  # what cannot be undone needs a second signer
+        quorum=_quorum(parent.quorum, parent.four_eyes, (step,)),
         four_eyes=parent.four_eyes,
         slots=parent.slots,
         overrun="pause",  # what it removes cannot come back: it is never turned round

@@ -8,7 +8,7 @@ from waveboard.audit.probe import Probe, Sections
 from waveboard.audit.probes import _documents, _mountinfo
 from waveboard.audit.probes._documents import Documents, items, mapping, member, string, strings, whole
 from waveboard.model.errors import EvidenceError
-from waveboard.model.facts import Container, ContainerMount, Docker, Image, Mount, Unavailable, Volume
+from waveboard.model.facts import CacheRecord, Container, ContainerMount, Docker, Image, Mount, Unavailable, Volume
 
 
 def parse(sections: Sections) -> Docker | Unavailable:
@@ -35,7 +35,7 @@ def parse(sections: Sections) -> Docker | Unavailable:
         volumes=_volumes(volumes, df),
         images=_images(documents.one("docker.images"), df),
         layers_bytes=whole(member(df, "LayersSize")),
-        build_cache_bytes=None if isinstance(df, Unavailable) else sum(size for _, size, _ in cache),
+        build_cache_bytes=None if isinstance(df, Unavailable) else sum(record.size_bytes for record in cache),
         build_cache=cache,
         daemon_json=_text_of(documents, "host.daemon_json"),
         containerd_root=_text_of(documents, "containerd.root"),
@@ -147,16 +147,29 @@ def _images(body: object, df: object) -> tuple[Image, ...] | None:
             raise EvidenceError("read the images", "docker: an image has no size")
         count = used.get(identifier, member(item, "Containers"))
         tags = strings(member(item, "RepoTags"), "an image's tags")
-        found.append(Image(identifier, tags, size, count if type(count) is int else -1, whole(member(item, "Created")) or 0))
+        told = isinstance(item, dict) and "RepoDigests" in item
+        digests = strings(member(item, "RepoDigests"), "an image's digests") if told else None
+        used_by = count if type(count) is int else -1
+        found.append(Image(identifier, tags, size, used_by, whole(member(item, "Created")) or 0, digests))
     return tuple(found)
 
 
-def _cache(df: object) -> tuple[tuple[str, int, bool], ...]:
-    if isinstance(df, Unavailable):
-        return ()
-    return tuple(
-        (string(member(item, "ID"), "a cache record"), whole(member(item, "Size")) or 0, member(item, "InUse") is True)
-        for item in items(member(df, "BuildCache"), "the build cache")
+def _cache(df: object) -> tuple[CacheRecord, ...]:
+    return (
+        () if isinstance(df, Unavailable) else tuple(_record(item) for item in items(member(df, "BuildCache"), "the build cache"))
+    )
+
+
+def _record(item: object) -> CacheRecord:
+    told = isinstance(item, dict) and any(key.strip() == "Parents" for key in item)
+    used = member(item, "LastUsedAt") or member(item, "CreatedAt")
+    return CacheRecord(
+        id=(name := string(member(item, "ID"), "a cache record")),
+        size_bytes=whole(member(item, "Size")) or 0,
+        in_use=member(item, "InUse") is True,
+        shared=member(item, "Shared") is True,
+        parents=strings(member(item, "Parents") or member(item, " Parents"), f"the parents of {name}") if told else None,
+        used_at=used if isinstance(used, str) else "",
     )
 
 
