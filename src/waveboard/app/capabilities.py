@@ -39,6 +39,11 @@ _HOSTS = Arg("HOST…", "text", False, "host ids; all hosts of the workspace whe
 _EVIDENCE = Arg("--evidence", "path", False, "judge these bundles (a directory or files) instead of reading hosts")
 _PLAN = Arg("PLAN", "path", True, "a plan file, or the digest of a stored plan")
 
+_GAP = Arg("GAP", "text", True, "a gap's id")
+_LOOP = Arg("LOOP", "text", True, "a loop's id")
+_REASON = Arg("--reason", "text", False, "why; kept with the change")
+_REGISTER = ("register", "receipt")
+
 # fmt: off
 CAPABILITIES: tuple[Capability, ...] = (
     Capability("contracts.check", "read-only", "auto", "check every contract; all problems at once, each with its place",
@@ -56,7 +61,44 @@ CAPABILITIES: tuple[Capability, ...] = (
                (Arg("PACK", "text", True, "a pack of packs.yaml"), _EVIDENCE,
                 Arg("--format", "choice", False, "text, json, junit, sarif, prometheus or markdown")), ("report", "evidence", "receipt")),
     Capability("gates.list", "read-only", "auto", "list the gates, or explain one", ("gates",), (Arg("ID", "text", False, "a gate id"),)),
-    Capability("findings.list", "read-only", "auto", "findings of the latest run with their links", ("findings",), (_JSON,)),
+    Capability("findings.list", "read-only", "auto", "findings of the latest run with their links", ("findings", "list"),
+               (Arg("--pack", "text", False, "which pack's latest run"), _JSON)),
+    Capability("findings.reconcile", "mutating", "auto", "the latest run against the register: new, returned, vanished, out of sight",
+               ("findings", "reconcile"), (Arg("--pack", "text", False, "which pack's latest run"), _JSON), ("register", "receipt")),
+    Capability("gaps.status", "read-only", "auto", "how many gaps there are, and every open one with its loop", ("gaps", "status"),
+               (Arg("--all", "flag", False, "settled and accepted gaps too"), _JSON)),
+    Capability("gaps.show", "read-only", "auto", "one gap with everything that happened to it", ("gaps", "show"), (_GAP, _JSON)),
+    Capability("gaps.file", "mutating", "auto", "register a gap", ("gaps", "file"),
+               (Arg("--description", "text", True, "what is wrong"), Arg("--severity", "choice", True, "critical, high, medium or low"),
+                Arg("--type", "text", True, "stale-ssot, missing-entry, runtime-bug …"), Arg("--id", "text", False, "the next free number when absent"),
+                Arg("--loop", "text", False, "the loop that owns it"), Arg("--criterion", "text", False, "the condition that closes it"),
+                Arg("--producer", "text", False, "what would bring it back"), Arg("--finding", "text", False, "a fingerprint")), _REGISTER),
+    Capability("gaps.claim", "mutating", "auto", "work on a gap alone, for some hours", ("gaps", "claim"),
+               (_GAP, Arg("--hours", "text", False, "how long, 8 when absent")), _REGISTER),
+    Capability("gaps.release", "mutating", "auto", "give a claimed gap back", ("gaps", "release"), (_GAP,), _REGISTER),
+    Capability("gaps.reparent", "mutating", "auto", "give a gap to another loop", ("gaps", "reparent"),
+               (_GAP, Arg("--to", "text", True, "a loop, or none"), _REASON), _REGISTER),
+    Capability("gaps.fix", "mutating", "auto", "say that a gap is fixed; it stays open until that is proven", ("gaps", "fix"),
+               (_GAP, Arg("--in", "text", True, "what fixed it"), _REASON), _REGISTER),
+    Capability("gaps.accept", "mutating", "auto", "live with a gap for a while; people only", ("gaps", "accept"),
+               (_GAP, Arg("--reason", "text", True, "why"), Arg("--owner", "text", True, "who answers for it"),
+                Arg("--until", "instant", True, "when it is open again")), _REGISTER),
+    Capability("gaps.close", "mutating", "auto", "close a gap on the evidence its criterion names", ("gaps", "close"),
+               (_GAP, Arg("--run", "text", False, "the verify run that proves it"), _REASON), _REGISTER),
+    Capability("loops.status", "read-only", "auto", "how many loops there are, and every open one", ("loops", "status"),
+               (Arg("--all", "flag", False, "closed loops too"), _JSON)),
+    Capability("loops.show", "read-only", "auto", "one loop with the gaps it owns", ("loops", "show"), (_LOOP, _JSON)),
+    Capability("loops.file", "mutating", "auto", "register a loop", ("loops", "file"),
+               (_LOOP, Arg("--owner", "text", True, "who owns it"), Arg("--objective", "text", True, "what is to be reached"),
+                Arg("--scope", "text", False, "what it is about"), Arg("--severity", "choice", False, "critical, high, medium or low"),
+                Arg("--parent", "text", False, "the loop above it")), _REGISTER),
+    Capability("loops.claim", "mutating", "auto", "work on a loop alone, for some hours", ("loops", "claim"),
+               (_LOOP, Arg("--hours", "text", False, "how long, 8 when absent")), _REGISTER),
+    Capability("loops.release", "mutating", "auto", "give a claimed loop back", ("loops", "release"), (_LOOP,), _REGISTER),
+    Capability("loops.reparent", "mutating", "auto", "put a loop below another", ("loops", "reparent"),
+               (_LOOP, Arg("--to", "text", True, "a loop, or none"), _REASON), _REGISTER),
+    Capability("loops.close", "mutating", "auto", "close a loop whose gaps and loops are settled", ("loops", "close"),
+               (_LOOP, Arg("--run", "text", False, "the verify run that proves it"), _REASON), _REGISTER),
     Capability("wave.list", "read-only", "auto", "the waves of the workspace and where they stand", ("wave", "list"), (_JSON,)),
     Capability("wave.show", "read-only", "auto", "one wave: goal, scope, links, gates, steps", ("wave", "show"),
                (Arg("WAVE", "text", True, "a wave id"), _JSON)),

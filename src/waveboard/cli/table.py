@@ -17,6 +17,8 @@ COMMANDS: dict[str, Entry] = {
     "verify": Entry("waveboard.cli.verify:verify", "judge a pack of gates on fresh or given evidence"),
     "gates": Entry("waveboard.cli.verify:gates", "list the gates, or explain one"),
     "findings": Entry("waveboard.cli.verify:findings", "the latest run's findings with their STOR, gap and loop links"),
+    "gaps": Entry("waveboard.cli.gaps:gaps", "the gap register: status, show, file, claim, fix, accept, close"),
+    "loops": Entry("waveboard.cli.loops:loops", "the loops that own the gaps: status, show, file, claim, close"),
     "wave": Entry("waveboard.cli.wave:wave", "list and show the waves of the workspace"),
     "board": Entry("waveboard.cli.board:board", "where everything stands: show it, render it as markdown, import one"),
     "plan": Entry("waveboard.cli.change:plan", "plan a wave: every step with its undo, before anything runs"),

@@ -101,11 +101,22 @@ def gates(ctx: click.Context, gate_id: str | None) -> int:
     return 0
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--pack", default=None, help="Which pack's latest run; the newest run of any pack when absent.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
-def findings(ctx: click.Context, pack: str | None, as_json: bool) -> int:
+def findings(ctx: click.Context, pack: str | None, as_json: bool) -> int | None:
+    """The latest run's findings with their links; `reconcile` takes them into the register."""
+    asked = {"pack": pack, "as_json": as_json}
+    code: int | None = ctx.invoke(list_, **asked) if ctx.invoked_subcommand is None else None
+    return code
+
+
+@findings.command("list")
+@click.option("--pack", default=None, help="Which pack's latest run; the newest run of any pack when absent.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def list_(ctx: click.Context, pack: str | None, as_json: bool) -> int:
     """The latest run's findings with their STOR, gap and loop links."""
     site = opened(ctx.obj)
     names = (pack,) if pack else tuple(site.contract.packs)
@@ -133,6 +144,39 @@ def findings(ctx: click.Context, pack: str | None, as_json: bool) -> int:
     show.table(("GATE", "HOST", "SEVERITY", "CODE", "SUBJECT", "STOR", "GAPS", "FINGERPRINT"), rows)
     click.echo(f"{len(rows)} findings of {runs[-1].run_key}")
     return 2 if rows else 0
+
+
+@findings.command()
+@click.option("--pack", default="", help="Which pack's latest run; the newest run of any pack when absent.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def reconcile(ctx: click.Context, pack: str, as_json: bool) -> int:
+    """Take the latest run into the register: what is new, back, gone, or out of sight. Closes nothing."""
+    from waveboard.app.reconcile import reconcile as take_in
+    from waveboard.gates.report_json import finding_row
+
+    told = take_in(opened(ctx.obj), pack)
+    groups = {
+        "new": told.new,
+        "returned": told.returned,
+        "vanished": told.vanished,
+        "out_of_sight": told.unseen,
+        "of_no_gap": told.loose,
+    }
+    if as_json:
+        rows = {name: [finding_row(f) for f in found] for name, found in groups.items()}
+        head = {"schema": "waveboard.reconcile/1", "run_key": told.recorded.run_key, "of": told.run.run_key}
+        show.document({**head, **rows, "reopened": list(told.reopened)})
+        return 0
+    for name, found in groups.items():
+        click.echo(f"{name.replace('_', ' ')}: {len(found)}")
+        for f in found:
+            click.echo(f"  {f.fingerprint}  {show.safe(f'{f.gate} {f.host} {f.code} {f.subject}')}  {' '.join(f.gaps)}".rstrip())
+    click.echo(f"reopened: {', '.join(told.reopened) or 'none'}")
+    if told.loose:
+        show.next_step(f"waveboard gaps file --finding {told.loose[0].fingerprint} …")
+    click.echo(told.recorded.run_key)
+    return 0
 
 
 def _files(given: tuple[str, ...]) -> list[Path]:

@@ -69,11 +69,12 @@ def _gate(one: GateReport) -> dict[str, object]:
         "hosts": list(one.hosts),
         "reasons": [valid(reason) for reason in one.reasons],
         "skipped": [valid(reason) for reason in one.skipped],
-        "findings": [_finding(finding) for finding in one.findings],
+        "findings": [finding_row(finding) for finding in one.findings],
     }
 
 
-def _finding(finding: Finding) -> dict[str, object]:
+def finding_row(finding: Finding) -> dict[str, object]:
+    """One finding as every JSON document tells it."""
     return {
         "fingerprint": finding.fingerprint,
         "gate": finding.gate,

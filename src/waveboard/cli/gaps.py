@@ -1,0 +1,197 @@
+"""`waveboard gaps`: the gap register as it stands, and every way to change it. Closing asks for evidence, never for a word."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from waveboard.cli import show
+from waveboard.cli.site import opened
+
+if TYPE_CHECKING:
+    from waveboard.app.registers import Recorded
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_REASON = click.option("--reason", default="", help="Why; kept with the change.")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def gaps(ctx: click.Context) -> int | None:
+    """Gaps: status, show, file, claim, release, reparent, fix, accept, close."""
+    code: int | None = ctx.invoke(status) if ctx.invoked_subcommand is None else None
+    return code
+
+
+@gaps.command()
+@click.option("--all", "every", is_flag=True, help="Settled and accepted gaps too.")
+@_JSON
+@click.pass_context
+def status(ctx: click.Context, every: bool = False, as_json: bool = False) -> int:
+    """How many gaps there are, and every open one with the loop it belongs to."""
+    from waveboard.app import register_rows as rows
+    from waveboard.app.registers import claims, current
+
+    site = opened(ctx.obj)
+    view, held = current(site), claims(site)
+    shown = [rows.gap_row(view, s, held) for s in view.gaps.values() if every or s.open]
+    totals = rows.totals(view)
+    if as_json:
+        void = [{"seq": seq, "why": why} for seq, why in view.void]
+        show.document({"schema": "waveboard.gaps/1", "totals": totals, "gaps": shown, "void": void})
+        return 0
+    click.echo("=== GAP SUMMARY ===")
+    click.echo("  ".join(f"{key.capitalize()}: {count}" for key, count in totals.items()))
+    click.echo()
+    head = ("GAP", "SEVERITY", "STATUS", "LOOP", "WHAT") if every else ("OPEN GAP", "SEVERITY", "STATUS", "LOOP", "WHAT")
+    show.table(head, [(str(r["id"]), str(r["severity"]), _state(r), str(r["belongs"]), _first(r["description"])) for r in shown])
+    return 0
+
+
+@gaps.command("show")
+@click.argument("name", metavar="GAP")
+@_JSON
+@click.pass_context
+def show_(ctx: click.Context, name: str, as_json: bool) -> int:
+    """One gap in full, with everything that happened to it."""
+    from waveboard.app import register_rows as rows
+    from waveboard.app.registers import claims, current, gap_named
+    from waveboard.model.units import instant_text
+
+    site = opened(ctx.obj)
+    view = current(site)
+    row = rows.gap_row(view, gap_named(view, name, f"show {name}"), claims(site))
+    story = [c for c in site.store.changes() if c.subject == name]
+    if as_json:
+        told = [{"seq": c.seq, "at": instant_text(c.at), "actor": c.actor, "kind": c.kind, "reason": c.reason, "run_key": c.run_key}
+                for c in story]  # fmt: skip
+        show.document({"schema": "waveboard.gap/1", **row, "changes": told})
+        return 0
+    for key, value in row.items():
+        if value not in ("", []):
+            click.echo(f"{key:<12} {show.safe(', '.join(map(str, value)) if isinstance(value, list) else str(value))}")
+    for c in story:
+        click.echo(f"{instant_text(c.at)}  {c.kind:<10} {show.safe(c.actor)}  {show.safe(c.reason)}  {c.run_key}".rstrip())
+    return 0
+
+
+@gaps.command("file")
+@click.option("--id", "name", default="", help="Its id; the next free number when absent.")
+@click.option("--description", required=True, help="What is wrong, in a sentence.")
+@click.option("--severity", required=True, type=click.Choice(["critical", "high", "medium", "low"]))
+@click.option(
+    "--type", "sort", required=True, help="stale-ssot, missing-entry, agent-behavior, unclear-doc, duplicate-truth, runtime-bug …"
+)
+@click.option("--loop", default="", help="The loop that owns it.")
+@click.option("--criterion", default="", help="The condition whose truth closes it, such as `host.root.used_pct < 60`.")
+@click.option("--producer", default="", help="What would bring it back, such as infra.vm.provision.")
+@click.option("--finding", default="", help="The fingerprint of the finding it is filed for.")
+@click.pass_context
+def file_(ctx: click.Context, /, name: str, sort: str, **told: str) -> int:
+    """Register a gap."""
+    from waveboard.app.filing import NewGap, file_gap
+
+    return _said(file_gap(opened(ctx.obj), NewGap(id=name, type=sort, **told)), "filed")
+
+
+@gaps.command()
+@click.argument("name", metavar="GAP")
+@click.option("--hours", type=click.IntRange(1, 168), default=8, show_default=True, help="How long the claim lives.")
+@click.pass_context
+def claim(ctx: click.Context, name: str, hours: int) -> int:
+    """Work on GAP: nobody else may change it until the claim ends or is released."""
+    from waveboard.app.registers import take
+    from waveboard.model.units import instant_text
+
+    held = take(opened(ctx.obj), "gap", name, hours)
+    click.echo(f"{held.subject} is {held.owner}'s until {instant_text(held.expires_at)}")
+    return 0
+
+
+@gaps.command()
+@click.argument("name", metavar="GAP")
+@click.pass_context
+def release(ctx: click.Context, name: str) -> int:
+    """Give GAP back before its claim ends."""
+    from waveboard.app.registers import release as give_back
+
+    give_back(opened(ctx.obj), "gap", name)
+    click.echo(f"{name} is free")
+    return 0
+
+
+@gaps.command()
+@click.argument("name", metavar="GAP")
+@click.option("--to", required=True, help="The loop that owns it from now on; `none` for no loop.")
+@_REASON
+@click.pass_context
+def reparent(ctx: click.Context, name: str, to: str, reason: str) -> int:
+    """Give GAP to another loop."""
+    from waveboard.app.filing import reparent as move
+
+    return _said(move(opened(ctx.obj), "gap", name, "" if to == "none" else to, reason), "reparented")
+
+
+@gaps.command()
+@click.argument("name", metavar="GAP")
+@click.option("--in", "fixed_in", required=True, help="What fixed it: a commit, a run key, a wave.")
+@_REASON
+@click.pass_context
+def fix(ctx: click.Context, name: str, fixed_in: str, reason: str) -> int:
+    """Say that GAP is fixed. It stays open until `close` finds the evidence."""
+    from waveboard.app.filing import say_fixed
+
+    return _said(say_fixed(opened(ctx.obj), name, fixed_in, reason), "said to be fixed; open until its evidence is there")
+
+
+@gaps.command()
+@click.argument("name", metavar="GAP")
+@click.option("--reason", required=True)
+@click.option("--owner", required=True, help="Who answers for it.")
+@click.option("--until", required=True, help="When the acceptance ends: a day, or an instant with its time zone.")
+@click.pass_context
+def accept(ctx: click.Context, name: str, reason: str, owner: str, until: str) -> int:
+    """Live with GAP for a while. People only; it is open again when the acceptance ends."""
+    from waveboard.app.filing import accept as live_with
+    from waveboard.contracts.formats.waivers import ends
+    from waveboard.model.errors import UsageError
+
+    try:
+        end = ends(until)
+    except (ValueError, OverflowError):
+        raise UsageError(f"accept {name}", f"`{until}` is no end", "write a day like 2026-03-31") from None
+    return _said(live_with(opened(ctx.obj), name, reason, owner, end), "accepted")
+
+
+@gaps.command()
+@click.argument("name", metavar="GAP")
+@click.option("--run", "run_key", default="", help="The verify run that proves it; the newest that can when absent.")
+@_REASON
+@click.pass_context
+def close(ctx: click.Context, name: str, run_key: str, reason: str) -> int:
+    """Close GAP on the evidence its criterion names. Exit 3, saying what is missing, when it is not there."""
+    from waveboard.app.settling import close_gap
+
+    recorded, found = close_gap(opened(ctx.obj), name, run_key, reason)
+    for seen in found.saw:
+        click.echo(f"  {show.safe(seen)}")
+    return _said(recorded, "closed")
+
+
+def _said(recorded: "Recorded", what: str) -> int:
+    for one in recorded.changes:
+        click.echo(f"{one.subject}: {what}")
+    click.echo(recorded.run_key)
+    return 0
+
+
+def _state(row: dict[str, object]) -> str:
+    parts = [str(row["status"])]
+    parts += ["fix said, not proven"] if row["fix_said"] and row["open"] else []
+    parts += [f"until {row['until']}"] if row["until"] and not row["open"] else []
+    parts += [f"held by {row['held_by']} until {row['held_until']}"] if row["held_by"] else []
+    return ", ".join(parts)
+
+
+def _first(text: object) -> str:
+    line = str(text).strip().split("\n")[0]
+    return line if len(line) <= 90 else f"{line[:89]}…"

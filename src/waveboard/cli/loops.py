@@ -1,0 +1,148 @@
+"""`waveboard loops`: the pieces of work that own the gaps, as they stand, and every way to change them."""
+
+import click
+
+from waveboard.cli import show
+from waveboard.cli.site import opened
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def loops(ctx: click.Context) -> int | None:
+    """Loops: status, show, file, claim, release, reparent, close."""
+    code: int | None = ctx.invoke(status) if ctx.invoked_subcommand is None else None
+    return code
+
+
+@loops.command()
+@click.option("--all", "every", is_flag=True, help="Closed loops too.")
+@_JSON
+@click.pass_context
+def status(ctx: click.Context, every: bool = False, as_json: bool = False) -> int:
+    """How many loops there are by status, severity and owner, and every open one."""
+    from waveboard.app import register_rows as rows
+    from waveboard.app.registers import claims, current
+
+    site = opened(ctx.obj)
+    view, held = current(site), claims(site)
+    live = [rows.loop_row(view, s, held) for s in view.loops.values() if not s.closed]
+    shown = [rows.loop_row(view, s, held) for s in view.loops.values()] if every else live
+    running = [row for row in live if row["open"]]
+    totals, severities, owners = rows.loop_totals(view), rows.by(running, "severity"), rows.by(running, "owner")
+    if as_json:
+        show.document(
+            {"schema": "waveboard.loops/1", "totals": totals, "by_severity": severities, "by_owner": owners, "loops": shown}
+        )
+        return 0
+    click.echo("=== LOOP SUMMARY ===")
+    for title, counts in (("By Status", totals), ("By Severity (open)", severities), ("By Owner (open)", owners)):
+        click.echo(f"\n{title}:")
+        for key, count in counts.items():
+            click.echo(f"  {show.safe(key.capitalize() if title == 'By Status' else key)}: {count}")
+    click.echo()
+    table = [(str(r["id"]), _state(r), str(r["severity"]), str(len(_gaps(r))), str(r["objective"])) for r in shown]
+    show.table(("LOOP", "STATUS", "SEVERITY", "OPEN GAPS", "OBJECTIVE"), table)
+    return 0
+
+
+@loops.command("show")
+@click.argument("name", metavar="LOOP")
+@_JSON
+@click.pass_context
+def show_(ctx: click.Context, name: str, as_json: bool) -> int:
+    """One loop in full, with the gaps it owns."""
+    from waveboard.app import register_rows as rows
+    from waveboard.app.registers import claims, current, loop_named
+
+    site = opened(ctx.obj)
+    view = current(site)
+    row = rows.loop_row(view, loop_named(view, name, f"show {name}"), claims(site))
+    if as_json:
+        show.document({"schema": "waveboard.loop/1", **row})
+        return 0
+    for key, value in row.items():
+        if value not in ("", []):
+            click.echo(f"{key:<12} {show.safe(', '.join(map(str, value)) if isinstance(value, list) else str(value))}")
+    return 0
+
+
+@loops.command("file")
+@click.argument("name", metavar="LOOP")
+@click.option("--owner", required=True)
+@click.option("--objective", required=True, help="What is to be reached, in a sentence.")
+@click.option("--scope", default="")
+@click.option("--severity", default="", type=click.Choice(["", "critical", "high", "medium", "low"]))
+@click.option("--parent", "parent_loop", default="", help="The loop that owns it.")
+@click.pass_context
+def file_(ctx: click.Context, /, name: str, **told: str) -> int:
+    """Register a loop, named like LOOP-WHAT-IT-IS-20260226."""
+    from waveboard.app.filing import file_loop
+
+    recorded = file_loop(opened(ctx.obj), name, told)
+    click.echo(f"{name}: filed\n{recorded.run_key}")
+    return 0
+
+
+@loops.command()
+@click.argument("name", metavar="LOOP")
+@click.option("--hours", type=click.IntRange(1, 168), default=8, show_default=True, help="How long the claim lives.")
+@click.pass_context
+def claim(ctx: click.Context, name: str, hours: int) -> int:
+    """Work on LOOP: nobody else may change it until the claim ends or is released."""
+    from waveboard.app.registers import take
+    from waveboard.model.units import instant_text
+
+    held = take(opened(ctx.obj), "loop", name, hours)
+    click.echo(f"{held.subject} is {held.owner}'s until {instant_text(held.expires_at)}")
+    return 0
+
+
+@loops.command()
+@click.argument("name", metavar="LOOP")
+@click.pass_context
+def release(ctx: click.Context, name: str) -> int:
+    """Give LOOP back before its claim ends."""
+    from waveboard.app.registers import release as give_back
+
+    give_back(opened(ctx.obj), "loop", name)
+    click.echo(f"{name} is free")
+    return 0
+
+
+@loops.command()
+@click.argument("name", metavar="LOOP")
+@click.option("--to", required=True, help="The loop above it; `none` for none.")
+@click.option("--reason", default="", help="Why; kept with the change.")
+@click.pass_context
+def reparent(ctx: click.Context, name: str, to: str, reason: str) -> int:
+    """Put LOOP below another loop. A circle is refused."""
+    from waveboard.app.filing import reparent as move
+
+    recorded = move(opened(ctx.obj), "loop", name, "" if to == "none" else to, reason)
+    click.echo(f"{recorded.changes[0].subject}: reparented\n{recorded.run_key}")
+    return 0
+
+
+@loops.command()
+@click.argument("name", metavar="LOOP")
+@click.option("--run", "run_key", default="", help="The verify run that proves it; the newest that can when absent.")
+@click.option("--reason", default="", help="Why; kept with the change.")
+@click.pass_context
+def close(ctx: click.Context, name: str, run_key: str, reason: str) -> int:
+    """Close LOOP once its gaps and loops are settled and no finding linked to it is seen."""
+    from waveboard.app.settling import close_loop
+
+    recorded = close_loop(opened(ctx.obj), name, run_key, reason)
+    click.echo(f"{recorded.changes[0].subject}: closed\n{recorded.run_key}")
+    return 0
+
+
+def _gaps(row: dict[str, object]) -> list[object]:
+    found = row["open_gaps"]
+    return found if isinstance(found, list) else []
+
+
+def _state(row: dict[str, object]) -> str:
+    return f"{row['status']}, held by {row['held_by']} until {row['held_until']}" if row["held_by"] else str(row["status"])

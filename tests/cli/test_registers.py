@@ -1,0 +1,58 @@
+"""The control terminal's own lines about the registers, on the Mint workspace as the specification found it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_door import mint as mint
+from waveboard.cli import run
+
+WAVE_MAP = {f"GAP-OP-{n}" for n in (932, 933, 940, 942, 944, 945, 946, 947, 948, 949)}
+LOOPS = {"LOOP-STORAGE-BOOT-DRIVE-AUDIT-20260226", "LOOP-MINT-FRESH-SLATE-INFRA-HARDENING-20260225"}
+
+
+@pytest.fixture(autouse=True)
+def at_home(mint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mint)
+
+
+def said(words: str, capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
+    assert run(words.split()) == code
+    return capsys.readouterr().out
+
+
+def test_the_registers_stand_where_the_board_found_them(capsys: pytest.CaptureFixture[str]) -> None:
+    loops = said("cap run loops.status", capsys)
+    assert loops.startswith("=== LOOP SUMMARY ===") and "  Open: 10\n" in loops and "By Owner (open):\n  @ronny: 10" in loops
+    gaps = said("cap run gaps.status", capsys)
+    assert "Open: 22" in gaps and all(re.search(rf"^{gap} +\w+ +open ", gaps, re.MULTILINE) for gap in WAVE_MAP)
+    told = json.loads(said("gaps status --json", capsys))
+    assert told["schema"] == "waveboard.gaps/1" and told["totals"]["open"] == len(told["gaps"]) == 22 and not told["void"]
+    assert {gap["belongs"].split(" ")[0] for gap in told["gaps"] if gap["id"] in WAVE_MAP} == LOOPS
+    assert sum(gap["belongs"] == "standalone" for gap in told["gaps"]) == 1
+
+
+def test_a_claim_names_its_holder_and_a_close_says_what_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAVEBOARD_ACTOR", "ronny@mint")
+    said("gaps claim GAP-OP-941", capsys)
+    monkeypatch.setenv("WAVEBOARD_ACTOR", "agent:two")
+    assert run(["gaps", "claim", "GAP-OP-941"]) == 3
+    assert "ronny@mint holds it since" in capsys.readouterr().err
+    assert run(["gaps", "close", "GAP-OP-911"]) == 3
+    assert "names no criterion" in capsys.readouterr().err
+    assert run(["gaps", "accept", "GAP-OP-911", "--reason", "x", "--owner", "x", "--until", "2099-01-01"]) == 4
+    assert run(["gaps", "claim", "GAP-OP-1"]) == 1
+    assert "has no gap GAP-OP-1" in capsys.readouterr().err
+
+
+def test_what_is_filed_is_shown_and_receipted(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["gaps", "file", "--description", "a thing", "--severity", "low", "--type", "runtime-bug"]
+    assert run(words) == 0
+    assert "GAP-OP-950: filed" in capsys.readouterr().out
+    assert "Open: 23" in said("gaps", capsys)
+    assert "filed" in said("gaps show GAP-OP-950", capsys)
+    said("receipts verify", capsys)
