@@ -15,8 +15,9 @@ from waveboard.app.ports import Engine
 from waveboard.app.read import collect, one
 from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
+from waveboard.contracts.expiry import expired
 from waveboard.contracts.load import Loaded, load, wanted
-from waveboard.model.contract import Contract, Known
+from waveboard.model.contract import Complaint, Contract, Known
 from waveboard.model.document import Recorded
 from waveboard.model.errors import ContractError, UsageError
 from waveboard.model.evidence import Bundle, digest_of
@@ -50,6 +51,11 @@ def load_contracts(directory: Path) -> Loaded:
     gates = {gate_id: tuple(gate.codes) for gate_id, gate in shelf.gates().items()}
     kinds = {name: kind.shape for name, kind in shelf.kinds().items()}
     return load(text, read_files(directory, wanted(text)), Known(gates, shapes(), kinds))
+
+
+def expired_waivers(loaded: Loaded) -> tuple[Complaint, ...]:
+    """What `contracts check` says of the clock: waivers past their end."""
+    return expired(loaded.contract, SystemClock().now()) if loaded.contract else ()
 
 
 def site_of(directory: Path, say: Callable[[str], None]) -> Site:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_door import FLEET
 from tests.cli.test_door import mint as mint
 from waveboard.cli import run
 
@@ -56,3 +57,45 @@ def test_what_is_filed_is_shown_and_receipted(capsys: pytest.CaptureFixture[str]
     assert "Open: 23" in said("gaps", capsys)
     assert "filed" in said("gaps show GAP-OP-950", capsys)
     said("receipts verify", capsys)
+
+
+def test_session_start_says_in_ten_lines_where_things_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said("cap run session.start", capsys).splitlines()
+    assert len(lines) == 10 and lines[-1].startswith("next:      waveboard verify mint  (nothing was judged")
+    assert "none yet" in lines[2] and "open loops: 10" in lines[5] and "open gaps: 22" in lines[6]
+    said(f"verify mint-storage --evidence {FLEET}", capsys, 2)
+    told = json.loads(said("session start --json", capsys))
+    assert told["schema"] == "waveboard.session/1" and told["next"] == "waveboard findings reconcile"
+    said("findings reconcile", capsys)
+    again = json.loads(said("session start --json", capsys))
+    assert again["next"].startswith("waveboard plan W8B") and "GAP-OP-932" in again["why"]
+    assert len(said("session start", capsys).splitlines()) == 10
+
+
+WAIVER = """\
+waivers:
+  - id: WVR-1
+    reason: moved with W8C
+    owner: "@ronny"
+    gate: D236
+    host: mint-data
+    code: redis-*
+    until: {until}
+    while: {during}
+"""
+
+
+def test_a_waived_finding_is_counted_and_an_expired_waiver_fails_the_check(
+    mint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (mint / "waivers.yaml").write_text(WAIVER.format(until="2099-01-01", during="root_pct > 60"))
+    told = said(f"verify mint-storage --evidence {FLEET}", capsys, 2)
+    assert "waived by WVR-1" in told and "2 waived" in told
+    row = json.loads(said("waivers status --json", capsys))["waivers"][0]
+    assert (row["state"], len(row["covered"])) == ("conditional", 2)
+    (mint / "waivers.yaml").write_text(WAIVER.format(until="2099-01-01", during="root_pct > 99"))
+    assert "waived" not in said(f"verify mint-storage --evidence {FLEET}", capsys, 2)
+    (mint / "waivers.yaml").write_text(WAIVER.format(until="2026-02-27", during="root_pct > 60"))
+    (late,) = json.loads(said("contracts check --json", capsys, 1))["errors"]
+    assert (late["code"], late["file"], late["line"]) == ("expired-waiver", "waivers.yaml", 2)
+    assert "1 expired" in said("waivers", capsys), "and nothing else stops"

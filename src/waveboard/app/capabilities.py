@@ -65,6 +65,8 @@ CAPABILITIES: tuple[Capability, ...] = (
                (Arg("--pack", "text", False, "which pack's latest run"), _JSON)),
     Capability("findings.reconcile", "mutating", "auto", "the latest run against the register: new, returned, vanished, out of sight",
                ("findings", "reconcile"), (Arg("--pack", "text", False, "which pack's latest run"), _JSON), ("register", "receipt")),
+    Capability("session.start", "read-only", "auto", "where things stand, in ten lines, and what to do next", ("session", "start"), (_JSON,)),
+    Capability("waivers.status", "read-only", "auto", "every waiver: live, expired or conditional, and what it covers", ("waivers", "status"), (_JSON,)),
     Capability("gaps.status", "read-only", "auto", "how many gaps there are, and every open one with its loop", ("gaps", "status"),
                (Arg("--all", "flag", False, "settled and accepted gaps too"), _JSON)),
     Capability("gaps.show", "read-only", "auto", "one gap with everything that happened to it", ("gaps", "show"), (_GAP, _JSON)),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from waveboard.app.comparing import compare
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
@@ -11,7 +12,7 @@ from waveboard.model.document import Papers
 from waveboard.model.errors import UsageError
 from waveboard.model.finding import PackReport
 from waveboard.model.history import PackRun
-from waveboard.register import linkage
+from waveboard.register import linkage, waive
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,11 @@ def pack_named(contract: Contract, name: str) -> Pack:
 
 
 def judge(contract: Contract, pack: Pack, read: Reading) -> PackReport:
-    """Gates, then linkage. Pure, but for the documents that the reading brings on first demand."""
+    """Gates, then linkage, then waivers at the reading's own instant. Pure, but for the documents that the reading brings on first demand."""
     papers = read.gatherer.papers(pack, read.at) if read.gatherer else Papers()
     report = evaluate.run(pack, contract, read.facts, read.places, read.at, papers=papers, runner=read.runner)
-    return linkage.link(report, contract.findings)
+    linked = linkage.link(report, contract.findings)
+    return waive.apply(linked, contract.registers.waivers, read.at, lambda text: compare(contract, read, text)[0])
 
 
 def check(site: Site, name: str, read: Reading) -> Checked:

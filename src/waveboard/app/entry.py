@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from waveboard.app.check import judge
+from waveboard.app.comparing import compare
 from waveboard.app.read import Reading
-from waveboard.gates import conditions, operands, outcome
+from waveboard.gates import outcome
 from waveboard.model.change import Plan, Reversibility
 from waveboard.model.condition import Predicate, parse_condition
 from waveboard.model.contract import Contract
-from waveboard.model.facts import Unavailable
 from waveboard.model.finding import PackReport
 from waveboard.model.graph import Confidence, PlacementClass
 
@@ -72,17 +72,7 @@ def _ask(contract: Contract, plan: Plan | None, read: Reading, text: str, report
     if isinstance(condition, Predicate):
         holds, saw = _predicate(contract, plan, read, condition, reports)
         return Asked(text, holds, saw)
-    asked = [operand.value for operand in (condition.left, condition.right) if isinstance(operand.value, str)]
-    host = next((h for h in contract.policies for name in asked if name.startswith(f"{h}.")), "")
-    told = conditions.answer(conditions.parse(text), operands.lookup(contract, read.facts, host=host))
-    values = [f"{name} = {_value(operand.value)}" for name, operand in told.operands]
-    return Asked(text, told.holds, "; ".join((*values, *told.reasons)))
-
-
-def _value(value: object) -> str:
-    if isinstance(value, Unavailable):
-        return f"unknown ({value.reason})"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return Asked(text, *compare(contract, read, text))
 
 
 def _gate(predicate: Predicate) -> str:
@@ -138,7 +128,7 @@ def _gate_passes(contract: Contract, read: Reading, asked: Predicate, reports: d
             doubts = [
                 r for r in one.reasons if not hosts or any(r.startswith(f"{h}:") for h in hosts) or r.startswith(("canary", "*"))
             ]
-            left = [f for f in one.findings if not hosts or f.host in hosts]
+            left = [f for f in one.unexpected if not hosts or f.host in hosts]
             if doubts:
                 return None, doubts[0]
             return not left, "; ".join(f"{f.host} {f.code}: {f.message}" for f in left[:3]) or "no finding"

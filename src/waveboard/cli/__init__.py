@@ -42,13 +42,14 @@ def waveboard(ctx: click.Context, workspace: str | None, no_input: bool) -> None
     Exit codes: 0 clean or done · 1 tool or contract error · 2 findings, or changes planned · 3 blocked · 4 needs approval ·
     5 unknown or unreachable · 6 rolled back · 7 halted, a person is needed · 8 receipt invalid · 130 interrupted.
     """
-    ctx.obj = {"workspace": workspace, "no_input": no_input}
+    ctx.obj = {} if ctx.obj is None else ctx.obj
+    ctx.obj.update(workspace=workspace, no_input=no_input)
 
 
-def run(args: list[str]) -> int:
-    """Run one command line; returns the documented exit code."""
+def run(args: list[str], said: dict[str, object] | None = None) -> int:
+    """Run one command line; returns the documented exit code. said: what the command leaves for its receipt (`result`)."""
     try:
-        result = waveboard.main(args=args, prog_name="waveboard", standalone_mode=False)
+        result = waveboard.main(args=args, prog_name="waveboard", standalone_mode=False, obj=said)
     except WaveboardError as error:
         click.echo(f"error: {error}", err=True)
         if error.fix:

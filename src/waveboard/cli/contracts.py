@@ -20,10 +20,10 @@ def contracts() -> None:
 @click.pass_context
 def check(ctx: click.Context, strict: bool, as_json: bool) -> int:
     """Check every contract. Exit 0: usable; 1: errors; 2: warnings, with --strict."""
-    from waveboard.wiring import load_contracts, locate
+    from waveboard.wiring import expired_waivers, load_contracts, locate
 
     loaded = load_contracts(locate(ctx.obj["workspace"]))
-    errors = [c for c in loaded.complaints if c.level == "error"]
+    errors = [c for c in loaded.complaints if c.level == "error"] + list(expired_waivers(loaded))
     warnings = [c for c in loaded.complaints if c.level == "warning"]
     if as_json:
         show.document(

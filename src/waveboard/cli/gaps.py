@@ -35,6 +35,7 @@ def status(ctx: click.Context, every: bool = False, as_json: bool = False) -> in
     view, held = current(site), claims(site)
     shown = [rows.gap_row(view, s, held) for s in view.gaps.values() if every or s.open]
     totals = rows.totals(view)
+    ctx.obj["result"] = f"open gaps: {totals['open']}"
     if as_json:
         void = [{"seq": seq, "why": why} for seq, why in view.void]
         show.document({"schema": "waveboard.gaps/1", "totals": totals, "gaps": shown, "void": void})

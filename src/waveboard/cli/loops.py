@@ -31,6 +31,7 @@ def status(ctx: click.Context, every: bool = False, as_json: bool = False) -> in
     shown = [rows.loop_row(view, s, held) for s in view.loops.values()] if every else live
     running = [row for row in live if row["open"]]
     totals, severities, owners = rows.loop_totals(view), rows.by(running, "severity"), rows.by(running, "owner")
+    ctx.obj["result"] = f"open loops: {totals['open']}"
     if as_json:
         show.document(
             {"schema": "waveboard.loops/1", "totals": totals, "by_severity": severities, "by_owner": owners, "loops": shown}

@@ -23,8 +23,8 @@ def _named(context: MutableMapping[str, object]) -> str | None:
     return named if isinstance(named, str) else None
 
 
-def cap_receipt(context: MutableMapping[str, object], capability: str, args: Sequence[str], code: int) -> None:
-    """The receipt of one `cap run`, where there is a usable workspace to keep it. Prints the run key."""
+def cap_receipt(context: MutableMapping[str, object], capability: str, args: Sequence[str], code: int, result: str = "") -> None:
+    """The receipt of one `cap run`, where there is a usable workspace to keep it. Prints the run key. result: its answer in a word."""
     try:
         site = opened(context)
     except WaveboardError:
@@ -35,7 +35,7 @@ def cap_receipt(context: MutableMapping[str, object], capability: str, args: Seq
         "capability",
         key,
         (subject("contract", site.contract.digest),),
-        {"capability": capability, "args": list(args), "exit": code},
+        {"capability": capability, "args": list(args), "exit": code, **({"result": result} if result else {})},
     )
     site.store.save_cap_run(CapRun(key, capability, site.clock.now(), code))
     show.progress(f"run key {key}")

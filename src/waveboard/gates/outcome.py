@@ -5,7 +5,9 @@ Exit codes (DESIGN section 8), strongest first:
 - 5: some gate is unknown, in error or not built yet, or could not see part of what it judged; the way out is to look again. This beats
   findings, because findings of half a picture are not the list of what is wrong. An unknown in enforce mode blocks too.
 - 2: findings, all seen.
-- 0: clean.
+- 0: clean, or every finding is waived.
+A gate whose findings are all waived keeps its verdict, fail, as XCCDF does; waived findings are counted beside the verdicts, and only
+unexpected ones block or set the exit code. A waiver never touches what could not be seen.
 A contract or tool error never gets this far: it is raised, with code 1 or its own.
 """
 
@@ -39,14 +41,15 @@ def findings_line(report: PackReport) -> str:
 
 
 def blocks(report: GateReport) -> bool:
-    """True when this gate stops a wave: in enforce mode, anything but a whole pass or not-applicable."""
-    clear = report.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE) and not report.reasons
+    """True when this gate stops a wave: in enforce mode, anything but a whole pass, not-applicable or findings all waived."""
+    waived = report.verdict is Verdict.FAIL and not report.unexpected
+    clear = (report.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE) or waived) and not report.reasons
     return report.mode is Mode.ENFORCE and not clear
 
 
 def exit_code(report: PackReport) -> int:
     """The documented code of a verify run: 3, 5, 2 or 0, in that order of strength."""
-    if any(r.mode is Mode.ENFORCE and r.verdict is Verdict.FAIL for r in report.reports):
+    if any(r.mode is Mode.ENFORCE and r.verdict is Verdict.FAIL and r.unexpected for r in report.reports):
         return 3
     if (
         not report.reports
@@ -54,7 +57,7 @@ def exit_code(report: PackReport) -> int:
         or any(r.reasons or r.verdict in (Verdict.UNKNOWN, Verdict.ERROR) for r in report.reports)
     ):
         return 5
-    return 2 if any(r.verdict is Verdict.FAIL for r in report.reports) else 0
+    return 2 if any(r.unexpected for r in report.reports) else 0
 
 
 def _count(report: PackReport, verdict: Verdict) -> int:

@@ -79,10 +79,15 @@ class GateReport:
     canary: bool = True  # it saw its own seeded violation in this run
     skipped: tuple[str, ...] = ()
 
+    @property
+    def unexpected(self) -> tuple[Finding, ...]:
+        """The findings nobody answers for. A gate whose findings are all waived has failed, and blocks nothing."""
+        return tuple(finding for finding in self.findings if not finding.waiver)
+
 
 @dataclass(frozen=True, slots=True)
 class PackReport:
-    """One pack run. `complete`: every gate evaluated and nothing in enforce failed."""
+    """One pack run. `complete`: every gate evaluated and nothing in enforce failed that nobody answers for."""
 
     pack: str
     reports: tuple[GateReport, ...]
@@ -104,7 +109,7 @@ class PackReport:
             and all(
                 not r.reasons
                 and r.verdict not in (Verdict.UNKNOWN, Verdict.ERROR)
-                and not (r.mode is Mode.ENFORCE and r.verdict is Verdict.FAIL)
+                and not (r.mode is Mode.ENFORCE and r.verdict is Verdict.FAIL and r.unexpected)
                 for r in self.reports
             )
         )
