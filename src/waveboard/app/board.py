@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from waveboard.app import dispatch
+from waveboard.app.registers import current
 from waveboard.app.site import Site
 from waveboard.app.standing import plans
 from waveboard.model.board import Board, Cause, Closing, Producer, Told, WaveRow
@@ -88,11 +89,11 @@ def _producers(site: Site) -> Iterator[Producer]:
 
 
 def _open_gaps(site: Site) -> tuple[str, ...]:
-    return tuple(g.id for g in site.contract.registers.gaps if g.status == "open")
+    return tuple(name for name, state in current(site).gaps.items() if state.open)
 
 
 def _open_loops(site: Site) -> tuple[str, ...]:
-    return tuple(loop.id for loop in site.contract.registers.loops if loop.status in ("active", "open", "draft"))
+    return tuple(name for name, state in current(site).loops.items() if state.open)
 
 
 def _waves(site: Site, receipts: tuple[Receipt, ...]) -> Iterator[WaveRow]:
