@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -15,6 +15,7 @@ from waveboard.app.ports import Engine
 from waveboard.app.read import collect, one
 from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
+from waveboard.contracts.bring import Brought, bring
 from waveboard.contracts.expiry import expired
 from waveboard.contracts.load import Loaded, load, wanted
 from waveboard.model.contract import Complaint, Contract, Known
@@ -163,6 +164,17 @@ def _schema(raw: bytes) -> object:
         told = json.loads(raw)
         return told.get("schema") if isinstance(told, dict) else None
     return None
+
+
+def brought_from(paths: Sequence[str]) -> tuple[Mapping[str, bytes], Brought]:
+    """Register files from elsewhere: those named, and of a directory its loop files. Raises: UsageError."""
+    from waveboard.gates import shelf
+
+    found = [one for path in map(Path, paths) for one in (sorted(path.rglob("*.scope.md")) if path.is_dir() else [path])]
+    files = {str(path): read_named(str(path), "register") for path in found}
+    if not files:
+        raise UsageError("import the registers", f"{', '.join(paths)} holds no *.scope.md", "name the files themselves")
+    return files, bring(files, Known({gate_id: tuple(gate.codes) for gate_id, gate in shelf.gates().items()}, {}))
 
 
 def read_sysroot(directory: str, paths: tuple[str, ...]) -> Bundle:

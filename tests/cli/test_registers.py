@@ -99,3 +99,29 @@ def test_a_waived_finding_is_counted_and_an_expired_waiver_fails_the_check(
     (late,) = json.loads(said("contracts check --json", capsys, 1))["errors"]
     assert (late["code"], late["file"], late["line"]) == ("expired-waiver", "waivers.yaml", 2)
     assert "1 expired" in said("waivers", capsys), "and nothing else stops"
+
+
+def test_what_is_exported_is_imported_the_same(mint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said("gaps file --description x --severity low --type runtime-bug", capsys)
+    said(f"gaps export -o {tmp_path}/out.yaml", capsys)
+    said(f"loops export -o {tmp_path}/scopes", capsys)
+    assert run(["gaps", "export", "-o", str(mint / "operational.gaps.yaml")]) == 1
+    assert "exists already" in capsys.readouterr().err
+    before = {row["id"]: row["status"] for row in json.loads(said("gaps status --all --json", capsys))["gaps"]}
+    (mint / "operational.gaps.yaml").write_text("gaps: []\n")
+    for file in (mint / "loop-scopes").iterdir():
+        file.unlink()
+    for wave in (mint / "waves").iterdir():
+        wave.unlink()
+    (mint / ".waveboard").rename(mint / ".old")
+    told = json.loads(said(f"gaps import {tmp_path}/out.yaml {tmp_path}/scopes --json", capsys))
+    assert (told["found"]["gaps"], told["found"]["loops"], told["dangling"]) == (27, 12, [])
+    again = json.loads(said("gaps status --all --json", capsys))["gaps"]
+    assert {row["id"]: row["status"] for row in again} == before
+    assert "Open: 10" in said("loops status", capsys)
+    twice = json.loads(said(f"gaps import {tmp_path}/out.yaml --json", capsys))
+    assert twice["imported"] == [] and len(twice["known"]) == 27
+    (tmp_path / "bad.yaml").write_text("gaps:\n- {id: G-1}\n- {id: G-1}\n")
+    assert run(["gaps", "import", str(tmp_path / "bad.yaml")]) == 1
+    assert "bad.yaml:3:8: the gap `G-1` stands here and at" in capsys.readouterr().err
+    assert "| GAP-OP-950 | low | open |" in said("gaps export --format markdown", capsys)

@@ -42,6 +42,7 @@ _PLAN = Arg("PLAN", "path", True, "a plan file, or the digest of a stored plan")
 _GAP = Arg("GAP", "text", True, "a gap's id")
 _LOOP = Arg("LOOP", "text", True, "a loop's id")
 _REASON = Arg("--reason", "text", False, "why; kept with the change")
+_DRY = Arg("--dry-run", "flag", False, "tell what the files hold, take nothing in")
 _REGISTER = ("register", "receipt")
 
 # fmt: off
@@ -87,6 +88,14 @@ CAPABILITIES: tuple[Capability, ...] = (
                 Arg("--until", "instant", True, "when it is open again")), _REGISTER),
     Capability("gaps.close", "mutating", "auto", "close a gap on the evidence its criterion names", ("gaps", "close"),
                (_GAP, Arg("--run", "text", False, "the verify run that proves it"), _REASON), _REGISTER),
+    Capability("gaps.import", "mutating", "auto", "take in another register's files as they are; tells every dangling reference", ("gaps", "import"),
+               (Arg("PATH…", "path", True, "gap registers, loop files, gate registry, topology, capabilities"), _DRY, _JSON), _REGISTER),
+    Capability("gaps.export", "read-only", "auto", "write the gaps as they stand, in the operator's own format", ("gaps", "export"),
+               (Arg("--format", "choice", False, "yaml or markdown"), Arg("-o", "path", False, "a file that is not there yet")), ("stdout", "files")),
+    Capability("loops.import", "mutating", "auto", "take in loop files as they are", ("loops", "import"),
+               (Arg("PATH…", "path", True, "loop files, or directories of them"), _DRY, _JSON), _REGISTER),
+    Capability("loops.export", "read-only", "auto", "write the loops as they stand: a table, or scope files", ("loops", "export"),
+               (Arg("-o", "path", False, "a directory; existing files are refused"),), ("stdout", "files")),
     Capability("loops.status", "read-only", "auto", "how many loops there are, and every open one", ("loops", "status"),
                (Arg("--all", "flag", False, "closed loops too"), _JSON)),
     Capability("loops.show", "read-only", "auto", "one loop with the gaps it owns", ("loops", "show"), (_LOOP, _JSON)),

@@ -178,6 +178,36 @@ def close(ctx: click.Context, name: str, run_key: str, reason: str) -> int:
     return _said(recorded, "closed")
 
 
+@gaps.command("import")
+@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(exists=True))
+@click.option("--dry-run", is_flag=True, help="Tell what the files hold, and take nothing in.")
+@_JSON
+@click.pass_context
+def import_(ctx: click.Context, paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
+    """Take in another register's files as they are: gaps, loop files, gate registry, topology, capabilities.
+
+    What is known here is not changed. Every reference that leads nowhere is told.
+    """
+    from waveboard.cli.bringing import bring_in
+
+    return bring_in(ctx, "gaps.import", paths, dry_run, as_json)
+
+
+@gaps.command()
+@click.option("--format", "form", type=click.Choice(["yaml", "markdown"]), default="yaml", show_default=True)
+@click.option("-o", "out", default=None, type=click.Path(dir_okay=False), help="Write here; an existing file is refused.")
+@click.pass_context
+def export(ctx: click.Context, form: str, out: str | None) -> int:
+    """Write the gaps as they stand, in the operator's own format."""
+    from waveboard.app import exporting
+    from waveboard.app.registers import current
+    from waveboard.cli.bringing import written
+
+    site = opened(ctx.obj)
+    view = current(site)
+    return written(exporting.gaps_yaml(view, view.at) if form == "yaml" else exporting.gaps_markdown(view), out)
+
+
 def _said(recorded: "Recorded", what: str) -> int:
     for one in recorded.changes:
         click.echo(f"{one.subject}: {what}")

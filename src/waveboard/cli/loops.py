@@ -140,6 +140,41 @@ def close(ctx: click.Context, name: str, run_key: str, reason: str) -> int:
     return 0
 
 
+@loops.command("import")
+@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(exists=True))
+@click.option("--dry-run", is_flag=True, help="Tell what the files hold, and take nothing in.")
+@_JSON
+@click.pass_context
+def import_(ctx: click.Context, paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
+    """Take in loop files (or a directory of *.scope.md) as they are. What is known here is not changed."""
+    from waveboard.cli.bringing import bring_in
+
+    return bring_in(ctx, "loops.import", paths, dry_run, as_json)
+
+
+@loops.command()
+@click.option(
+    "-o",
+    "out",
+    default=None,
+    type=click.Path(file_okay=False),
+    help="Write one scope file a loop here; existing ones are refused.",
+)
+@click.pass_context
+def export(ctx: click.Context, out: str | None) -> int:
+    """Write the loops as they stand: one table, or with -o the operator's own scope files."""
+    from waveboard.app import exporting
+    from waveboard.app.registers import current
+    from waveboard.cli.bringing import written
+
+    view = current(opened(ctx.obj))
+    if out is None:
+        return written(exporting.loops_markdown(view), None)
+    for name, state in view.loops.items():
+        written(exporting.loop_markdown(state), f"{out}/{name}.scope.md")
+    return 0
+
+
 def _gaps(row: dict[str, object]) -> list[object]:
     found = row["open_gaps"]
     return found if isinstance(found, list) else []
