@@ -1,0 +1,144 @@
+"""A VM as its contracts ask for it, and as a hypervisor has it. Sizes in bytes; disks are named by serial, never by a kernel's name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from waveboard.model.place import Place
+
+
+@dataclass(frozen=True, slots=True)
+class DataDisk:
+    """The disk that data belongs on. pool: where the hypervisor keeps it, chosen by tier. bus: scsi | virtio.
+
+    serial: 1..20 characters, what both sides know the disk by (QEMU cuts longer ones); fstype: made on the whole disk; backup:
+    whether backups of the VM hold it.
+    """
+
+    pool: str
+    size_bytes: int
+    bus: str
+    serial: str
+    fstype: str
+    label: str
+    mount: str
+    backup: bool
+    discard: bool = True
+    iothread: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LogRotation:
+    """docker's json-file limits: how large one file may grow, in bytes, and how many are kept."""
+
+    max_bytes: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """cidr: `dhcp` or address/prefix. gateway, nameserver, search_domain: None where the profile does not say."""
+
+    bridge: str
+    cidr: str
+    gateway: str | None = None
+    nameserver: str | None = None
+    search_domain: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VmSpec:
+    """Everything needed to make the VM and to say that it is as asked. hypervisor: the id of waveboard.yaml's `hypervisors:`.
+
+    data: None for a tier that keeps no data here; docker_root, containerd_root: None leaves docker's own.
+    """
+
+    host: str
+    vmid: int
+    hypervisor: str
+    node: str
+    template: str
+    profile: str
+    cores: int
+    memory_bytes: int
+    boot_pool: str
+    boot_bytes: int
+    network: Network
+    ci_user: str
+    ssh_keys: tuple[str, ...]
+    tier: str
+    agent: bool = True
+    onboot: bool = True
+    data: DataDisk | None = None
+    docker_root: str | None = None
+    containerd_root: str | None = None
+    log_rotation: LogRotation | None = None
+    nfs_mounts: tuple[tuple[str, str], ...] = ()  # (path, source)
+    directories: tuple[str, ...] = ()  # of the declared services, below the data mount
+    packages: tuple[str, ...] = ()
+    backup_target: str | None = None
+    backup_max_age_s: int | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A place of the hypervisor that holds disks."""
+
+    name: str
+    total_bytes: int
+    free_bytes: int
+    holds_images: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VmDisk:
+    """One disk of a VM as the hypervisor has it. slot: `scsi1`, `virtio0`; serial: None where it has none."""
+
+    slot: str
+    pool: str
+    volume: str
+    size_bytes: int
+    serial: str | None = None
+    backup: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class VmState:
+    """One VM as the hypervisor has it. status: running | stopped | paused …; tag: what waveboard wrote into it when it made it."""
+
+    vmid: int
+    name: str
+    node: str
+    status: str
+    template: bool
+    locked: str
+    disks: tuple[VmDisk, ...]
+    tag: str = ""
+    addresses: tuple[str, ...] = ()
+    agent: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BackupState:
+    """Whether a VM is in a backup job, which of its disks that job leaves out, and when the newest backup ended."""
+
+    enabled: bool
+    jobs: tuple[str, ...]
+    excluded: tuple[str, ...]  # slots
+    newest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HypervisorState:
+    """What is there: pools, every VM id in use, the VM asked about (None: not there), and its backups (None: not told).
+
+    identity: what pins the hypervisor (machine id or certificate fingerprint), None where it cannot tell.
+    """
+
+    node: str
+    pools: Mapping[str, Pool]
+    vms: Mapping[int, VmState]
+    backups: Mapping[int, BackupState] = field(default_factory=dict)
+    identity: str | None = None
+    quorate: bool = True
