@@ -36,10 +36,12 @@ def make(lab: Lab, directory: Path, *, fresh: bool = True) -> Path:
 
 
 def _access(lab: Lab, path: Path) -> None:
-    """Replace the example's `access:` block: how the lab's hosts are reached."""
+    """Replace the example's `access:` block: how the lab's hosts are reached. Its hypervisors are nobody's here: left out."""
     kept, skipping = [], False
     for line in path.read_text().splitlines():
-        skipping = line.startswith("access:") or (skipping and (line.startswith((" ", "#")) or not line.strip()))
+        skipping = line.startswith(("access:", "hypervisors:")) or (
+            skipping and (line.startswith((" ", "#")) or not line.strip())
+        )
         if not skipping:
             kept.append(line)
     access = {

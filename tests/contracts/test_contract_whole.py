@@ -101,7 +101,7 @@ def test_a_guard_each_for_two_packs_and_the_ambiguities_of_it() -> None:
 
 
 def test_a_known_key_that_nothing_reads_is_told_once_with_every_line() -> None:
-    vms = SOUND["vms.yaml"].replace("    status:", "    backup_target: nightly\n    status:")
+    vms = SOUND["vms.yaml"].replace("    status:", "    health_probe_policy: nightly\n    status:")
     told = [c for c in judge({**SOUND, "vms.yaml": vms}).complaints if c.code == "unread-key"]
     assert [str(c.place) for c in told] == ["vms.yaml:6:5"]
     assert "2 other entries (line 14, 20)" in told[0].message

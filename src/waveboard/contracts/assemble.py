@@ -18,6 +18,7 @@ from waveboard.contracts.formats.packs import Pack as PackFile
 from waveboard.contracts.formats.waves import Wave
 from waveboard.contracts.formats.windows import Overruns
 from waveboard.contracts.formats.workspace import Access, Approvals, Reach
+from waveboard.contracts.machines import hypervisors, machines
 from waveboard.contracts.policies import placement_thresholds, policies
 from waveboard.contracts.registers import registers
 from waveboard.contracts.typed import Read
@@ -62,6 +63,9 @@ def contract(estate: Estate, files: Mapping[str, bytes]) -> Contract:
         approvals=_approvals(approvals) if approvals else None,
         placement=dict(placement_thresholds(estate)),
         store=workspace.store or "sqlite:///.waveboard/state.db",
+        vms={one.spec.host: one.spec for one in machines(estate) if one.spec},
+        hypervisors=hypervisors(estate),
+        holes=estate.known.holes,
         absent=absent(workspace),
         declared={read.value.id: declared(read) for read in estate.declared_gates},
         rings={ring: limit for read in estate.packs for ring, limit in read.value.rings.items()},

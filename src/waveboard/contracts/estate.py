@@ -13,6 +13,7 @@ from waveboard.contracts.formats.hosts import SshTargets
 from waveboard.contracts.formats.loops import Loop, name_of
 from waveboard.contracts.formats.packs import Packs
 from waveboard.contracts.formats.placement import Placement
+from waveboard.contracts.formats.profiles import Profiles
 from waveboard.contracts.formats.registries import CapabilityRegistry, GateRegistry, Topology
 from waveboard.contracts.formats.stateful import Services
 from waveboard.contracts.formats.vms import GONE, Lifecycle, Vm
@@ -71,6 +72,7 @@ class Estate:
     hosts: tuple[Read[SshTargets], ...] = ()
     vms: tuple[Read[Lifecycle], ...] = ()
     placement: tuple[Read[Placement], ...] = ()
+    profiles: tuple[Read[Profiles], ...] = ()
     guard: tuple[Read[Guard], ...] = ()
     sections: tuple[Section, ...] = ()
     findings: tuple[Read[Findings], ...] = ()

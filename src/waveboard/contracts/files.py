@@ -17,8 +17,8 @@ WORKSPACE = "waveboard.yaml"
 REGISTERS = frozenset(
     {"hosts", "vms", "placement", "gaps", "loops", "gates", "topology", "capabilities", "backups", "profiles", "derived"}
 )
-UNJUDGED = frozenset({"profiles", "backups"})
 _TOP = ("services", "packs", "waves", "windows", "declared_gates")
+UNJUDGED = frozenset({"backups"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from waveboard.contracts.formats.hosts import SshTargets
 from waveboard.contracts.formats.loops import Loop, front
 from waveboard.contracts.formats.packs import Packs
 from waveboard.contracts.formats.placement import Placement
+from waveboard.contracts.formats.profiles import Profiles
 from waveboard.contracts.formats.registries import CapabilityRegistry, GateRegistry, Topology
 from waveboard.contracts.formats.stateful import Services
 from waveboard.contracts.formats.vms import Lifecycle
@@ -37,6 +38,7 @@ FORMATS: Mapping[str, type[BaseModel]] = {
     "hosts": SshTargets,
     "vms": Lifecycle,
     "placement": Placement,
+    "profiles": Profiles,
     "guard": Guard,
     "findings": Findings,
     "gaps": Gaps,

@@ -13,6 +13,7 @@ from waveboard.model.document import Unreadable as Unreadable
 from waveboard.model.finding import Finding, Mode, Severity
 from waveboard.model.place import Place as Place
 from waveboard.model.register import Registers
+from waveboard.model.vm import Hypervisor, VmSpec
 
 V = TypeVar("V")
 
@@ -56,11 +57,15 @@ class StepShape:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What exists in code, told to the contracts by whoever can see the shelves. gates: gate id -> its finding codes. kinds: of checks."""
+    """What exists in code, told to the contracts by whoever can see the shelves. gates: gate id -> its finding codes. kinds: of checks.
+
+    holes: storage rules that nobody enforces at some stage, each a sentence (`vms.parity`).
+    """
 
     gates: Mapping[str, Collection[str]]
     steps: Mapping[str, StepShape]
     kinds: Mapping[str, KindShape] = field(default_factory=dict)
+    holes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +358,9 @@ class Contract:
     rings: Mapping[str, float] = field(default_factory=dict)  # ring -> seconds a gate of it may take
     siblings: Mapping[str, str] = field(default_factory=dict)  # name of a sibling checkout -> its directory
     commands: CommandPolicy = CommandPolicy()
+    vms: Mapping[str, VmSpec] = field(default_factory=dict)  # host -> the VM, where its profile says what it stores
+    hypervisors: Mapping[str, Hypervisor] = field(default_factory=dict)
+    holes: tuple[str, ...] = ()  # storage rules that nobody enforces at some stage: what the code that judges lacks
     unjudged: tuple[str, ...] = ()  # workspace keys whose files are read and pinned, but judged by nothing yet
 
     def target(self, host: str) -> HostTarget | None:

@@ -47,8 +47,28 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class Hypervisor:
+    """One entry of waveboard.yaml's `hypervisors:`. kind: proxmox | qemu. pools: `boot` and each tier -> pool.
+
+    token_file, directory: paths as written. machine_id, fingerprint: what pins it, None where nothing was pinned.
+    """
+
+    id: str
+    kind: str
+    node: str
+    pools: Mapping[str, str]
+    url: str | None = None
+    token_file: str | None = None
+    fingerprint: str | None = None
+    machine_id: str | None = None
+    directory: str | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VmSpec:
-    """Everything needed to make the VM and to say that it is as asked. hypervisor: the id of waveboard.yaml's `hypervisors:`.
+    """Everything needed to make the VM and to say that it is as asked. hypervisor: the id of waveboard.yaml's `hypervisors:`, ""
+    where the workspace names none: then nothing is asked that only a hypervisor could answer.
 
     data: None for a tier that keeps no data here; docker_root, containerd_root: None leaves docker's own.
     """

@@ -1,16 +1,21 @@
 """`vm.lifecycle.yaml` as the operator writes it: every VM there is or was. Null is an answer in many of its fields."""
 
-from waveboard.contracts.formats.shape import Doc, Gigabytes, HostId, Ignored, Operator, VmId
+from typing import Annotated
+
+from pydantic import Field
+
+from waveboard.contracts.formats.shape import Doc, Gigabytes, HostId, Ignored, Megabytes, Operator, VmId
 
 STATUSES = ("planning", "provisioned", "registered", "active", "decommissioned", "abandoned")
+Count = Annotated[int, Field(ge=1, le=1024)]
 GONE = frozenset({"decommissioned", "abandoned"})
 
 
 class Resources(Operator):
     """Sizes the VM was given."""
 
-    cpu_cores: Doc = None
-    memory_mb: Doc = None
+    cpu_cores: Count | None = None
+    memory_mb: Megabytes | None = None
     boot_disk_gb: Gigabytes | None = None
     data_disk_gb: Gigabytes | None = None
 
@@ -21,13 +26,13 @@ class Vm(Operator):
     id: VmId
     hostname: HostId
     status: str
-    proxmox_host: Doc = None
+    proxmox_host: str | None = None
     role: Doc = None
     owner: Doc = None
     created_at: Doc = None
     activated_at: Doc = None
     decommissioned_at: Doc = None
-    profile: Doc = None
+    profile: str | None = None
     lan_ip: str | None = None
     tailscale_ip: str | None = None
     ssh_target: HostId | None = None
@@ -38,7 +43,7 @@ class Vm(Operator):
     stacks: Doc = None
     services: Doc = None
     planned_services: Doc = None
-    backup_target: Ignored = None
+    backup_target: str | None = None
     health_probe_policy: Ignored = None
     decommission_policy: Ignored = None
     description: Doc = None

@@ -68,6 +68,22 @@ class Commands(Own):
     pass_env: Annotated[list[EnvName], Once] = Field(default_factory=list)
 
 
+class Hypervisor(Own):
+    """One place VMs run on. pools: `boot` and each tier -> the pool that holds such disks; token: a file, never the token itself.
+
+    url, token, fingerprint: of a proxmox; directory: where a qemu keeps its VMs. machine_id, fingerprint: what pins it.
+    """
+
+    kind: Literal["proxmox", "qemu"]
+    node: Text
+    pools: dict[Text, Text]
+    url: Text | None = None
+    token: Text | None = None
+    fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{2}(?::[0-9A-F]{2}){31}$")] | None = None
+    machine_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
+    directory: Text | None = None
+
+
 class Workspace(Own):
     """The whole file. siblings: name of a checkout beside the workspace -> its directory, from which declared gates may read."""
 
@@ -85,3 +101,4 @@ class Workspace(Own):
     store: Text | None = None
     approvals: Approvals | None = None
     access: Access | None = None
+    hypervisors: dict[HostId, Hypervisor] | None = None

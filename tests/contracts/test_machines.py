@@ -1,0 +1,111 @@
+"""Profiles, hypervisors, placement policy and lifecycle entry into one VM as it is asked for, or one complaint each at its place."""
+
+import pytest
+
+from tests.contracts.kit_contracts import SOUND, judge, said
+from waveboard.contracts.load import Loaded
+from waveboard.model.vm import DataDisk, LogRotation
+
+PROFILES = """\
+version: "1.0"
+defaults: {bridge: vmbr0, storage: local-lvm, ci_network_cidr: dhcp, ci_user: ubuntu}
+profiles:
+  plain-v1:
+    description: the operator's own, nothing here reads it
+  db-v1:
+    provisioning: {template_vmid: "9000", cpu_cores: 2, memory_mb: 2048, disk_gb: 32}
+    storage:
+      tier: tank-vms
+      data_disk:
+        size_gb: 100
+        bus: scsi
+        serial: "{hostname}-data"
+        fstype: ext4
+        label: "{hostname}"
+        mount: /mnt/data
+        backup: true
+      docker_data_root: /mnt/data/docker
+      log_rotation: {max_size_mb: 10, files: 3}
+      backup: {max_age_h: 26}
+"""
+HYPERVISORS = """\
+hypervisors:
+  pve: {kind: proxmox, node: n1, url: "https://127.0.0.1:8006", token: .waveboard/token, pools: {boot: local-lvm, tank-vms: tank}}
+"""
+WHOLE = {
+    **SOUND,
+    "waveboard.yaml": SOUND["waveboard.yaml"].replace("  gaps: gaps.yaml", "  profiles: profiles.yaml\n  gaps: gaps.yaml")
+    + HYPERVISORS,
+    "vms.yaml": SOUND["vms.yaml"].replace(
+        "    lan_ip: 10.0.0.1\n", "    lan_ip: 10.0.0.1\n    profile: db-v1\n    proxmox_host: pve\n"
+    ),
+    "profiles.yaml": PROFILES,
+    "services.yaml": SOUND["services.yaml"].replace("disk-7", "db-1-data"),
+}
+
+
+def changed(file: str, old: str, new: str) -> Loaded:
+    assert WHOLE[file].count(old) == 1, old
+    return judge({**WHOLE, file: WHOLE[file].replace(old, new)})
+
+
+def test_everything_the_files_say_together_makes_the_vm() -> None:
+    contract = judge(WHOLE).contract
+    assert contract is not None
+    spec = contract.vms["db-1"]
+    assert (spec.vmid, spec.hypervisor, spec.node, spec.template, spec.cores) == (11, "pve", "n1", "9000", 2)
+    assert (spec.memory_bytes, spec.boot_bytes, spec.boot_pool) == (2048 << 20, 50 << 30, "local-lvm")  # the VM's own size wins
+    assert spec.data == DataDisk("tank", 100 << 30, "scsi", "db-1-data", "ext4", "db-1", "/mnt/data", True)
+    assert (spec.docker_root, spec.log_rotation, spec.backup_max_age_s) == ("/mnt/data/docker", LogRotation(10**7, 3), 26 * 3600)
+    assert contract.hypervisors["pve"].pools == {"boot": "local-lvm", "tank-vms": "tank"}
+
+
+def test_a_profile_without_storage_makes_no_vm_and_no_complaint() -> None:
+    found = changed("vms.yaml", "profile: db-v1", "profile: plain-v1")
+    assert found.contract is not None and dict(found.contract.vms) == {}
+    assert not [c for c in said(found) if c[2].startswith("profiles.yaml")]
+
+
+def test_a_workspace_without_hypervisors_asks_nothing_of_one() -> None:
+    found = judge({**WHOLE, "waveboard.yaml": WHOLE["waveboard.yaml"].replace(HYPERVISORS, "")})
+    assert found.contract is not None and found.contract.vms["db-1"].hypervisor == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "code", "at"),
+    [
+        ("profiles.yaml", "tier: tank-vms", "tier: tank-docker", "profile-disagrees", "profiles.yaml:9:13"),
+        ("profiles.yaml", "mount: /mnt/data\n", "mount: /mnt/other\n", "profile-disagrees", "profiles.yaml:16:16"),
+        ("profiles.yaml", "/mnt/data/docker", "/srv/docker", "root-outside-mount", "profiles.yaml:18:25"),
+        ("profiles.yaml", '"{hostname}-data"', '"{hostname}-data-disk-number-1"', "too-long", "profiles.yaml:13:17"),
+        ("profiles.yaml", "size_gb: 100", "size_gb: 0", "out-of-range", "profiles.yaml:11:18"),
+        ("profiles.yaml", "ci_user: ubuntu", "ci_user: null", "vm-incomplete", "profiles.yaml:7:19"),
+        ("profiles.yaml", 'template_vmid: "9000", ', "", "vm-incomplete", "profiles.yaml:7:19"),
+        ("profiles.yaml", "bus: scsi", "bus: sata", "unknown-enum", "profiles.yaml:12:14"),
+        ("profiles.yaml", "fstype: ext4", "fstype: ext4\n        format: force", "unknown-key", "profiles.yaml:15:9"),
+        ("waveboard.yaml", ", tank-vms: tank", "", "no-pool", "profiles.yaml:9:13"),
+        ("services.yaml", "db-1-data", "disk-7", "profile-disagrees", "profiles.yaml:13:17"),
+        ("vms.yaml", "proxmox_host: pve", "proxmox_host: other", "dangling-reference", "vms.yaml:9:19"),
+    ],
+)
+def test_what_disagrees_is_one_error_at_its_place(file: str, old: str, new: str, code: str, at: str) -> None:
+    found = changed(file, old, new)
+    assert found.contract is None and ("error", code, at) in said(found), said(found)
+
+
+def test_two_vms_never_share_a_serial() -> None:
+    texts = {
+        **WHOLE,
+        "profiles.yaml": PROFILES.replace('"{hostname}-data"', "db-1-data"),
+        "vms.yaml": WHOLE["vms.yaml"].replace(
+            "hostname: app.two\n", "hostname: app.two\n    profile: db-v1\n    proxmox_host: pve\n"
+        ),
+        "placement.yaml": SOUND["placement.yaml"].replace(
+            "target_storage_tier: boot-only\n    data_mount: null", "target_storage_tier: tank-vms\n    data_mount: /mnt/data"
+        ),
+    }
+    assert "serial-taken" in {code for _, code, _ in said(judge(texts))}
+
+
+def test_a_profile_nobody_wrote_is_told() -> None:
+    assert ("warning", "dangling-reference", "vms.yaml:8:14") in said(changed("vms.yaml", "profile: db-v1", "profile: gone-v1"))
