@@ -45,13 +45,14 @@ def locate(named: str | None) -> Path:
 
 def load_contracts(directory: Path) -> Loaded:
     """Every contract of the workspace, checked against the shelves that exist in this code."""
+    from waveboard.audit.probe import sections
     from waveboard.gates import shelf
     from waveboard.waves.shelf import shapes
 
     text = read_named(str(directory / MARK), "workspace file")
     gates = {gate_id: tuple(gate.codes) for gate_id, gate in shelf.gates().items()}
     kinds = {name: kind.shape for name, kind in shelf.kinds().items()}
-    return load(text, read_files(directory, wanted(text)), Known(gates, shapes(), kinds))
+    return load(text, read_files(directory, wanted(text)), Known(gates, shapes(), kinds, sections()))
 
 
 def expired_waivers(loaded: Loaded) -> tuple[Complaint, ...]:

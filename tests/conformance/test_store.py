@@ -14,6 +14,7 @@ from waveboard.model.change import Approval, Event
 from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.evidence import Bundle, Identity, digest_of
 from waveboard.model.history import CapRun, DispatchRecord, PackRun, Snapshot
+from waveboard.model.opening import Opening
 from waveboard.model.register import Change
 from waveboard.world.store.sql import open_store
 
@@ -41,6 +42,27 @@ def test_objects_are_addressed_by_their_bytes(store: Store) -> None:
     assert store.get_object(store.put_object(b"")) == b""
     with pytest.raises(UsageError, match="no such object"):
         store.get_object(digest_of(b"else"))
+
+
+def test_the_board_opens_closes_and_refuses(store: Store) -> None:
+    still = Opening("W8A", "none", (), ("vm-a",), ("W8E",), "ronny", AT, "", {"contract": PLAN, "files": {"a.yaml": "x"}})
+    store.begin_wave(still)
+    assert store.board() == (still,)
+    moving = Opening("W8B", "controlled-runtime", ("vm-a",), (), (), "sam", AT, OTHER)
+    for clash in (still, moving, replace(still, wave="W8E")):
+        with pytest.raises(RefusedError, match="W8A is open since 2026-02-26T03:38:31Z"):
+            store.begin_wave(clash)
+    with pytest.raises(RefusedError, match="W8A is open"):
+        store.open_wave(replace(line(1, "opened"), plan=OTHER), ["n"], moving)
+    assert store.events(OTHER) == () and store.consume_nonce("n", PLAN, AT)
+    store.end_wave("W8A", later(1), "ronny", "done")
+    with pytest.raises(RefusedError, match="it is not open"):
+        store.end_wave("W8A", later(2), "ronny", "done")
+    store.open_wave(replace(line(1, "opened"), plan=OTHER), ["n2"], moving)
+    assert store.board() == (moving,)
+    store.record(OTHER, "halted", "", 0, later(3), 0, {})
+    assert store.board() == ()  # a halted wave is a person's business, not the board's
+    store.begin_wave(still)
 
 
 def test_records_come_back_newest_first(store: Store) -> None:

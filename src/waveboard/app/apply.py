@@ -11,6 +11,7 @@ from contextlib import suppress
 from waveboard.app import dispatch
 from waveboard.app.approve import same_person, standing
 from waveboard.app.entry import unmet
+from waveboard.app.opening import for_plan, in_the_way, pins, preflight
 from waveboard.app.planning import asides
 from waveboard.app.plans import Known, keep
 from waveboard.app.ports import Engine
@@ -21,6 +22,8 @@ from waveboard.app.work import LEASE_S, WaveWork
 from waveboard.model.change import Action, ActionKind, Event, Lease
 from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, StepError, WaveboardError
 from waveboard.model.history import RunEnd
+from waveboard.model.opening import Opening
+from waveboard.waves import rollback
 from waveboard.waves.admit import Refusal, refusals
 from waveboard.waves.decide import turn_limit, why_not_undo
 
@@ -36,10 +39,10 @@ def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | Non
         site.acting(f"apply {known.plan.wave}")
     _in_whose_hands(site, known)
     keep(site, known)
-    events = site.store.events(known.digest)
+    events, opening = site.store.events(known.digest), None
     if not events:
         assert reading is not None, "a plan that was never begun is judged on a fresh audit"
-        _admit(site, known, allowed_signers, reading)
+        opening = _admit(site, known, allowed_signers, reading)
     elif events[-1].kind in ("done", "rolled-back", "halted"):
         fix = "a person says how its unresolved steps stand: waveboard settle" if events[-1].kind == "halted" else "plan again"
         raise RefusedError(f"apply {known.plan.wave}", f"this plan is {events[-1].kind} already", fix)
@@ -48,7 +51,7 @@ def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | Non
         raise ApprovalNeeded(
             f"go on with {known.plan.wave}", because, "let another person go on with it, or take it back: waveboard undo"
         )
-    return finish(known, drive(site, known, lambda lease: _open(site, known, lease, fresh=not events)))
+    return finish(known, drive(site, known, lambda lease: _open(site, known, lease, fresh=not events, opening=opening)))
 
 
 def undo(site: Site, known: Known) -> Action:
@@ -79,8 +82,14 @@ def _in_whose_hands(site: Site, known: Known) -> None:
         raise RefusedError(f"apply {known.plan.wave}", against, f"waveboard wave dispatch {wave} --to WORKER, by a person")
 
 
-def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> None:
+def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> Opening | None:
+    """How the wave is put on the board; None for a plan whose wave no contract knows. Raises: what _refused makes of it."""
     plan = known.plan
+    template = site.store.put_object(rollback.template(plan, known.digest))
+    wave = site.contract.waves.get(plan.wave)
+    found_evidence, missing = preflight(site, wave, reading) if wave else ({}, ())
+    pinned = pins(site, wave, reading, found_evidence) if wave else {}
+    opening = for_plan(site, plan, known.digest, pinned)
     found = refusals(
         plan,
         site.contract,
@@ -88,9 +97,10 @@ def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> 
         instance=site.instance,
         approvals=standing(site, known, allowed_signers),
         gates=site.gates,
-        entry=unmet(site, plan, reading, "entry"),
+        entry=(*missing, *unmet(site, plan, reading, "entry")),
         at=site.clock.now(),
         under_way=_others(site, known),
+        board=in_the_way(site, opening) if opening else (),
     )
     body: dict[str, object] = {
         "plan": known.digest,
@@ -100,10 +110,13 @@ def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> 
         "contract": site.contract.digest,
         "gates": site.gates,
         "evidence": dict(reading.bundles),
+        "rollback": template,
+        "pins": pinned,
     }
     issue(site, "admission", new_key(site, "wave.apply"), (subject("plan", known.digest),), body)
     if found:
         raise _refused(plan.wave, found)
+    return opening
 
 
 def _others(site: Site, known: Known) -> tuple[str, ...]:
@@ -157,7 +170,7 @@ def _ended(engine: Engine, handle: str, work: WaveWork) -> RunEnd:
         raise
 
 
-def _open(site: Site, known: Known, lease: Lease, fresh: bool) -> None:
+def _open(site: Site, known: Known, lease: Lease, fresh: bool, opening: Opening | None) -> None:
     """Tell every host the fence before the first turn, so that an older worker is refused there from now on.
 
     Fresh: open the plan (each hand verifies the approvals itself), then spend the nonces with the first journal line. Otherwise the
@@ -165,8 +178,8 @@ def _open(site: Site, known: Known, lease: Lease, fresh: bool) -> None:
     """
     approvals = site.store.approvals(known.digest)
     signed = [{"message": a.message.decode(), "signature": a.signature} for a in approvals]
-    opening = {"op": "open", "text": known.raw.decode(), "approvals": signed}
-    request = {**(opening if fresh else {"op": "fence"}), "plan": known.digest, "fence": lease.fence}
+    forward = {"op": "open", "text": known.raw.decode(), "approvals": signed}
+    request = {**(forward if fresh else {"op": "fence"}), "plan": known.digest, "fence": lease.fence}
     for pin in known.plan.hosts:
         answer = site.hand.call(site.target(pin.host), request, _OPEN_S)
         error = answer.get("error")
@@ -177,7 +190,7 @@ def _open(site: Site, known: Known, lease: Lease, fresh: bool) -> None:
     if fresh:
         detail: dict[str, object] = {"wave": known.plan.wave, "contract": known.plan.contract, "gates": known.plan.gates}
         opened = Event(1, known.digest, "opened", "", 0, site.clock.now(), lease.fence, detail)
-        site.store.open_wave(opened, [a.nonce for a in approvals])
+        site.store.open_wave(opened, [a.nonce for a in approvals], opening)
 
 
 def finish(known: Known, action: Action) -> Action:

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from waveboard.app.check import Checked, check
 from waveboard.app.deletions import deletions, ended
 from waveboard.app.entry import Asked, ask, hosts_needed
-from waveboard.app.plans import Known
+from waveboard.app.goalposts import changed, sentence
+from waveboard.app.opening import without_plan
+from waveboard.app.planning import wave_named
+from waveboard.app.plans import Known, from_bytes
 from waveboard.app.read import Reading, audit
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
@@ -17,6 +20,7 @@ from waveboard.gates import outcome
 from waveboard.model.change import Event, Step
 from waveboard.model.errors import ReceiptError, RefusedError
 from waveboard.model.facts import ConfigFiles, HostFacts
+from waveboard.model.opening import MUTATING, Opening, receipt_name
 from waveboard.model.receipt import Closeout, CloseoutItem
 from waveboard.receipts import bundle, closeout, envelope, statement
 
@@ -33,31 +37,90 @@ class Closed:
 
 
 def close(site: Site, known: Known) -> Closed:
-    """Raises: RefusedError while the wave is still open."""
+    """Raises: RefusedError while the plan has not come to an end."""
     events = site.store.events(known.digest)
     result = events[-1].kind if events else ""
     if result not in _OUTCOMES:
         raise RefusedError(
             f"close {known.plan.wave}", "the plan has not come to an end", "waveboard apply or waveboard undo goes on with it"
         )
+    wave = known.plan.wave.removesuffix("-RETIRE") if known.plan.kind == "retire" else known.plan.wave
+    opening = next((one for one in site.store.board() if one.wave == wave), None)
+    return _close(site, _Ending(known, events, result, opening))
+
+
+def close_wave(site: Site, name: str) -> Closed:
+    """Close a wave by its id: through its newest plan when it has one that was begun, else by its conditions alone.
+
+    Raises: UsageError, RefusedError when the wave is not open.
+    """
+    wave = wave_named(site, name)
+    begun = next((r for r in site.store.plans(name) if r.kind != "retire" and site.store.events(r.digest)), None)
+    opening = next((one for one in site.store.board() if one.wave == name), None)
+    if begun and (wave.policy == MUTATING or (opening and begun.saved_at >= opening.at)):
+        return close(site, from_bytes(site.store.get_object(begun.digest)))
+    if opening is None:
+        raise RefusedError(f"close {name}", "it is not open", "waveboard wave list; a wave without a plan: waveboard wave open")
+    return _close(site, _Ending(Known(without_plan(site, wave), b"", ""), (), "done", opening))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What is being closed. known.digest is "" for a wave that needed no plan."""
+
+    known: Known
+    events: tuple[Event, ...]
+    result: str
+    opening: Opening | None
+
+    @property
+    def rests(self) -> tuple[str, ...]:
+        """The digest that speaks for the whole wave: its plan, or the contract pinned when it was opened."""
+        return (self.known.digest or str(self.opening.pins["contract"] if self.opening else ""),)
+
+
+def _close(site: Site, ending: _Ending) -> Closed:
+    known, opening = ending.known, ending.opening
+    wave = known.plan.wave
     read = audit(site, hosts_needed(site.contract, known.plan, "exit"))
     checked = [check(site, name, read) for name, pack in site.contract.packs.items() if set(pack.hosts) <= set(read.facts)]
     if not checked:
         raise RefusedError(
-            f"close {known.plan.wave}", "no pack covers its hosts", "name a pack in packs.yaml; a wave is not closed unjudged"
+            f"close {wave}", "no pack covers its hosts", "name a pack in packs.yaml; a wave is not closed unjudged"
         )
-    asked = ask(site.contract, known.plan, read, "exit")
-    items = _items(site, known, events, read, checked, asked, result)
+    asked = ask(site.contract, known.plan, read, "exit", {"approval": lambda _: _approved(site, known)})
+    holds = ending.result == "done" and all(a.holds for a in asked)
+    goal = sentence(site, opening, holds, _own(known))
+    items = _items(site, ending, read, checked, asked, goal)
     key = new_key(site, "wave.close")
-    told = Closeout(known.plan.wave, known.digest, result, items)
+    told = Closeout(wave, known.digest, ending.result, items)
     body = closeout.body(told)
     for reason in closeout.unbound(told, *recorded(site)):
-        raise ReceiptError(f"close {known.plan.wave}", reason, "a closeout says only what earlier receipts prove; close it again")
-    issue(site, "closeout", key, (subject("plan", known.digest),), body)
-    holds = result == "done" and all(a.holds for a in asked)
-    return Closed(
-        holds, _text(known, result, key, asked, items), {"schema": "waveboard.closeout/1", "run_key": key, "holds": holds, **body}
+        raise ReceiptError(f"close {wave}", reason, "a closeout says only what earlier receipts prove; close it again")
+    seq = issue(site, "closeout", key, (subject("plan", *ending.rests),), body)
+    raw = next(raw for number, _, raw in site.store.receipts() if number == seq)
+    name = receipt_name(opening.wave if opening else wave)
+    path = site.archive.capture(name, raw)
+    if opening and (holds or ending.result == "rolled-back"):
+        site.store.end_wave(opening.wave, site.clock.now(), site.actor.principal, ending.result)
+    still = (
+        f"\n{opening.wave} stays open until every exit condition holds\n"
+        if opening and not holds and ending.result == "done"
+        else ""
     )
+    text = _text(known, ending.result, key, asked, items) + f"\n{goal}\n{still}captured as {name} ({path})\n"
+    document = {"schema": "waveboard.closeout/1", "run_key": key, "holds": holds, "goalposts": goal, "receipt": name, **body}
+    return Closed(holds, text, document)
+
+
+def _own(known: Known) -> dict[str, str]:
+    """Files of the workspace that this plan itself edits, and the digest it leaves them with."""
+    return {str(s.args["file"]): str(s.args["after_sha256"]) for s in known.plan.steps if s.verb == "contract_edit"}
+
+
+def _approved(site: Site, known: Known) -> tuple[bool | None, str]:
+    who = ", ".join(a.principal for a in site.store.approvals(known.digest)) if known.digest else ""
+    return bool(who), f"approved by {who}" if who else "no plan of this wave was approved"
 
 
 def recorded(site: Site) -> tuple[set[str], set[str]]:
@@ -72,21 +135,17 @@ def recorded(site: Site) -> tuple[set[str], set[str]]:
 
 
 def _items(
-    site: Site,
-    known: Known,
-    events: tuple[Event, ...],
-    read: Reading,
-    checked: list[Checked],
-    asked: tuple[Asked, ...],
-    result: str,
+    site: Site, ending: _Ending, read: Reading, checked: list[Checked], asked: tuple[Asked, ...], goal: str
 ) -> Mapping[str, CloseoutItem]:
+    known = ending.known
+    edited = changed(site, ending.opening)
     bundles = tuple(read.bundles.values())
     reports = tuple(site.store.put_object(c.raw) for c in checked)
-    plan = (known.digest,)
+    plan = ending.rests
     return {
         "evidence": CloseoutItem(({"run_key": read.run_key, "result": f"{len(bundles)} hosts read"},), bundles),
-        "files_changed": CloseoutItem(tuple(_files(known, read)), (*plan, *bundles)),
-        "runtime_actions": CloseoutItem(tuple(_actions(known, events)), plan),
+        "files_changed": CloseoutItem((*_files(known, read), *edited), (*plan, *bundles)),
+        "runtime_actions": CloseoutItem(tuple(_actions(known, ending.events)), plan),
         "linkage": CloseoutItem(tuple(_linkage(site, known, checked)), reports),
         "verify": CloseoutItem(
             tuple({"pack": c.report.pack, "run_key": c.run_key, "result": outcome.summary(c.report)} for c in checked), reports
@@ -99,7 +158,9 @@ def _items(
             ),
             (*reports, *bundles),
         ),
-        "attestation": CloseoutItem(({"principal": site.actor.principal, "statement": _statement(site, known, result)},), plan),
+        "attestation": CloseoutItem(
+            ({"principal": site.actor.principal, "statement": _statement(site, known, ending.result, goal)},), plan
+        ),
     }
 
 
@@ -162,9 +223,10 @@ def _linkage(site: Site, known: Known, checked: list[Checked]) -> list[Mapping[s
     return rows
 
 
-def _statement(site: Site, known: Known, result: str) -> str:
+def _statement(site: Site, known: Known, result: str, goal: str) -> str:
     eyes = "four eyes" if site.four_eyes else "a lone operator (four_eyes: false)"
-    return f"{known.plan.wave} ended {result} under plan {known.digest[:19]}, approved with {eyes}; every item rests on receipts of this chain"
+    under = f"under plan {known.digest[:19]}, approved with {eyes}" if known.digest else "without a plan: nothing was carried out"
+    return f"{known.plan.wave} ended {result} {under}; {goal}; every item rests on receipts of this chain"
 
 
 def _text(known: Known, result: str, key: str, asked: tuple[Asked, ...], items: Mapping[str, CloseoutItem]) -> str:

@@ -1,6 +1,6 @@
 """Entry and exit conditions of a wave, judged on one reading. What cannot be judged is not met: unknown is never green."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,13 +8,17 @@ from waveboard.app.check import judge
 from waveboard.app.comparing import compare
 from waveboard.app.read import Reading
 from waveboard.gates import outcome
-from waveboard.model.change import Plan, Reversibility
+from waveboard.model.change import Plan
 from waveboard.model.condition import Predicate, parse_condition
 from waveboard.model.contract import Contract
 from waveboard.model.finding import PackReport
 from waveboard.model.graph import Confidence, PlacementClass
+from waveboard.waves import rollback
 
 _AWAY = (PlacementClass.DATA, PlacementClass.NET, PlacementClass.NETDISK)
+
+
+Told = Mapping[str, Callable[[object], tuple[bool | None, str]]]  # predicate -> its argument -> answer, what was seen
 
 
 class HasContract(Protocol):
@@ -45,21 +49,21 @@ def hosts_needed(contract: Contract, plan: Plan, side: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(hosts))
 
 
-def ask(contract: Contract, plan: Plan, read: Reading, side: str) -> tuple[Asked, ...]:
-    """Every condition of that side with its answer, in the wave's order."""
+def ask(contract: Contract, plan: Plan, read: Reading, side: str, told: Told | None = None) -> tuple[Asked, ...]:
+    """Every condition of that side with its answer, in the wave's order. told: predicates that history answers, not this reading."""
     reports: dict[str, PackReport] = {}
-    return tuple(_ask(contract, plan, read, text, reports) for text in _conditions(contract, plan, side))
+    return tuple(_ask(contract, plan, read, text, reports, told or {}) for text in _conditions(contract, plan, side))
 
 
 def ask_conditions(contract: Contract, read: Reading, texts: Sequence[str]) -> tuple[Asked, ...]:
     """Conditions that belong to no plan; what asks about a plan's own steps is unknown."""
     reports: dict[str, PackReport] = {}
-    return tuple(_ask(contract, None, read, text, reports) for text in texts)
+    return tuple(_ask(contract, None, read, text, reports, {}) for text in texts)
 
 
-def unmet(site: HasContract, plan: Plan, read: Reading, side: str) -> tuple[str, ...]:
+def unmet(site: HasContract, plan: Plan, read: Reading, side: str, told: Told | None = None) -> tuple[str, ...]:
     """The conditions that do not hold or could not be judged, each in words."""
-    return tuple(f"{a.text}: {a.saw}" for a in ask(site.contract, plan, read, side) if not a.holds)
+    return tuple(f"{a.text}: {a.saw}" for a in ask(site.contract, plan, read, side, told) if not a.holds)
 
 
 def _conditions(contract: Contract, plan: Plan, side: str) -> tuple[str, ...]:
@@ -67,8 +71,10 @@ def _conditions(contract: Contract, plan: Plan, side: str) -> tuple[str, ...]:
     return () if wave is None else (wave.entry if side == "entry" else wave.exit)
 
 
-def _ask(contract: Contract, plan: Plan | None, read: Reading, text: str, reports: dict[str, PackReport]) -> Asked:
+def _ask(contract: Contract, plan: Plan | None, read: Reading, text: str, reports: dict[str, PackReport], told: Told) -> Asked:
     condition = parse_condition(text)
+    if isinstance(condition, Predicate) and condition.name in told:
+        return Asked(text, *told[condition.name](condition.argument))
     if isinstance(condition, Predicate):
         holds, saw = _predicate(contract, plan, read, condition, reports)
         return Asked(text, holds, saw)
@@ -102,7 +108,7 @@ def _predicate(
         case "undo_ready":
             if plan is None:
                 return None, "there is no plan to ask it of"
-            without = [s.id for s in plan.steps if s.reversibility is Reversibility.NONE or not s.undo_commands]
+            without = rollback.missing(plan)
             return (
                 not without,
                 f"without an undo: {', '.join(without)}" if without else f"{len(plan.steps)} steps, each with its undo",

@@ -12,7 +12,7 @@ from waveboard.model.errors import HostError, RefusedError, UsageError
 from waveboard.model.evidence import digest_of
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.waves import plan as planner
-from waveboard.waves import plan_json
+from waveboard.waves import plan_json, rollback
 
 
 def wave_named(site: Site, name: str) -> WaveSpec:
@@ -103,6 +103,7 @@ def _keep(site: Site, made: Plan, read: Reading) -> Known:
         "deletes": [path for s in made.steps for path in s.deletes],
         "evidence": dict(read.bundles),
         "contract": made.contract,
+        "rollback": site.store.put_object(rollback.template(made, known.digest)),
     }
     issue(
         site, "plan", new_key(site, "wave.plan" if made.kind == "wave" else "wave.retire"), (subject("plan", known.digest),), body

@@ -11,6 +11,7 @@ from waveboard.model.document import CommandAnswer, CommandAsk, FileAsk, Found
 from waveboard.model.errors import HostError
 from waveboard.model.evidence import Answer, Ask, Bundle
 from waveboard.model.history import BundleRecord, CapRun, DispatchRecord, Hold, PackRun, PlanRecord, RunEnd, RunRecord, Snapshot
+from waveboard.model.opening import Opening
 from waveboard.model.receipt import Signature
 from waveboard.model.register import Change, Claim
 
@@ -90,11 +91,24 @@ class Store(Protocol):
         """Newest first; of every wave when none is named."""
         ...
 
-    def open_wave(self, event: Event, nonces: Sequence[str]) -> None:
-        """Consume every nonce and append `opened` in one transaction (I1, I4): all of it happens or nothing.
+    def open_wave(self, event: Event, nonces: Sequence[str], opening: Opening | None = None) -> None:
+        """Consume every nonce, append `opened` and put the wave on the board in one transaction (I1, I4): all of it or nothing.
 
-        Raises: RefusedError naming another plan under way, the plan that used a nonce and when, or the plan already opened.
+        Raises: RefusedError naming another plan under way, a wave in the way, the plan that used a nonce and when, or the plan
+        already opened.
         """
+        ...
+
+    def begin_wave(self, opening: Opening) -> None:
+        """Open a wave that has no plan to open it. Raises: RefusedError naming the wave in the way, its rule and its opener."""
+        ...
+
+    def end_wave(self, wave: str, at: datetime, by: str, outcome: str) -> None:
+        """Raises: RefusedError when it is not open."""
+        ...
+
+    def board(self) -> tuple[Opening, ...]:
+        """Waves open now, oldest first; one whose plan was rolled back or halted is not."""
         ...
 
     def append_event(self, event: Event) -> None:
@@ -287,6 +301,10 @@ class Archive(Protocol):
         ...
 
     def has(self, name: str) -> bool: ...
+
+    def capture(self, name: str, raw: bytes) -> str:
+        """A copy of a receipt under a name people look for, beside the archive; a newer one replaces it. The path, to be told."""
+        ...
 
     def all(self) -> Mapping[str, bytes]:
         """Every filed name with its exact bytes."""

@@ -36,6 +36,11 @@ def shelf() -> tuple[Probe, ...]:
     return tuple(import_module(f"{package.__name__}.{name}").PROBE for name in names)
 
 
+def sections() -> tuple[str, ...]:
+    """The name of every section that some probe reads."""
+    return tuple(sorted({name for probe in shelf() for name in (*probe.needs, *probe.also)}))
+
+
 def text(evidence: Evidence) -> str:
     """Output as text. Bytes that are not UTF-8 become \\xNN, so that no noun holds what cannot be written down again."""
     return evidence.stdout.decode("utf-8", "backslashreplace")

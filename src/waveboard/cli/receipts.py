@@ -14,24 +14,27 @@ def receipts() -> None:
 
 
 @receipts.command("show")
-@click.argument("seq", type=int, required=False)
+@click.argument("which", required=False)
 @click.pass_context
-def show_(ctx: click.Context, seq: int | None) -> int:
-    """List the receipts, or print the statement of one."""
+def show_(ctx: click.Context, which: str | None) -> int:
+    """List the receipts, or print the statement of one: its number, or the name of a wave's closeout (WAVE8B_ORCHESTRATION_RECEIPT)."""
     from waveboard.model.errors import UsageError
+    from waveboard.model.opening import receipt_name
     from waveboard.receipts import envelope, statement
 
     site = opened(ctx.obj)
-    rows = []
+    rows, chosen = [], b""
     for number, digest, raw in site.store.receipts():
         payload = envelope.from_bytes(raw).payload
-        if number == seq:
-            click.echo(json.dumps(json.loads(payload), indent=2, ensure_ascii=False))
-            return 0
         found = statement.receipt_of(statement.from_bytes(payload))
+        named = found.kind == "closeout" and receipt_name(str(found.body["wave"]).removesuffix("-RETIRE")) == which
+        chosen = payload if str(number) == which or named else chosen
         rows.append((str(number), found.kind, found.run_key, found.actor.principal, digest[:19]))
-    if seq is not None:
-        raise UsageError(f"show receipt {seq}", f"there are {len(rows)}", "waveboard receipts show")
+    if which is not None and not chosen:
+        raise UsageError(f"show receipt {which}", f"there are {len(rows)}, none is called that", "waveboard receipts show")
+    if which is not None:
+        click.echo(json.dumps(json.loads(chosen), indent=2, ensure_ascii=False))
+        return 0
     show.table(("SEQ", "KIND", "RUN KEY", "BY", "DIGEST"), rows)
     return 0
 

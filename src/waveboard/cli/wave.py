@@ -22,6 +22,8 @@ def list_(ctx: click.Context, as_json: bool) -> int:
 
     site = opened(ctx.obj)
     states = {str(row["wave"]): str(row["state"]) for row in reversed(plans(site))}
+    for opening in site.store.board():
+        states[opening.wave] = f"open, {states[opening.wave]}" if opening.plan and opening.wave in states else "open"
     waves = site.contract.waves.values()
     if as_json:
         show.document(
@@ -31,6 +33,41 @@ def list_(ctx: click.Context, as_json: bool) -> int:
     rows = [(w.id, w.goal, w.policy, ", ".join(w.mutate_hosts) or "none", states.get(w.id, "not planned")) for w in waves]
     show.table(("WAVE", "GOAL", "MUTATION", "HOSTS", "STATE"), rows)
     return 0
+
+
+@wave.command("open")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def open_(ctx: click.Context, name: str, as_json: bool) -> int:
+    """Open a wave that changes no host: entry conditions on a fresh audit, goalposts pinned. `apply` opens the others."""
+    from waveboard.app.opening import begin
+
+    opening = begin(opened(ctx.obj), name)
+    if as_json:
+        show.document({"schema": "waveboard.wave-open/1", "wave": opening.wave, "by": opening.by, "pins": dict(opening.pins)})
+        return 0
+    click.echo(f"{opening.wave} is open; until it is closed nothing changes {', '.join(opening.hosts) or 'any host'}")
+    for name_ in ("contract", "gates", "runbook"):
+        click.echo(f"  {name_:<9} {opening.pins.get(name_)}")
+    show.next_step(f"waveboard wave close {opening.wave}")
+    return 0
+
+
+@wave.command("close")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def close(ctx: click.Context, name: str, as_json: bool) -> int:
+    """Judge a wave's exit conditions on a fresh audit and write its closeout receipt. Exit 3: not all of them hold."""
+    from waveboard.app import closing
+
+    done = closing.close_wave(opened(ctx.obj), name)
+    if as_json:
+        show.document(done.document)
+    else:
+        click.echo(done.text, nl=False)
+    return 0 if done.holds else 3
 
 
 @wave.command("show")

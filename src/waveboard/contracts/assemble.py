@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from waveboard.contracts.conditions import spoken
 from waveboard.contracts.declared import declared
 from waveboard.contracts.estate import Estate
-from waveboard.contracts.files import UNJUDGED, absent, asked
+from waveboard.contracts.files import NOT_JUDGING, UNJUDGED, absent, asked, matches
 from waveboard.contracts.formats.guard import Guard
 from waveboard.contracts.formats.packs import Pack as PackFile
 from waveboard.contracts.formats.waves import Wave
@@ -48,6 +48,9 @@ def contract(estate: Estate, files: Mapping[str, bytes]) -> Contract:
     workspace = estate.workspace.value
     sums = {path: f"sha256:{sha256(raw).hexdigest()}" for path, raw in sorted(files.items())}
     approvals, commands = workspace.approvals, workspace.commands
+    judging = tuple(
+        sorted({p for one in asked(workspace) if one.key not in NOT_JUDGING for q in one.patterns for p in matches(q, files)})
+    )
     return Contract(
         name=workspace.name or "",
         owner=workspace.owner or "",
@@ -72,6 +75,8 @@ def contract(estate: Estate, files: Mapping[str, bytes]) -> Contract:
         siblings=dict(workspace.siblings),
         commands=CommandPolicy(tuple(commands.allow), tuple(commands.pass_env)) if commands else CommandPolicy(),
         unjudged=tuple(one.key for one in asked(workspace) if one.key in UNJUDGED),
+        judging=judging,
+        policy=digest({path: sums[path] for path in judging}),
     )
 
 
@@ -182,6 +187,7 @@ def _wave(read: Read[Wave]) -> WaveSpec:
         acceptance=tuple(wave.worker.acceptance),
         draft=wave.draft,
         overrun=_overrun(wave.window),
+        preflight=tuple(wave.preflight),
     )
 
 

@@ -17,6 +17,10 @@ WORKSPACE = "waveboard.yaml"
 REGISTERS = frozenset(
     {"hosts", "vms", "placement", "gaps", "loops", "gates", "topology", "capabilities", "backups", "profiles", "derived"}
 )
+# registers, waves and windows say who works on what and when; no verdict rests on them
+NOT_JUDGING = frozenset(
+    {"gaps", "loops", "waivers", "capabilities", "topology", "profiles", "backups", "derived", "waves", "windows"}
+)
 _TOP = ("services", "packs", "waves", "windows", "declared_gates")
 UNJUDGED = frozenset({"backups"})
 

@@ -60,12 +60,14 @@ class Known:
     """What exists in code, told to the contracts by whoever can see the shelves. gates: gate id -> its finding codes. kinds: of checks.
 
     holes: storage rules that nobody enforces at some stage, each a sentence (`vms.parity`).
+    evidence: sections a bundle may hold; none known: their names are not checked.
     """
 
     gates: Mapping[str, Collection[str]]
     steps: Mapping[str, StepShape]
     kinds: Mapping[str, KindShape] = field(default_factory=dict)
     holes: tuple[str, ...] = ()
+    evidence: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +291,7 @@ class WaveSpec:
     scope_notes: tuple[str, ...] = ()
     acceptance: tuple[str, ...] = ()
     overrun: Overrun | None = None  # what a closing window does to it, where the window itself does not say
+    preflight: tuple[str, ...] = ()  # evidence sections (docs/evidence.md) that must be whole, of every host in scope, at entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +365,8 @@ class Contract:
     hypervisors: Mapping[str, Hypervisor] = field(default_factory=dict)
     holes: tuple[str, ...] = ()  # storage rules that nobody enforces at some stage: what the code that judges lacks
     unjudged: tuple[str, ...] = ()  # workspace keys whose files are read and pinned, but judged by nothing yet
+    judging: tuple[str, ...] = ()  # the files a verdict rests on: all but registers, waves and windows
+    policy: str = ""  # digest over the judging files only: what "the policy changed" means
 
     def target(self, host: str) -> HostTarget | None:
         """The target of that id, or None."""

@@ -14,7 +14,7 @@ from waveboard.waves.windows import denying, openings
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One rule that says no. kind: approval | overlap | window | facts | contract | gate | host | instance — it decides the exit code."""
+    """One rule that says no. kind: approval | overlap | scope | window | facts | contract | gate | host | instance — it decides the exit code."""
 
     kind: str
     reason: str
@@ -37,6 +37,20 @@ def _window(plan: Plan, contract: Contract, at: datetime) -> list[Refusal]:
         said = "the contracts hold no open allow window for these hosts any more"
         return [Refusal("window", said, "restore the window, or plan again")]
     return []
+
+
+def _scope(plan: Plan, contract: Contract) -> list[Refusal]:
+    """The wave's own policy and scope, asked again: a plan may have been written by hand."""
+    wave = contract.waves.get(plan.wave)
+    if wave is None:
+        return []
+    if wave.policy != "controlled-runtime":
+        said = f"the mutation policy of {wave.id} is `{wave.policy}`: its plan may hold contract edits only, and no host"
+        return [Refusal("scope", said, "change hosts in a wave whose policy is controlled-runtime")]
+    foreign = sorted({pin.host for pin in plan.hosts} - set(wave.mutate_hosts))
+    return [
+        Refusal("scope", f"{host} is not in {wave.id}'s mutate scope", "scope.mutate of the wave decides") for host in foreign
+    ]
 
 
 def _hosts(plan: Plan, facts: Mapping[str, HostFacts | Unavailable]) -> list[Refusal]:
@@ -73,10 +87,11 @@ def refusals(
     entry: tuple[str, ...],
     at: datetime,
     under_way: tuple[str, ...] = (),
+    board: tuple[str, ...] = (),
 ) -> tuple[Refusal, ...]:
     """Why the plan may not start. approvals: reasons why the given approvals do not suffice; entry: entry conditions that do not
-    hold, in words. Both are computed by their own rooms. under_way: the other plans that were begun and have no end yet. An empty
-    answer admits."""
+    hold, in words. Both are computed by their own rooms. under_way: the other plans that were begun and have no end yet; board: why a
+    wave that is open stands in the way. An empty answer admits."""
     found = [
         Refusal(
             "overlap",
@@ -85,6 +100,10 @@ def refusals(
         )
         for other in under_way
     ]
+    found += [
+        Refusal("overlap", f"rule of the board: {because}", "end that wave first: waveboard wave close") for because in board
+    ]
+    found += _scope(plan, contract)
     if plan.instance != instance:
         found.append(Refusal("instance", "the plan belongs to another workspace", "plan here"))
     found += [Refusal("approval", reason, "waveboard approve PLAN --key KEY --as PRINCIPAL") for reason in approvals]

@@ -39,6 +39,11 @@ class FileArchive:
     def has(self, name: str) -> bool:
         return (self.directory / name).is_file()
 
+    def capture(self, name: str, raw: bytes) -> str:
+        path = self.directory.parent / "orchestration" / f"{name}.json"
+        write_whole(path, raw)
+        return str(path)
+
     def all(self) -> Mapping[str, bytes]:
         found = sorted(p for p in self.directory.rglob("*") if p.is_file() and not p.name.startswith("."))
         return {str(p.relative_to(self.directory)): p.read_bytes() for p in found}

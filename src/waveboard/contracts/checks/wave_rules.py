@@ -22,7 +22,7 @@ def run(estate: Estate) -> Iterator[Complaint]:
             yield error(
                 read.at("id"), "id", "duplicate-id", f"the wave `{read.value.id}` also stands in {others}", "one file a wave"
             )
-        found = [*_scope(read), *_overrun(read, estate), *_steps(read, estate)]
+        found = [*_scope(read), *_overrun(read, estate), *_preflight(read, estate), *_steps(read, estate)]
         for side in ("entry", "exit"):
             for said in spoken(read, side):
                 found.extend(examine(said, estate))
@@ -61,6 +61,15 @@ def _overrun(read: Read[Wave], estate: Estate) -> Iterator[Complaint]:
             said,
             "add `overrun: rollback`, or `finish` or `pause` with `overrun_s:`",
         )
+
+
+def _preflight(read: Read[Wave], estate: Estate) -> Iterator[Complaint]:
+    """Evidence that nothing collects could never be there at entry."""
+    known = sorted(estate.known.evidence)
+    for at, name in enumerate(read.value.preflight):
+        if known and name not in known:
+            said = f"no audit collects a section `{name}`"
+            yield error(read.at("preflight", at), f"preflight[{at}]", "unknown-fact", said, f"sections are: {', '.join(known)}")
 
 
 def _steps(read: Read[Wave], estate: Estate) -> Iterator[Complaint]:

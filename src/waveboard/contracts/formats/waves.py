@@ -60,7 +60,7 @@ class Step(Own):
 
 
 class Wave(Own):
-    """The whole file. draft: may be shown and discussed, never planned."""
+    """The whole file. draft: may be shown and discussed, never planned. preflight: sections of evidence that must be there at entry."""
 
     schema_: Literal["waveboard.wave/1"] | None = Field(None, alias="schema")
     id: Id
@@ -74,6 +74,7 @@ class Wave(Own):
     exit: list[Condition] = Field(min_length=1)
     window: Window | None = None
     soak_s: int | None = Field(None, ge=0, le=31_536_000)
+    preflight: Annotated[list[Id], Once] = Field(default_factory=list)
     steps: list[Step] = Field(default_factory=list)
     rules: list[Text] = Field(default_factory=list)
     outputs: list[Text] = Field(default_factory=list)

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from waveboard.model.change import Event
 from waveboard.model.errors import RefusedError
+from waveboard.model.opening import Opening
+from waveboard.world.store import openings
 from waveboard.world.store.kept import insert_new
 from waveboard.world.store.leases import issued, serialise
 from waveboard.world.store.rules import ENDS, check_append, check_receipt, nonce_used, overlap
@@ -41,8 +43,8 @@ def record(
     return replace(event, detail=told(connection, plan, seq)[0].detail)
 
 
-def open_wave(connection: sa.Connection, event: Event, wanted: Sequence[str]) -> None:
-    """Raises: RefusedError, and the caller's transaction rolls back: no nonce is used."""
+def open_wave(connection: sa.Connection, event: Event, wanted: Sequence[str], opening: Opening | None) -> None:
+    """Raises: RefusedError, and the caller's transaction rolls back: no nonce is used, no wave is open."""
     serialise(connection)
     for other in open_plans(connection):
         if other != event.plan:
@@ -51,6 +53,8 @@ def open_wave(connection: sa.Connection, event: Event, wanted: Sequence[str]) ->
         if not consume(connection, nonce, event.plan, event.at):
             plan, at = connection.execute(sa.select(nonces.c.plan, nonces.c.consumed_at).where(nonces.c.nonce == nonce)).one()
             raise nonce_used(nonce, plan, at)
+    if opening:
+        openings.begin(connection, opening)
     append(connection, event)
 
 

@@ -11,11 +11,14 @@ from waveboard.model.change import Approval, Event, Lease
 from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.evidence import Bundle, digest_of
 from waveboard.model.history import BundleRecord, CapRun, DispatchRecord, Hold, PackRun, PlanRecord, Snapshot
+from waveboard.model.opening import Line, Opening, standing
 from waveboard.model.register import Change, Claim
 from waveboard.world.store.kept import check_same_approval, checked
 from waveboard.world.store.rules import (
     ENDS,
     check_append,
+    check_begin,
+    check_end,
     check_receipt,
     claimed,
     dispatched,
@@ -44,6 +47,7 @@ class MemoryStore:
         self._nonces: dict[str, tuple[str, datetime]] = {}
         self._leases: list[tuple[Lease, tuple[str, ...]]] = []  # fence n at index n-1
         self._holds: dict[str, Hold] = {}
+        self._board: list[Line] = []
         self._dispatches: dict[str, DispatchRecord] = {}
         self._receipts: list[tuple[int, str, bytes]] = []
         self._receipted: set[str] = set()
@@ -92,7 +96,7 @@ class MemoryStore:
         found = sorted((p for p in self._plans.values() if wave in ("", p.wave)), key=lambda p: p.digest)
         return tuple(sorted(found, key=lambda p: p.saved_at, reverse=True))
 
-    def open_wave(self, event: Event, nonces: Sequence[str]) -> None:
+    def open_wave(self, event: Event, nonces: Sequence[str], opening: Opening | None = None) -> None:
         with self._lock:
             for other in self.open_plans():
                 if other != event.plan:
@@ -100,7 +104,10 @@ class MemoryStore:
             for index, nonce in enumerate(nonces):
                 if nonce in self._nonces or nonce in nonces[:index]:
                     raise nonce_used(nonce, *self._nonces.get(nonce, (event.plan, event.at)))
+            if opening:
+                check_begin(opening, self.board())
             self.append_event(event)
+            self._board += [Line("opened", opening)] if opening else []
             self._nonces.update(dict.fromkeys(nonces, (event.plan, event.at)))
 
     def append_event(self, event: Event) -> None:
@@ -125,6 +132,20 @@ class MemoryStore:
     def open_plans(self) -> tuple[str, ...]:
         newest = {plan: [e.kind for e in lines if not e.step][-1] for plan, lines in self._events.items()}
         return tuple(sorted(plan for plan, kind in newest.items() if kind not in ENDS))
+
+    def begin_wave(self, opening: Opening) -> None:
+        with self._lock:
+            check_begin(opening, self.board())
+            self._board.append(Line("opened", replace(opening, pins=_plain(opening.pins))))
+
+    def end_wave(self, wave: str, at: datetime, by: str, outcome: str) -> None:
+        with self._lock:
+            check_end(wave, self.board())
+            self._board.append(Line("closed", Opening(wave, "", (), (), (), by, at), outcome))
+
+    def board(self) -> tuple[Opening, ...]:
+        newest = {plan: [e.kind for e in lines if not e.step][-1] for plan, lines in self._events.items()}
+        return standing(self._board, lambda plan: newest.get(plan, ""))
 
     def save_approval(self, approval: Approval) -> None:
         with self._lock:

@@ -11,8 +11,8 @@ from waveboard.model.errors import RefusedError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
-KNOWN: tuple[str, ...] = ("0001", "0002", HEAD)
+HEAD = "0004"
+KNOWN: tuple[str, ...] = ("0001", "0002", "0003", HEAD)
 _LOCK = 0x77617665  # PostgreSQL advisory lock: one migration at a time
 
 

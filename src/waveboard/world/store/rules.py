@@ -1,10 +1,12 @@
 """Who may append what, told in words. The same rules for every kind of store; keeps nothing itself."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from waveboard.model.change import Event
 from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.history import DispatchRecord
+from waveboard.model.opening import Opening
 from waveboard.model.register import Claim
 from waveboard.model.units import instant_text
 
@@ -44,6 +46,24 @@ def check_append(event: Event, last: tuple[int, str], issued: int, asked: bool) 
 def overlap(plan: str, other: str) -> RefusedError:
     """The error for opening a wave while another is under way: one at a time (I1)."""
     return RefusedError(f"open {plan}", f"{other} is under way", "bring that one to its end first: resume, undo or settle it")
+
+
+def check_begin(opening: Opening, others: Sequence[Opening]) -> None:
+    """Raises: RefusedError naming the wave in the way, who opened it, since when, and which rule says no."""
+    for other in others:
+        if because := opening.against(other):
+            raise RefusedError(
+                f"open {opening.wave}",
+                because,
+                f"end it first: waveboard wave close {other.wave}, or waveboard undo {other.wave}",
+            )
+
+
+def check_end(wave: str, others: Sequence[Opening]) -> None:
+    """Raises: RefusedError when the wave is not open."""
+    if not any(one.wave == wave for one in others):
+        open_now = ", ".join(one.wave for one in others) or "none"
+        raise RefusedError(f"close {wave}", f"it is not open (open: {open_now})", "waveboard wave list")
 
 
 def nonce_used(nonce: str, plan: str, at: datetime) -> RefusedError:

@@ -11,9 +11,10 @@ from waveboard.model.change import Approval, Event, Lease
 from waveboard.model.errors import WaveboardError
 from waveboard.model.evidence import Bundle
 from waveboard.model.history import BundleRecord, CapRun, DispatchRecord, Hold, PackRun, PlanRecord, Snapshot
+from waveboard.model.opening import Opening
 from waveboard.model.register import Change, Claim
 from waveboard.world.crash import crash_point
-from waveboard.world.store import dispatches, journal, kept, leases, register
+from waveboard.world.store import dispatches, journal, kept, leases, openings, register
 from waveboard.world.store.connect import connect
 from waveboard.world.store.migrate import bring_up
 
@@ -103,10 +104,10 @@ class SqlStore:
         with self._reading() as connection:
             return kept.plans(connection, wave)
 
-    def open_wave(self, event: Event, nonces: Sequence[str]) -> None:
+    def open_wave(self, event: Event, nonces: Sequence[str], opening: Opening | None = None) -> None:
         crash_point("opened.before")
         with self._writing() as connection:
-            journal.open_wave(connection, event, nonces)
+            journal.open_wave(connection, event, nonces, opening)
         crash_point("opened.after")
 
     def append_event(self, event: Event) -> None:
@@ -131,6 +132,18 @@ class SqlStore:
     def open_plans(self) -> tuple[str, ...]:
         with self._reading() as connection:
             return journal.open_plans(connection)
+
+    def begin_wave(self, opening: Opening) -> None:
+        with self._writing() as connection:
+            openings.begin(connection, opening)
+
+    def end_wave(self, wave: str, at: datetime, by: str, outcome: str) -> None:
+        with self._writing() as connection:
+            openings.end(connection, wave, at, by, outcome)
+
+    def board(self) -> tuple[Opening, ...]:
+        with self._reading() as connection:
+            return openings.open_now(connection)
 
     def save_approval(self, approval: Approval) -> None:
         with self._writing() as connection:

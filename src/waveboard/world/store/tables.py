@@ -229,4 +229,17 @@ claims = sa.Table(
     sa.Column("expires_at", Instant, nullable=False),
 )
 
-APPEND_ONLY = ("events", "receipts", "nonces", "approvals", "register")  # triggers refuse UPDATE and DELETE
+board = sa.Table(
+    "board",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("wave", sa.Text, nullable=False),
+    sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("detail", Json, nullable=False),
+    sa.CheckConstraint("seq > 0", name="seq_positive"),
+)
+
+APPEND_ONLY = ("events", "receipts", "nonces", "approvals", "register", "board")  # triggers refuse UPDATE and DELETE
