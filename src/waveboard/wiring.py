@@ -63,6 +63,7 @@ def expired_waivers(loaded: Loaded) -> tuple[Complaint, ...]:
 def site_of(directory: Path, say: Callable[[str], None]) -> Site:
     """The workspace with real hands. Raises: ContractError when its contracts cannot be used."""
     from waveboard.world.hosts.hand_ssh import SshHand
+    from waveboard.world.hosts.hand_workspace import HandRouter
     from waveboard.world.hosts.ssh import SshReader
     from waveboard.world.store.sql import open_store
 
@@ -76,7 +77,7 @@ def site_of(directory: Path, say: Callable[[str], None]) -> Site:
         instance=instance_of(state, clock.token(16)),
         actor=actor(),
         reader=SshReader(),
-        hand=SshHand(),
+        hand=HandRouter(SshHand(), directory),
         store=open_store(contract.store, directory),
         archive=archive,
         engine=cache(lambda: _engine(contract.store, directory)),

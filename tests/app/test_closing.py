@@ -26,7 +26,8 @@ def ended(desk: Desk) -> Known:
     known = desk.planned("W8B")
     packs = {"mint-storage": CONTRACT.packs["mint-storage"]}
     desk.site = replace(desk.site, contract=replace(CONTRACT, packs=packs), reader=ReplayReader(MINT / "fleet"))
-    known = Known(replace(known.plan, hosts=(replace(known.plan.hosts[0], host="mint-data"),)), known.raw, known.digest)
+    pins = (replace(known.plan.hosts[0], host="mint-data"),)
+    known = Known(replace(known.plan, hosts=pins, read_only_hosts=("mint-apps",)), known.raw, known.digest)
     desk.site.store.save_plan(known.raw, "W8B", "wave", E.AT)
     for seq, kind in enumerate(("opened", "halted"), 1):
         desk.site.store.append_event(Event(seq, known.digest, kind, "", 0, E.AT, 0, {"why": "the sun"}))

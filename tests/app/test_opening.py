@@ -88,7 +88,7 @@ def test_a_wave_whose_plan_was_taken_back_is_not_open() -> None:
         1,
         1,
         0,
-        0,
+        1,
     ]
 
 

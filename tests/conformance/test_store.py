@@ -61,7 +61,8 @@ def test_the_board_opens_closes_and_refuses(store: Store) -> None:
     store.open_wave(replace(line(1, "opened"), plan=OTHER), ["n2"], moving)
     assert store.board() == (moving,)
     store.record(OTHER, "halted", "", 0, later(3), 0, {})
-    assert store.board() == ()  # a halted wave is a person's business, not the board's
+    assert store.board() == (moving,)  # a halted wave still holds its place
+    store.end_wave("W8B", later(4), "ronny", "halted")
     store.begin_wave(still)
 
 

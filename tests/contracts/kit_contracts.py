@@ -198,6 +198,7 @@ hosts:
 packs:
   small:
     mode: report
+    promotion: {runs: 3, min_interval_s: 3600}
     hosts: [db-1, app.two]
     gates: [D235, D236]
     later: [D900]

@@ -113,6 +113,8 @@ TOLD = [
         )
     ),
     ("windows.yaml", "kind: allow", "kind: deny\n    overrun: rollback", "error", "bad-value"),
+    ("packs.yaml", "runs: 3", "runs: |2", "error", "out-of-range"),
+    ("packs.yaml", ", min_interval_s: 3600", "", "error", "missing-key"),
     ("waves/one.yaml", ", overrun: rollback}", "}", "error", "missing-key"),
     ("packs.yaml", "gates: [D235, D236]", "gates: |[D235, D235]", "error", "bad-value"),
     ("guard.yaml", "required_containers: [cache, store]", "required_containers: |7", "error", "wrong-type"),

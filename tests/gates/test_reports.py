@@ -122,6 +122,7 @@ def test_json_comes_back_as_it_went() -> None:
             "pack",
             "at",
             "contract",
+            "policy",
             "evidence",
             "documents",
             "inputs",

@@ -73,7 +73,7 @@ def test_any_text_and_count_survives(text: str, count: int, flag: bool) -> None:
         (lambda p: p["steps"][1].pop("deletes"), "steps[1] lacks 'deletes'"),
         (lambda p: p["hosts"][0].update(address="x"), "hosts[0] has an unknown key 'address'"),
         (lambda p: p.update(schema="waveboard.plan/2"), "its schema is not waveboard.plan/1"),
-        (lambda p: p.update(kind="prune"), "its kind is neither"),
+        (lambda p: p.update(kind="prune"), "its kind is none of"),
         (lambda p: p.update(quorum=True), "the plan.quorum is not a count"),
         (lambda p: p.update(slots=[]), "slots are none"),
         (lambda p: p["slots"].reverse(), "out of order"),

@@ -8,7 +8,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from waveboard.app import dispatch
+from waveboard.app import dispatch, promotion
 from waveboard.app.approve import same_person, standing
 from waveboard.app.entry import unmet
 from waveboard.app.opening import for_plan, in_the_way, pins, preflight
@@ -40,7 +40,9 @@ def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | Non
     _in_whose_hands(site, known)
     keep(site, known)
     events, opening = site.store.events(known.digest), None
-    if not events:
+    if not events and known.plan.kind == promotion.KIND:
+        promotion.admit(site, known, standing(site, known, allowed_signers), _others(site, known))
+    elif not events:
         assert reading is not None, "a plan that was never begun is judged on a fresh audit"
         opening = _admit(site, known, allowed_signers, reading)
     elif events[-1].kind in ("done", "rolled-back", "halted"):
@@ -60,6 +62,8 @@ def undo(site: Site, known: Known) -> Action:
     against = why_not_undo(known.plan, events)
     if against:
         raise RefusedError(f"undo {known.plan.wave}", against, "waveboard status")
+    if known.plan.kind == promotion.KIND:
+        promotion.undoable(site, known)
     gone = [
         str(a.get("path") or a.get("volume")) for pin in known.plan.hosts for a in asides(site, pin.host, known.digest, "retired")
     ]
@@ -97,7 +101,7 @@ def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> 
         instance=site.instance,
         approvals=standing(site, known, allowed_signers),
         gates=site.gates,
-        entry=(*missing, *unmet(site, plan, reading, "entry")),
+        entry=(*missing, *unmet(site, plan, reading, "entry", promotion.told(site))),
         at=site.clock.now(),
         under_way=_others(site, known),
         board=in_the_way(site, opening) if opening else (),
@@ -170,7 +174,7 @@ def _ended(engine: Engine, handle: str, work: WaveWork) -> RunEnd:
         raise
 
 
-def _open(site: Site, known: Known, lease: Lease, fresh: bool, opening: Opening | None) -> None:
+def _open(site: Site, known: Known, lease: Lease, fresh: bool, opening: Opening | None = None) -> None:
     """Tell every host the fence before the first turn, so that an older worker is refused there from now on.
 
     Fresh: open the plan (each hand verifies the approvals itself), then spend the nonces with the first journal line. Otherwise the

@@ -139,6 +139,8 @@ CAPABILITIES: tuple[Capability, ...] = (
                (Arg("WAVE", "text", True, "a wave id"), _JSON), ("evidence", "receipt")),
     Capability("wave.end", "read-only", "auto", "close a wave by its id, with its closeout receipt", ("wave", "close"),
                (Arg("WAVE", "text", True, "a wave id"), _JSON), ("evidence", "receipt")),
+    Capability("pack.promote", "read-only", "auto", "report to enforce: recommendation, and the plan to sign", ("promote",),
+               (Arg("PACK", "text", True, "a pack of packs.yaml"), Arg("-o", "path", False, "write the plan here"), _JSON), ("plan", "receipt")),
     Capability("wave.close", "read-only", "auto", "exit gates on a fresh audit, and the closeout receipt", ("close",), (_PLAN,), ("receipt",)),
     Capability("wave.status", "read-only", "auto", "plans, steps, leases", ("status",), (_JSON,)),
     Capability("board.show", "read-only", "auto", "where everything stands now", ("board", "show"),

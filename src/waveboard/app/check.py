@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from waveboard.app.comparing import compare
+from waveboard.app.promotion import demote
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
@@ -63,4 +64,5 @@ def check(site: Site, name: str, read: Reading) -> Checked:
         "fingerprints": sorted(f.fingerprint for f in report.findings),
     }
     issue(site, "verify", key, (subject(f"report/{name}", stored),), body)
+    demote(site, report, key)
     return Checked(key, report, raw)

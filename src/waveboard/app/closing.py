@@ -13,6 +13,7 @@ from waveboard.app.goalposts import changed, sentence
 from waveboard.app.opening import without_plan
 from waveboard.app.planning import wave_named
 from waveboard.app.plans import Known, from_bytes
+from waveboard.app.promotion import told as report_told
 from waveboard.app.read import Reading, audit
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
@@ -88,7 +89,7 @@ def _close(site: Site, ending: _Ending) -> Closed:
         raise RefusedError(
             f"close {wave}", "no pack covers its hosts", "name a pack in packs.yaml; a wave is not closed unjudged"
         )
-    asked = ask(site.contract, known.plan, read, "exit", {"approval": lambda _: _approved(site, known)})
+    asked = ask(site.contract, known.plan, read, "exit", {**report_told(site), "approval": lambda _: _approved(site, known)})
     holds = ending.result == "done" and all(a.holds for a in asked)
     goal = sentence(site, opening, holds, _own(known))
     items = _items(site, ending, read, checked, asked, goal)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from waveboard.app.entry import ask, hosts_needed
 from waveboard.app.planning import wave_named
+from waveboard.app.promotion import told
 from waveboard.app.read import Reading, audit
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
@@ -33,7 +34,7 @@ def begin(site: Site, name: str) -> Opening:
     bare = without_plan(site, wave)
     read = audit(site, hosts_needed(site.contract, bare, "entry"))
     found, missing = preflight(site, wave, read)
-    unmet = [f"{a.text}: {a.saw}" for a in ask(site.contract, bare, read, "entry") if not a.holds]
+    unmet = [f"{a.text}: {a.saw}" for a in ask(site.contract, bare, read, "entry", told(site)) if not a.holds]
     pinned = pins(site, wave, read, found)
     body = {"wave": wave.id, "policy": wave.policy, "admitted": not (missing or unmet), "refusals": [*missing, *unmet], **pinned}
     issue(site, "wave-open", new_key(site, "wave.open"), (subject("contract", site.contract.digest),), body)

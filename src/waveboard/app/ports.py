@@ -108,7 +108,7 @@ class Store(Protocol):
         ...
 
     def board(self) -> tuple[Opening, ...]:
-        """Waves open now, oldest first; one whose plan was rolled back or halted is not."""
+        """Waves open now, oldest first; one whose plan was rolled back is not, one that halted still is."""
         ...
 
     def append_event(self, event: Event) -> None:

@@ -17,7 +17,7 @@ from waveboard.app.ports import (
     Store,
 )
 from waveboard.model.bounded import Runner
-from waveboard.model.contract import Contract, HostTarget
+from waveboard.model.contract import WORKSPACE_HOST, Contract, HostTarget
 from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.receipt import Actor, ActorKind
 
@@ -78,7 +78,7 @@ class Site:
 
     def target(self, host: str) -> HostTarget:
         """One target. Raises: UsageError with the known ids."""
-        found = self.contract.target(host)
+        found = HostTarget(host, "", None, None) if host == WORKSPACE_HOST else self.contract.target(host)
         if found is None:
             raise UsageError(
                 f"reach {host}", "the contracts name no such host", f"known: {', '.join(t.id for t in self.contract.targets)}"

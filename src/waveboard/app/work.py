@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from waveboard.app.site import Site
 from waveboard.app.step_receipts import receipted, settle
 from waveboard.model.change import Action, ActionKind, Event, Lease, Plan, Step
+from waveboard.model.contract import WORKSPACE_HOST
 from waveboard.model.errors import HostError, RefusedError
 from waveboard.model.units import show_size
 from waveboard.waves.decide import decide
@@ -195,6 +196,8 @@ class WaveWork:
         self.site.store.record(self.digest, kind, action.step, action.attempt, self.site.clock.now(), self.lease.fence, detail)
 
     def _call(self, host: str, request: Mapping[str, object], quiet: bool = False) -> Mapping[str, object] | None:
+        if host == WORKSPACE_HOST and "step" in request:
+            request = {**request, "args": dict(self._step(str(request["step"])).args)}
         try:
             return self.site.hand.call(self.site.target(host), request, _CALL_S)
         except HostError as error:

@@ -50,6 +50,29 @@ def plan(ctx: click.Context, wave: str, out: str | None, as_json: bool) -> int:
 
 
 @click.command()
+@click.argument("pack")
+@click.option(
+    "-o", "out", type=click.Path(dir_okay=False), help="Write the promotion's plan to this file, for approve and apply."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def promote(ctx: click.Context, pack: str, out: str | None, as_json: bool) -> int:
+    """May PACK go from report to enforce? Says promote or hold, and why. Exit 3: hold; with -o, 2: a plan to sign was written."""
+    from waveboard.app import promotion
+
+    site = opened(ctx.obj)
+    if out:
+        return _written(promotion.plan(site, pack), out, as_json)
+    advice = promotion.advise(site, pack)
+    if as_json:
+        show.document(advice.document())
+    else:
+        click.echo(advice.text(), nl=False)
+        show.next_step(f"waveboard promote {pack} -o FILE" if advice.holds else f"waveboard verify {pack}")
+    return 0 if advice.holds else 3
+
+
+@click.command()
 @click.argument("plan")
 @click.option("--key", required=True, type=click.Path(), help="SSH private key, or the public key of one your agent holds.")
 @click.option("--as", "principal", required=True, help="Your name as allowed_signers has it.")
@@ -85,7 +108,7 @@ def apply(ctx: click.Context, plan: str) -> int:
 
     site = opened(ctx.obj)
     known = _plan_of(site, plan)
-    fresh = not site.store.events(known.digest)
+    fresh = not site.store.events(known.digest) and known.plan.kind != "promotion"
     reading = read.audit(site, hosts_needed(site.contract, known.plan, "entry")) if fresh else None
     order.apply(site, known, workspace_signers(ctx.obj["workspace"], site.contract), reading)
     click.echo(f"{known.plan.wave}: every step is applied and proven")

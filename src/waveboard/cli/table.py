@@ -29,6 +29,9 @@ COMMANDS: dict[str, Entry] = {
     "apply": Entry("waveboard.cli.change:apply", "carry out an approved plan, or resume it after a crash"),
     "undo": Entry("waveboard.cli.change:undo", "take a wave back, step by step"),
     "retire": Entry("waveboard.cli.change:retire", "plan the separate change set that gives the set-aside space back"),
+    "promote": Entry(
+        "waveboard.cli.change:promote", "from report to enforce: computed from the last runs, signed, byte-preserving"
+    ),
     "close": Entry("waveboard.cli.change:close", "judge the exit gates on a fresh audit and write the closeout receipt"),
     "status": Entry("waveboard.cli.change:status", "where plans, leases and steps stand"),
     "receipts": Entry("waveboard.cli.receipts:receipts", "show, verify and export receipts"),

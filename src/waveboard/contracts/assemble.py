@@ -15,6 +15,7 @@ from waveboard.contracts.estate import Estate
 from waveboard.contracts.files import NOT_JUDGING, UNJUDGED, absent, asked, matches
 from waveboard.contracts.formats.guard import Guard
 from waveboard.contracts.formats.packs import Pack as PackFile
+from waveboard.contracts.formats.packs import Packs
 from waveboard.contracts.formats.waves import Wave
 from waveboard.contracts.formats.windows import Overruns
 from waveboard.contracts.formats.workspace import Access, Approvals, Reach
@@ -32,9 +33,11 @@ from waveboard.model.contract import (
     LinkRule,
     Overrun,
     Pack,
+    Promotion,
     Recurrence,
     StepSpec,
     StorFinding,
+    Switch,
     WaveSpec,
     Window,
 )
@@ -148,7 +151,37 @@ def _packs(estate: Estate) -> Iterator[tuple[str, Pack]]:
             mode = Mode(pack.mode or _default_mode(pack, guards))
             modes = {gate: Mode(word) for gate, word in pack.modes.items()}
             gates, hosts, later = tuple(pack.gates), tuple(pack.hosts), tuple(pack.later)
-            yield name, Pack(name, gates, hosts, mode, modes, read.key("packs", name), later, pack.evidence_max_age_s)
+            asked = Promotion(pack.promotion.runs, pack.promotion.min_interval_s) if pack.promotion else None
+            place, switches = read.key("packs", name), tuple(_switches(estate, read, name)) if asked else ()
+            yield name, Pack(name, gates, hosts, mode, modes, place, later, pack.evidence_max_age_s, asked, switches)
+
+
+def _switches(estate: Estate, own: Read[Packs], name: str) -> Iterator[Switch]:
+    """Every scalar that says report where enforcing this pack needs it to say enforce: the pack's mode, its gates' modes wherever a
+    pack names them, the mode of packs that hold no other gate, and the guard policy's, so that no two switches disagree."""
+    guards = {read.document.file: read for read in estate.guard}
+
+    def guard_of(pack: PackFile) -> Read[Guard] | None:
+        return guards.get(pack.guard or next(iter(guards), ""))
+
+    pack = own.value.packs[name]
+    guard = guard_of(pack)
+    for read in estate.packs:
+        for other_name, other in read.value.packs.items():
+            if guard_of(other) is not guard:
+                continue
+            whole = {*other.gates, *other.later} <= set(pack.gates)
+            paths: list[tuple[str, ...]] = [("packs", other_name, "mode")] if whole and other.mode == "report" else []
+            paths += [
+                ("packs", other_name, "modes", g) for g, word in other.modes.items() if word == "report" and g in pack.gates
+            ]
+            for path in paths:
+                yield Switch(read.document.file, path, "report", "enforce", read.at(*path))
+    if guard and guard.value.mode:
+        if guard.value.mode.default_policy == "report":
+            yield Switch(guard.document.file, ("mode", "default_policy"), "report", "enforce", guard.at("mode", "default_policy"))
+        if guard.value.mode.enforce_enabled is False:
+            yield Switch(guard.document.file, ("mode", "enforce_enabled"), "false", "true", guard.at("mode", "enforce_enabled"))
 
 
 def _default_mode(pack: PackFile, guards: Mapping[str, Guard]) -> str:

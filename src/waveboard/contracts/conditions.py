@@ -175,6 +175,11 @@ def _report_stable(said: Spoken, argument: object, estate: Estate) -> Iterator[C
         if argument["runs"] < 1:
             yield error(said.place, said.path, "unknown-condition", "no run proves nothing", "ask for at least one run")
         yield from _pack(said, argument["pack"], estate)
+        asked = next((p.value.packs[argument["pack"]] for p in estate.packs if argument["pack"] in p.value.packs), None)
+        if asked and asked.promotion is None:
+            why = f"nothing says how far apart the runs of `{argument['pack']}` must be"
+            fix = f"add `promotion: {{runs: {max(3, argument['runs'])}, min_interval_s: …}}` to the pack"
+            yield error(said.place, said.path, "missing-key", why, fix)
 
 
 def _not_boot_backed(said: Spoken, argument: object, estate: Estate) -> Iterator[Complaint]:

@@ -64,6 +64,7 @@ def run(
         pack=pack.id,
         reports=reports,
         contract=contract.digest,
+        policy=contract.policy,
         evidence=tuple((host, fact.bundle) for host in pack.hosts if isinstance(fact := fleet.facts_of(host), HostFacts)),
         at=instant_text(at),
         waived=sum(1 for report in reports for finding in report.findings if finding.waiver),

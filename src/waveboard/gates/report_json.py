@@ -25,6 +25,7 @@ def document(report: PackReport, run_key: str = "") -> dict[str, object]:
         "pack": report.pack,
         "at": report.at,
         "contract": report.contract,
+        "policy": report.policy,
         "evidence": dict(report.evidence),
         "documents": report.documents,
         "inputs": dict(report.inputs),
@@ -50,9 +51,10 @@ def from_bytes(raw: bytes) -> PackReport:
         waived = sum(1 for gate in gates for finding in gate.findings if finding.waiver)
         evidence = tuple(told["evidence"].items())
         later = tuple(told["later"])
+        policy = str(told.get("policy", ""))
         papers, inputs = told.get("documents", ""), tuple(told.get("inputs", {}).items())
         return PackReport(
-            told["pack"], gates, told["contract"], evidence, told["at"], waived, told["counts"], later, papers, inputs
+            told["pack"], gates, told["contract"], evidence, told["at"], waived, told["counts"], later, papers, inputs, policy
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise EvidenceError("read a verify report", f"{type(problem).__name__}: {problem}") from problem

@@ -16,6 +16,7 @@ from waveboard.model.register import Registers
 from waveboard.model.vm import Hypervisor, VmSpec
 
 V = TypeVar("V")
+WORKSPACE_HOST = "@workspace"  # what a plan calls the workspace itself; no host id can begin so
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +215,30 @@ class FindingsMap:
 
 
 @dataclass(frozen=True, slots=True)
+class Promotion:
+    """How many consecutive clean report runs promote a pack, and how far apart they must be."""
+
+    runs: int
+    min_interval_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One scalar that says report or enforce (or false and true). path: the keys that lead to it in its file."""
+
+    file: str
+    path: tuple[str, ...]
+    report: str
+    enforce: str
+    place: Place
+
+    @property
+    def field(self) -> str:
+        """`packs.mint.mode`: how a complaint would write it."""
+        return ".".join(self.path)
+
+
+@dataclass(frozen=True, slots=True)
 class Pack:
     """Ordered gates and the hosts they are asked about. modes: gate id -> mode, where it differs from `mode`."""
 
@@ -225,6 +250,8 @@ class Pack:
     place: Place | None = None
     later: tuple[str, ...] = ()  # gates the pack asks for that nobody declares yet: shown as such, never counted as pass
     evidence_max_age_s: int | None = None  # how old a host's evidence may be when it is judged; None: no contract says
+    promotion: Promotion | None = None
+    switches: tuple[Switch, ...] = ()  # every scalar that now says report for it, in its file's order
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,7 @@ class PackReport:
     later: tuple[str, ...] = ()  # gates the pack asks for that are not built yet: judged by nobody, never counted as pass
     documents: str = ""  # digest of the kept documents and command answers that declared gates judged
     inputs: tuple[tuple[str, str], ...] = ()  # address of each of them -> sha256
+    policy: str = ""  # digest of the files the verdicts rest on; "" in reports of before it was kept
 
     @property
     def complete(self) -> bool:

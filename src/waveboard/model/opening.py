@@ -59,7 +59,7 @@ class Line:
 
 
 def standing(lines: Iterable[Line], ended: Callable[[str], str]) -> tuple[Opening, ...]:
-    """The waves open now, oldest first: opened, not closed, and their plan neither rolled back nor halted.
+    """The waves open now, oldest first: opened, not closed, and their plan not rolled back.
 
     ended: a plan's digest -> the kind of its newest wave line, "" when it has none.
     """
@@ -69,7 +69,7 @@ def standing(lines: Iterable[Line], ended: Callable[[str], str]) -> tuple[Openin
             found.append(line.opening)
         else:
             found = [one for one in found if one.wave != line.opening.wave]
-    return tuple(one for one in found if not one.plan or ended(one.plan) not in ("rolled-back", "halted"))
+    return tuple(one for one in found if not one.plan or ended(one.plan) != "rolled-back")
 
 
 def receipt_name(wave: str) -> str:

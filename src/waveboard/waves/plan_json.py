@@ -16,7 +16,7 @@ from waveboard.model.evidence import digest_of
 from waveboard.model.units import exact_instant, instant_text
 
 SCHEMA = "waveboard.plan/1"
-KINDS = ("wave", "retire")
+KINDS = ("wave", "retire", "promotion")
 LIMIT_BYTES = 4 * 2**20  # what the hand reads in one request
 
 _TEXTS = ("instance", "wave", "kind", "proposer", "contract", "gates", "title", "overrun")
@@ -60,7 +60,7 @@ def from_bytes(raw: bytes) -> Plan:
     if found.text("schema") != SCHEMA:
         raise _bad(f"its schema is not {SCHEMA}")
     if found.text("kind") not in KINDS:
-        raise _bad(f"its kind is neither {' nor '.join(KINDS)}")
+        raise _bad(f"its kind is none of {', '.join(KINDS)}")
     texts = {name: found.text(name) for name in _TEXTS}
     plan = Plan(
         **texts,

@@ -10,6 +10,13 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 PackMode = Literal["report", "enforce"]
 
 
+class Promotion(Own):
+    """When the pack may go from report to enforce: so many consecutive clean runs, each so many seconds after the one before."""
+
+    runs: int = Field(ge=3, le=100)
+    min_interval_s: int = Field(ge=1, le=31_536_000)
+
+
 class Pack(Own):
     """Ordered gates. guard: which guard file gives the numbers, needed only where there are several.
 
@@ -24,6 +31,7 @@ class Pack(Own):
     later: Annotated[list[Id], Once] = Field(default_factory=list)
     guard: WorkspacePath | None = None
     evidence_max_age_s: int | None = Field(None, ge=1, le=31_536_000)
+    promotion: Promotion | None = None
 
 
 class Link(Own):
