@@ -4104,6 +4104,171 @@ class WriteFile(Verb):
         return verdict({f"{args['path']} is the planned one": now == args["after"].encode()}, untouched)
 
 
+class DirectoriesMake(Verb):
+    """Empty directories on the data disk; those that exist are left as they are."""
+
+    keys = {"paths": list_of(is_path, 200), "dst_mount": MOUNT}
+
+    def prepare(self, ctx: Ctx) -> Json:
+        for path in ctx.args["paths"]:
+            demand_mount(ctx.args["dst_mount"], path)
+        return {"there": [path for path in ctx.args["paths"] if os.path.isdir(at(path))]}
+
+    def do(self, ctx: Ctx) -> Json:
+        ctx.phase("make")
+        for path in ctx.args["paths"]:
+            demand_mount(ctx.args["dst_mount"], path)
+            if not os.path.isdir(at(path)) or mine(ctx, path):
+                make_directory(ctx, path)
+                os.chmod(at(path), 0o755)
+        return {"made": sorted(ctx.notes.get("made", {}))}
+
+    def undo(self, ctx: Ctx) -> Json:
+        ctx.phase("remove")
+        left = []
+        for path in reversed(ctx.args["paths"]):
+            if mine(ctx, path):
+                try:
+                    os.rmdir(at(path))
+                except OSError:
+                    left.append(path)  # something lies in it: it is nobody's to remove
+        return {"left": left}
+
+    def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
+        facts = {f"{path} is there": os.path.isdir(at(path)) for path in ctx.args["paths"]}
+        return verdict(facts, not any(mine(ctx, path) for path in ctx.args["paths"]))
+
+
+# ---------------------------------------------------------------------------------------------- docker's first start
+
+STOCK_ROOT = "/var/lib/docker"
+DOCKER_UNITS = ("containerd.service", "docker.service", "docker.socket")
+
+
+class DockerPrepare(Verb):
+    """Docker's settings before it first starts, and that first start. Only where docker holds nothing."""
+
+    keys = {
+        "dst": is_path,
+        "dst_mount": MOUNT,
+        "daemon_json_before_sha256": or_null(word(DIGEST)),
+        "daemon_json_after": content(1 << 16),
+    }
+
+    def prepare(self, ctx: Ctx) -> Json:
+        args, now = ctx.args, read_or_none(DAEMON_JSON)
+        demand_mount(args["dst_mount"], args["dst"])
+        if now != args["daemon_json_after"].encode():
+            if (sha_of(now) if now is not None else None) != args["daemon_json_before_sha256"]:
+                raise Refused("changed", "prepare docker", f"{DAEMON_JSON} is not what the plan was made from", "plan again")
+            self._demand_unused(args)
+            if now is not None:
+                ctx.keep("daemon.json", now)
+        if "units" not in ctx.notes:
+            states = {unit: run(["systemctl", "is-enabled", unit], check=False).text.strip() for unit in DOCKER_UNITS}
+            ctx.note(units=states)
+        return {"units": ctx.notes["units"]}
+
+    def _demand_unused(self, args: Json) -> None:
+        for path in (STOCK_ROOT, args["dst"]):
+            if os.path.isdir(at(path)) and os.listdir(at(path)):
+                because = f"{path} is not empty: docker may hold data"
+                raise Refused("precondition", "prepare docker", because, "start docker, audit again, and plan its move")
+        if active("docker.service"):
+            raise Refused("precondition", "prepare docker", "docker runs already", "audit again and plan again")
+
+    def do(self, ctx: Ctx) -> Json:
+        args, raw = ctx.args, ctx.args["daemon_json_after"].encode()
+        demand_mount(args["dst_mount"], args["dst"])
+        ctx.phase("settings")
+        trial = f"{ctx.plan.directory}/daemon.json.try"
+        write_atomic(trial, raw)
+        run(["dockerd", "--validate", "--config-file", at(trial)])
+        if read_or_none(DAEMON_JSON) != raw:
+            self._demand_unused(args)
+            make_directory(ctx, args["dst"])
+            os.makedirs(at(os.path.dirname(DAEMON_JSON)), 0o755, exist_ok=True)
+            swap(DAEMON_JSON, args["daemon_json_before_sha256"], raw, 0o644)
+        ctx.phase("start")
+        systemctl("unmask", *DOCKER_UNITS, check=False)
+        systemctl("enable", *DOCKER_UNITS)
+        start_docker(True)
+        ctx.phase("verify")
+        if docker_root() != args["dst"]:
+            raise Refused("not-equal", "verify docker's data-root", f"docker works on {docker_root()}")
+        return {"root": args["dst"]}
+
+    def undo(self, ctx: Ctx) -> Json:
+        args, raw = ctx.args, ctx.args["daemon_json_after"].encode()
+        ctx.phase("stop")
+        if docker_root() == args["dst"] and containers():
+            because = "docker has containers since"
+            raise Refused("refused", "take docker's data-root back", because, "remove what was started on it, then undo again")
+        systemctl("stop", "docker.socket", "docker.service", "containerd.service", check=False)
+        ctx.phase("settings")
+        if read_or_none(DAEMON_JSON) == raw:
+            swap(DAEMON_JSON, sha_of(raw), ctx.kept("daemon.json"), 0o644)
+        for unit, before in ctx.notes.get("units", {}).items():
+            if before != "enabled":
+                systemctl("disable", unit, check=False)
+            if before == "masked":
+                systemctl("mask", unit, check=False)
+        ctx.phase("root")
+        return {"left": ctx.retire_undone(args["dst"])}
+
+    def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
+        args, now = ctx.args, read_or_none(DAEMON_JSON)
+        facts = {
+            "daemon.json is the planned one": now == args["daemon_json_after"].encode(),
+            f"docker works on {args['dst']}": docker_root() == args["dst"],
+        }
+        return verdict(facts, not any(facts.values()) and not os.path.lexists(at(args["dst"])))
+
+
+# ---------------------------------------------------------------------------------------------- a restart
+
+
+def boot_now() -> str:
+    return text_of("/proc/sys/kernel/random/boot_id").strip()
+
+
+class Restart(Verb):
+    """The host restarted: proven by a boot id that is another than before, and by nothing else."""
+
+    keys: Mapping[str, Check] = {}
+
+    def prepare(self, ctx: Ctx) -> Json:
+        if "boot_before" not in ctx.notes:
+            ctx.note(boot_before=boot_now())
+        return {"boot_before": ctx.notes["boot_before"]}
+
+    def do(self, ctx: Ctx) -> Json:
+        before = ctx.notes["boot_before"]
+        if boot_now() == before:
+            ctx.phase("restart")
+            ctx.note(asked=True)
+            systemctl("--no-block", "reboot")
+            time.sleep(ctx.step["limit_s"])  # the restart ends this process; outliving it is the failure
+            raise Refused("tool-failed", "restart the host", f"it still runs {ctx.step['limit_s']} s after it was told to")
+        return {"boot_before": before, "boot_after": boot_now()}
+
+    def undo(self, ctx: Ctx) -> Json:
+        ctx.phase("leave")
+        return {"left": "a restart cannot be taken back"}
+
+    def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
+        before, until = ctx.notes.get("boot_before"), time.monotonic() + 50
+        while ctx.notes.get("asked") and boot_now() == before and time.monotonic() < until:
+            if run(["systemctl", "is-system-running"], check=False).text.strip() != "stopping":
+                break
+            time.sleep(1)  # going down: the restart ends this answer, and the next one comes from the new boot
+        done = before is not None and boot_now() != before
+        return verdict({f"it runs another boot than {before} ({boot_now()})": done}, not done)
+
+
+# ---------------------------------------------------------------------------------------------- retiring
+
+
 class Retire(Verb):
     """Gives space back: removes exactly what this hand set aside and a person listed."""
 
@@ -4835,6 +5000,9 @@ class CacheRemove(Verb):
 
 
 VERBS.update(
+    directories_make=DirectoriesMake(),
+    docker_prepare=DockerPrepare(),
+    reboot=Restart(),
     disk_format=DiskFormat(),
     mount_data=MountData(),
     docker_root_move=DockerRootMove(),

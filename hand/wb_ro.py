@@ -38,6 +38,7 @@ LINKS_MAX = 1000
 TMP_FLOOR = 1_000_000
 SOCKET = "/var/run/docker.sock"
 SETTINGS = "/etc/waveboard/reader.json"
+DROPINS = tuple(f"/etc/systemd/system/{unit}.service.d/10-waveboard-data.conf" for unit in ("containerd", "docker"))
 LABELS = ("com.docker.compose.", "com.docker.volume.", "com.docker.swarm.", "waveboard.")
 MOUNT_OPTIONS = {"addr", "bind", "dir_mode", "file_mode", "gid", "hard", "mode", "nfsvers", "nolock", "port", "proto", "rbind",
                  "retrans", "ro", "rw", "sec", "size", "soft", "timeo", "uid", "vers"}  # fmt: skip
@@ -157,6 +158,10 @@ def daemon_json() -> str:
 
 def fstab_safe(line: str) -> bool:
     return not line.lstrip().startswith("#") and not SECRET.search(line)
+
+
+def dropin_safe(line: str) -> bool:
+    return bool(re.fullmatch(r"\[Unit\]|(?:RequiresMountsFor|AssertPathIsMountPoint)=[^\s\\\"']+", line))
 
 
 def compose_safe(line: str) -> bool:
@@ -518,6 +523,8 @@ def host() -> None:
     attempt("host.loops", loops)
     attempt("host.tmp", host_tmp)
     attempt("host.file", lambda: config_file("/etc/fstab", fstab_safe))
+    for path in DROPINS:
+        attempt("host.file", functools.partial(config_file, path, dropin_safe))
     whole = attempt("host.daemon_json", daemon_json)
     attempt("host.file", lambda: config_file("/etc/docker/daemon.json", lambda line: whole is not None))
 

@@ -45,14 +45,22 @@ def locate(named: str | None) -> Path:
 
 def load_contracts(directory: Path) -> Loaded:
     """Every contract of the workspace, checked against the shelves that exist in this code."""
+    text = read_named(str(directory / MARK), "workspace file")
+    return load(text, read_files(directory, wanted(text)), shelves())
+
+
+@cache
+def shelves() -> Known:
+    """The gates, checks and kinds of step that exist, and which storage rules they leave to nobody."""
     from waveboard.audit.probe import sections
     from waveboard.gates import shelf
+    from waveboard.vms.parity import parity
     from waveboard.waves.shelf import shapes
 
-    text = read_named(str(directory / MARK), "workspace file")
     gates = {gate_id: tuple(gate.codes) for gate_id, gate in shelf.gates().items()}
     kinds = {name: kind.shape for name, kind in shelf.kinds().items()}
-    return load(text, read_files(directory, wanted(text)), Known(gates, shapes(), kinds, sections()))
+    known = Known(gates, shapes(), kinds, evidence=sections())
+    return replace(known, holes=parity(known).holes)
 
 
 def expired_waivers(loaded: Loaded) -> tuple[Complaint, ...]:

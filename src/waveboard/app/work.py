@@ -146,7 +146,10 @@ class WaveWork:
         if state.get("state") in ("done", "failed"):
             self._outcome(action, step, phase, state)
             return
-        looked = self._call(step.host, {"op": "holds", "plan": self.digest, "step": step.id})
+        look = {"op": "holds", "plan": self.digest, "step": step.id}
+        looked = self._call(step.host, look)
+        if looked is None and self._watch(step, phase, action.attempt) is not None:
+            looked = self._call(step.host, look)  # it was going down when it was asked, and is back
         if looked is None:
             raise HostError(f"look at {step.id}", f"{step.host} does not answer", "run the same command again when it does")
         found = _FOUND.get(str(looked.get("holds")), "unknown")

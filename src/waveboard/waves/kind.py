@@ -27,6 +27,8 @@ class Outlook:
     data_uuid: str | None = None
     data_target: str | None = None
     edits: Mapping[str, tuple[str | None, ...]] | None = None  # files already edited by this plan: path -> lines now
+    daemon_json: str | None = None  # docker's settings after a planned change; None: as the facts say
+    planned: int = 0  # how many steps the plan has for this host so far
     edited_by: Mapping[str, str] | None = None  # and the id of the step that edited each last
 
     def file(self, path: str) -> ConfigFile:

@@ -1,6 +1,7 @@
 """wave x facts x contract -> Plan: immutable, complete, digested. Performs nothing and leaves no choice for later."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step
@@ -79,7 +80,7 @@ def _render(wave: WaveSpec, contract: Contract, facts: Mapping[str, HostFacts | 
             rendered = kind.render(spec, outlooks[spec.host], f"{wave.id.lower()}-{number:02d}")
         except MissingFact as missing:
             raise HostError(f"plan {spec.kind} for {spec.host}", str(missing), _READ_AGAIN) from None
-        outlooks[spec.host] = rendered.outlook
+        outlooks[spec.host] = replace(rendered.outlook, planned=outlooks[spec.host].planned + len(rendered.steps))
         steps.extend(rendered.steps)
     return tuple(steps)
 

@@ -14,6 +14,8 @@ Gates that judge documents and no host are no part of the picture, and their fin
 
 The linkage, both ways: every STOR entry has gaps, loops and a defined cluster; clusters and links name entries that exist; every
 finding of this run belongs to an entry; an entry that is called fixed is not observed any more.
+
+The rules: every storage rule has its enforcer, or a reason for having none, at each stage of a VM's life (`waveboard parity`).
 """
 
 from collections.abc import Iterator
@@ -119,6 +121,15 @@ def mapped(fleet: Fleet) -> Iterator[Observation]:
         yield _hole("link-dangling", f"stor:{stor}", f"a link names {stor}, which is no entry of the findings map")
 
 
+def enforced(fleet: Fleet) -> Iterator[Observation]:
+    """No storage rule is left to nobody at some stage: what is repaired today would come back with the next VM."""
+    if not fleet.pack.hosts and not fleet.contract.holes:
+        yield Skip("the pack names no host")
+    for hole in fleet.contract.holes:
+        subject = f"rule:{hole.partition(':')[0].replace(' at ', ':')}"
+        yield Deviation("parity-hole", subject, Severity.HIGH, hole, fix="name its enforcer: waveboard parity", host=FLEET)
+
+
 def owned(fleet: Fleet) -> Iterator[Observation]:
     """Every finding of the run belongs to an entry, and no settled entry is observed."""
     known = fleet.contract.findings
@@ -197,6 +208,7 @@ def _canary() -> Canary:
         (LinkRule("S1", "D1", ("linked", "loose")),),
     )
     seeded = replace(seeds.many(clones, holes), findings=findings)
+    seeded = replace(seeded, contract=replace(seeded.contract, holes=("R1 at ready: it names no enforcer",)))
     return Canary(seeded, frozenset(GATE.codes), replace(seeds.many(known, order), findings=findings))
 
 
@@ -216,9 +228,10 @@ GATE = Gate(
         "cluster-mismatch": "the cluster a STOR entry names does not list the entry",
         "cluster-dangling": "a cluster lists a STOR entry that does not exist",
         "link-dangling": "a link names a STOR entry that does not exist",
+        "parity-hole": "a storage rule has no enforcer at some stage of a VM's life",
     },
     canary=_canary,
     hosts=(whole,),
-    fleet=(fresh, distinct, mapped),
+    fleet=(fresh, distinct, mapped, enforced),
     closing=(seen_by_others, owned),
 )

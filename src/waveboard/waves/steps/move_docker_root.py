@@ -68,6 +68,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     order = _start_order(outlook, [c.name for c in docker.containers if c.state == "running"])
     size = _tree_bytes(docker)
     before = outlook.facts[ConfigFiles].by_path.get(DAEMON_JSON)
+    settings = _merged_daemon_json(docker, to)
     step = Step(
         id=prefix,
         verb="docker_root_move",
@@ -78,7 +79,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "dst": to,
             "dst_mount": {"target": outlook.data_target, "uuid": outlook.data_uuid},
             "daemon_json_before_sha256": before.digest if before else None,
-            "daemon_json_after": _merged_daemon_json(docker, to),
+            "daemon_json_after": settings,
             "containerd": True,
             "stop_containers": list(reversed(order)),
             "start_order": order,
@@ -115,7 +116,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         evidence=("mountinfo", "docker"),
         limit_s=6 * 3600,
     )
-    return Rendered((step,), after)
+    return Rendered((step,), replace(after, daemon_json=settings))
 
 
 STEP = StepKind("move_docker_root", ("to", "writers"), ("to",), render)

@@ -1,0 +1,96 @@
+"""`waveboard vm` and `waveboard parity`: a VM from its contracts, whether it is so, and whether every rule has its enforcers."""
+
+import click
+
+from waveboard.cli import show
+from waveboard.cli.change import _written
+from waveboard.cli.site import opened
+
+
+@click.group()
+def vm() -> None:
+    """A VM from its contracts: made, set up, judged."""
+
+
+@vm.command("bootstrap")
+@click.argument("host")
+@click.option("-o", "out", type=click.Path(dir_okay=False), help="Write the plan to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan's exact bytes.")
+@click.pass_context
+def bootstrap(ctx: click.Context, host: str, out: str | None, as_json: bool) -> int:
+    """Plan what makes HOST as its contracts ask. Dry: approve and apply carry it out. Exit 0: nothing to do; 2: changes planned."""
+    from waveboard.app import machine, read
+
+    site = opened(ctx.obj)
+    machine.machine(site, host)
+    return _written(machine.bootstrap_plan(site, host, read.audit(site, (host,))), out, as_json)
+
+
+@vm.command("ready")
+@click.argument("host")
+@click.option("--wait", is_flag=True, help="Ask again until it is ready.")
+@click.option(
+    "--timeout", type=click.IntRange(1, 86400), default=600, show_default=True, help="Seconds that --wait waits at most."
+)
+@click.option(
+    "--evidence", "given", multiple=True, type=click.Path(exists=True), help="Judge this bundle; read no host, certify nothing."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print waveboard.vm-ready/1.")
+@click.pass_context
+def ready(ctx: click.Context, host: str, wait: bool, timeout: int, given: tuple[str, ...], as_json: bool) -> int:
+    """Is HOST as its contracts ask, by every storage rule? Exit 0: ready; 2: it is not; 5: something could not be seen."""
+    from waveboard.app import machine, read
+    from waveboard.cli.verify import _files
+    from waveboard.model.document import Recorded
+    from waveboard.vms.rule import State
+    from waveboard.wiring import read_bundle_file
+
+    site = opened(ctx.obj)
+    machine.machine(site, host)
+    if given:
+        found = {b.host: b for b in (read_bundle_file(str(path)) for path in _files(given)) if b.host == host}
+        judged = machine.ready(site, host, read.replayed(site, found, Recorded()), fresh=False)
+    else:
+        judged = machine.ready(site, host, read.audit(site, (host,)))
+        until = site.clock.now().timestamp() + timeout
+        while wait and not judged.ready and site.clock.now().timestamp() < until:
+            site.say(f"{host} is not ready: {', '.join(a.id for a in judged.readiness.answers if a.state is not State.HOLDS)}")
+            site.clock.sleep(5.0)
+            judged = machine.ready(site, host, read.audit(site, (host,)))
+    if as_json:
+        click.echo(machine.as_json(judged))
+    else:
+        rows = [(a.state.value, a.id, a.title, "; ".join(a.reasons)) for a in judged.readiness.answers]
+        show.table(("STATE", "RULE", "SAYS", "WHY"), rows)
+        word = (
+            "ready" if judged.ready else "not ready" if not judged.readiness.ready else "not ready: nothing certifies its birth"
+        )
+        click.echo(f"{host}: {word}" + (f"\nbirth certificate {judged.birth}" if judged.birth else ""))
+    return 0 if judged.ready else 5 if judged.readiness.doubtful else 2
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print waveboard.parity/1.")
+def parity(as_json: bool) -> int:
+    """Who enforces each storage rule at each stage. Exit 0: every rule at every stage, or a reason why not; 2: a hole."""
+    from waveboard.vms.parity import parity as compare
+    from waveboard.vms.rule import Stage
+    from waveboard.wiring import shelves
+
+    told = compare(shelves())
+    if as_json:
+        cells = [{"rule": c.rule, "stage": c.stage.value, "enforced": c.enforced, "by": c.by, "hole": c.hole} for c in told.cells]
+        rules = [{"id": key, "title": title} for key, title in told.titles]
+        show.document(
+            {"schema": "waveboard.parity/1", "whole": not told.holes, "rules": rules, "cells": cells, "holes": list(told.holes)}
+        )
+        return 2 if told.holes else 0
+    marks = {(c.rule, c.stage): "HOLE" if c.hole else "yes" if c.enforced else "-" for c in told.cells}
+    rows = [(key, *(marks[key, stage] for stage in Stage), title) for key, title in told.titles]
+    show.table(("RULE", *(stage.value.upper() for stage in Stage), "SAYS"), rows)
+    for hole in told.holes:
+        click.echo(f"hole: {hole}")
+    click.echo(
+        f"{len(told.titles)} rules, {len(told.holes)} holes; - is a stage at which a rule says why nobody enforces it (--json)"
+    )
+    return 2 if told.holes else 0

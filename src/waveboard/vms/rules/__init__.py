@@ -1,0 +1,1 @@
+"""SHELF: one storage rule a file."""

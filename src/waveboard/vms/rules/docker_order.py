@@ -1,0 +1,36 @@
+"""Docker cannot start before the data disk is mounted: else it makes an empty root where the disk should be, and fills the boot disk."""
+
+from collections.abc import Iterator
+
+from waveboard.model.facts import ConfigFiles
+from waveboard.vms.rule import Built, Checked, NotHere, Repaired, Rule, Said, Seen, Stage, Watched, fails, unknown
+from waveboard.vms.rules.data_disk_mounted import steps
+
+DROPIN = "/etc/systemd/system/docker.service.d/10-waveboard-data.conf"
+
+
+def check(seen: Seen) -> Iterator[Said]:
+    if seen.vm.data is None:
+        return
+    found = seen.facts[ConfigFiles].by_path.get(DROPIN)
+    if found is None:
+        yield fails(f"{DROPIN} is not there: docker may start before {seen.vm.data.mount} is mounted")
+        return
+    for line in (f"RequiresMountsFor={seen.vm.data.mount}", f"AssertPathIsMountPoint={seen.vm.data.mount}"):
+        if line not in found.lines:
+            yield unknown(f"{DROPIN} has lines that are not told") if None in found.lines else fails(f"{DROPIN} lacks {line}")
+
+
+RULE = Rule(
+    "SR-005",
+    "docker starts only after the data disk is mounted",
+    22,
+    lambda vm, policy: vm.data is not None,
+    {
+        Stage.PROVISION: NotHere("docker is set up inside the guest; the seed leaves it stopped"),
+        Stage.BOOTSTRAP: Built(("mount_data_disk",), steps),
+        Stage.READY: Checked(check),
+        Stage.GATE: Watched({"D236": ("late-mount",)}),
+        Stage.WAVE: Repaired(("mount_data_disk",)),
+    },
+)

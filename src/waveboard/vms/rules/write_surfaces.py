@@ -1,0 +1,38 @@
+"""What containers write at paths named like an upload surface lies in a mount that somebody chose, not in a writable layer."""
+
+from collections.abc import Iterator
+
+from waveboard.model.facts import Docker, WriteSurfaces
+from waveboard.model.graph import PlacementClass
+from waveboard.vms.rule import Checked, NotHere, Repaired, Rule, Said, Seen, Stage, Watched, fails
+
+
+def check(seen: Seen) -> Iterator[Said]:
+    if not seen.facts[Docker].containers:
+        return
+    for name, found in seen.facts[WriteSurfaces].by_container.items():
+        placed = seen.places.containers.get(name, {}) if seen.places else {}
+        for path, size in found:
+            hit = any(word in path.casefold() for word in seen.policy.write_surface_patterns)
+            covered = any(
+                path == p or path.startswith(p.rstrip("/") + "/")
+                for p, one in placed.items()
+                if one.placement is not PlacementClass.LAYER
+            )
+            if hit and size and not covered:
+                yield fails(f"{name} writes {path} into its own layer")
+
+
+RULE = Rule(
+    "SR-011",
+    "write surfaces are governed",
+    90,
+    lambda vm, policy: bool(policy.write_surface_patterns),
+    {
+        Stage.PROVISION: NotHere("a hypervisor knows no containers"),
+        Stage.BOOTSTRAP: NotHere("a VM is born without services: nothing writes yet"),
+        Stage.READY: Checked(check),
+        Stage.GATE: Watched({"D238": ("surface-ungoverned", "tmp-large-file")}),
+        Stage.WAVE: Repaired(("govern_write_surface", "settle_tmp_files")),
+    },
+)

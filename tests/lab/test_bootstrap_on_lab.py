@@ -1,0 +1,103 @@
+"""A blank host made what its contracts ask, on a real machine: signed, applied through a real restart, judged, drifted by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import lab
+from lab import workspace
+from tests.lab.desk import Desk
+
+pytestmark = pytest.mark.lab
+
+BLANK = """set -e
+docker ps -aq | xargs -r docker rm -f >/dev/null
+systemctl disable --now docker.socket docker.service containerd.service
+grep -o ' /var/lib/\\(docker\\|containerd\\)[^ ]*' /proc/self/mounts | sort -r | xargs -r umount -l || true
+rm -rf /var/lib/docker /var/lib/containerd /etc/docker/daemon.json /opt/mint /run/docker* /var/run/docker.sock
+"""
+# name, what a hand does on the host, the rule that names it, the gate's code, how it is put back
+DRIFTS = (
+    ("fstab line removed", "sed -i.was '/mnt.data/d' /etc/fstab", "SR-002", "not-persisted", "mv /etc/fstab.was /etc/fstab"),
+    (
+        "mounted by device name",
+        "sed -i.was 's#^UUID=[^ ]* /mnt/data#/dev/sdb /mnt/data#' /etc/fstab",
+        "SR-002",
+        "fstab-by-device",
+        "mv /etc/fstab.was /etc/fstab",
+    ),
+    (
+        "data-root moved back",
+        "cp /etc/docker/daemon.json /root/was; echo '{}' > /etc/docker/daemon.json; systemctl restart docker",
+        "SR-004",
+        "boot-backed",
+        "cp /root/was /etc/docker/daemon.json; systemctl restart docker; rm -rf /var/lib/docker",
+    ),
+    (
+        "log rotation off",
+        'cp /etc/docker/daemon.json /root/was; echo \'{"data-root": "/mnt/data/docker"}\' > /etc/docker/daemon.json',
+        "SR-006",
+        "",
+        "cp /root/was /etc/docker/daemon.json",
+    ),
+    (
+        "the boot disk bound over the data mount",
+        "mkdir -p /srv/other && mount --bind /srv/other /mnt/data",
+        "SR-003",
+        "",
+        "umount /mnt/data",
+    ),
+)
+
+
+@pytest.fixture
+def desk(running_lab: lab.Lab, fresh: lab.Host, tmp_path: Path) -> Iterator[Desk]:
+    tmp_path.chmod(0o700)
+    yield Desk(running_lab, workspace.make(running_lab, tmp_path / "mint"))
+
+
+def test_a_blank_host_is_made_compliant_and_every_drift_is_named(desk: Desk) -> None:
+    data = desk.running.host("mint-data")
+    data.root_run(BLANK, seconds=180, check=True)
+    before = data.root_run("cat /proc/sys/kernel/random/boot_id", check=True).stdout
+    assert "not ready" in desk.ok("vm", "ready", "mint-data", code=2)
+    desk.ok("vm", "bootstrap", "mint-data", "-o", "boot.plan", code=2)
+    assert data.root_run("ls /mnt/data /var/lib/docker").returncode != 0  # planning touched nothing
+    assert "0 of 1 needed approvals" in desk.ok("apply", "boot.plan", code=4)
+    desk.sign("boot.plan", desk.running.keys.approval, "ronny@mint")
+    desk.ok("apply", "boot.plan")
+    assert data.root_run("cat /proc/sys/kernel/random/boot_id", check=True).stdout != before
+    assert data.root_run("docker info -f '{{.DockerRootDir}}'").stdout.strip() == "/mnt/data/docker"
+    assert data.root_run("ls -A /var/lib/docker 2>/dev/null").stdout == ""
+    said = desk.ok("vm", "ready", "mint-data")
+    assert "mint-data: ready" in said and "birth certificate" in said
+    assert "  birth " in desk.ok("receipts", "show")
+    desk.ok("vm", "bootstrap", "mint-data", "-o", "again.plan")  # exit 0: an empty plan
+    for name, drift, rule, code, back in DRIFTS:
+        data.root_run(f"set -e; {drift}; systemctl daemon-reload", seconds=120, check=True)
+        told = json.loads(desk.waveboard("vm", "ready", "mint-data", "--json").stdout)
+        failed = [c["id"] for c in told["checks"] if c["state"] == "fails"]
+        assert not told["ready"] and rule in failed, (name, told)
+        if code:
+            report = desk.waveboard("verify", "mint-storage", "--json").stdout
+            assert f'"{code}"' in report, (name, code)
+        data.root_run(f"set -e; {back}; systemctl daemon-reload", seconds=120, check=True)
+    desk.ok("vm", "ready", "mint-data")
+    desk.ok("receipts", "verify")
+
+
+def test_a_bootstrap_is_taken_back(desk: Desk) -> None:
+    data = desk.running.host("mint-data")
+    data.root_run(BLANK, seconds=180, check=True)
+    fstab = data.root_run("cat /etc/fstab", check=True).stdout
+    desk.ok("vm", "bootstrap", "mint-data", "-o", "boot.plan", code=2)
+    desk.sign("boot.plan", desk.running.keys.approval, "ronny@mint")
+    desk.ok("apply", "boot.plan")
+    desk.ok("undo", "boot.plan")
+    assert data.root_run("cat /etc/fstab", check=True).stdout == fstab
+    assert data.root_run("findmnt -n /mnt/data; ls -d /mnt/data /etc/docker/daemon.json 2>/dev/null").stdout == ""
+    assert data.root_run("systemctl is-active docker.service").stdout.strip() == "inactive"
