@@ -67,7 +67,8 @@ class Host:
             if time.monotonic() > until:
                 told = ", ".join(f"{name} is {states.get(name, 'missing')}" for name in waiting)
                 raise LabError(f"cannot call {self.name} ready: because after {seconds * self.patience:g} s {told}")
-            time.sleep(max(0.2, 2 * took))  # a slow host needs its time for the containers, not for our questions
+            # a slow host needs its time for the containers, not for our questions; a docker that was only starting answers soon
+            time.sleep(min(max(0.2, 2 * took), 2 * self.patience))
 
     def container_states(self) -> dict[str, str]:
         """Container name -> its health, or its state where it has no health check; empty while docker is not up."""

@@ -230,6 +230,14 @@ def test_after_the_word_a_wave_finishes_or_goes_back_and_never_goes_on() -> None
     )
 
 
+def test_a_persons_word_makes_the_undo_attempts_before_it_past_history_and_only_those() -> None:
+    what = plan(step("a", 1), step("b", 1), step("c", 1))
+    journal = [*HALTED, event(9, "settled", steps={"b": "done"})]
+    assert decide(what, journal) == Action(ActionKind.UNDO, "b", 2, "a step failed")
+    again = [*journal, event(10, "undo-intent", "b", 2), event(11, "probed", "b", 2, found="not-done")]
+    assert decide(what, again) == Action(ActionKind.HALT, "b", why="undo of b used up its 1 attempts")
+
+
 def test_what_cannot_be_taken_back_must_be_settled_all_one_way() -> None:
     what = plan(step("a", reversibility=Reversibility.NONE), step("b"))
     assert why_not_settle(what, HALTED, {"b": "done"}) == ""
