@@ -15,6 +15,7 @@ from waveboard.app.opening import for_plan, in_the_way, pins, preflight
 from waveboard.app.planning import asides
 from waveboard.app.plans import Known, keep
 from waveboard.app.ports import Engine
+from waveboard.app.provision import kept_for_undo
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
@@ -65,11 +66,16 @@ def undo(site: Site, known: Known) -> Action:
     if known.plan.kind == promotion.KIND:
         promotion.undoable(site, known)
     gone = [
-        str(a.get("path") or a.get("volume")) for pin in known.plan.hosts for a in asides(site, pin.host, known.digest, "retired")
+        str(a.get("path") or a.get("volume"))
+        for pin in (known.plan.hosts if known.plan.kind != "provision" else ())
+        for a in asides(site, pin.host, known.digest, "retired")
     ]
     if gone:
         because = f"{', '.join(gone)} was set aside by it and has been retired since: what the undo would put back is gone"
         raise RefusedError(f"undo {known.plan.wave}", because, "plan a wave that moves the data where you want it")
+    if known.plan.kind == "provision":
+        (pin,) = known.plan.hosts
+        kept_for_undo(site, known, lambda request: site.hand.call(site.target(pin.host), request, _OPEN_S))
     if not any(e.kind == "undo-asked" for e in events):
         site.store.record(known.digest, "undo-asked", "", 0, site.clock.now(), 0, {"by": site.actor.principal})
     action = drive(site, known, lambda lease: _open(site, known, lease, fresh=False))
@@ -105,6 +111,7 @@ def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> 
         at=site.clock.now(),
         under_way=_others(site, known),
         board=in_the_way(site, opening) if opening else (),
+        pins=reading.pins,
     )
     body: dict[str, object] = {
         "plan": known.digest,

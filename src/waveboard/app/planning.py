@@ -92,6 +92,11 @@ def asides(site: Site, host: str, digest: str, state: str) -> tuple[Mapping[str,
 
 
 def _keep(site: Site, made: Plan, read: Reading) -> Known:
+    return keep_made(site, made, read.bundles, "wave.plan" if made.kind == "wave" else "wave.retire")
+
+
+def keep_made(site: Site, made: Plan, evidence: Mapping[str, str], capability: str) -> Known:
+    """The plan in the store with its receipt. evidence: host -> digest of what it was made from."""
     raw = plan_json.to_bytes(made)
     known = Known(made, raw, digest_of(raw))
     site.store.save_plan(raw, made.wave, made.kind, site.clock.now())
@@ -101,11 +106,9 @@ def _keep(site: Site, made: Plan, read: Reading) -> Known:
         "kind": made.kind,
         "steps": [{"id": s.id, "verb": s.verb, "host": s.host, "title": s.title} for s in made.steps],
         "deletes": [path for s in made.steps for path in s.deletes],
-        "evidence": dict(read.bundles),
+        "evidence": dict(evidence),
         "contract": made.contract,
         "rollback": site.store.put_object(rollback.template(made, known.digest)),
     }
-    issue(
-        site, "plan", new_key(site, "wave.plan" if made.kind == "wave" else "wave.retire"), (subject("plan", known.digest),), body
-    )
+    issue(site, "plan", new_key(site, capability), (subject("plan", known.digest),), body)
     return known

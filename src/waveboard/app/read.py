@@ -13,6 +13,7 @@ from waveboard.audit import facts as reading
 from waveboard.audit import program
 from waveboard.audit.placement import Resolver
 from waveboard.model.bounded import Runner, inline
+from waveboard.model.change import HostPin
 from waveboard.model.contract import Contract, HostPolicy, HostTarget
 from waveboard.model.document import Recorded
 from waveboard.model.errors import EvidenceError, HostError, UsageError
@@ -27,6 +28,7 @@ class Reading:
     """One audit of some hosts. facts of a host that gave no answer are Unavailable with the reason; bundles: host -> digest.
 
     gatherer: brings what declared gates judge; None: they are unknown. runner: keeps gates that judge this within their limits.
+    pins: of hypervisors, which are looked at and not audited.
     """
 
     run_key: str
@@ -36,6 +38,7 @@ class Reading:
     bundles: Mapping[str, str]
     gatherer: Gatherer | None = field(default=None, compare=False)
     runner: Runner = field(default=inline, compare=False)
+    pins: Mapping[str, HostPin | Unavailable] = field(default_factory=dict)
 
 
 def paths_of(policy: HostPolicy | None) -> tuple[str, ...]:

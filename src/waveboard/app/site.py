@@ -77,8 +77,10 @@ class Site:
         return {t.id: t for t in self.contract.targets}
 
     def target(self, host: str) -> HostTarget:
-        """One target. Raises: UsageError with the known ids."""
+        """One target, or a hypervisor as one. Raises: UsageError with the known ids."""
         found = HostTarget(host, "", None, None) if host == WORKSPACE_HOST else self.contract.target(host)
+        if found is None and host in self.contract.hypervisors:
+            found = HostTarget(host, self.contract.hypervisors[host].url or "", None, None)
         if found is None:
             raise UsageError(
                 f"reach {host}", "the contracts name no such host", f"known: {', '.join(t.id for t in self.contract.targets)}"

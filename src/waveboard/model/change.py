@@ -76,7 +76,7 @@ class Plan:
 
     instance: str
     wave: str
-    kind: str  # wave | retire
+    kind: str  # wave | retire | provision
     created_at: datetime
     proposer: str
     contract: str

@@ -124,6 +124,21 @@ class VmDisk:
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """What a VM is but its disks. address, gateway, nameserver reach the guest by its seed; here is what the hypervisor must know.
+
+    forward: `address:port` of the hypervisor that leads to the guest's SSH, "" where the guest has an address of its own.
+    """
+
+    cores: int
+    memory_bytes: int
+    bridge: str
+    agent: bool
+    onboot: bool
+    forward: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class VmState:
     """One VM as the hypervisor has it. status: running | stopped | paused …; tag: what waveboard wrote into it when it made it."""
 
@@ -137,6 +152,9 @@ class VmState:
     tag: str = ""
     addresses: tuple[str, ...] = ()
     agent: bool | None = None
+    boot: str = ""  # the slot it boots from
+    shape: "Shape | None" = None
+    seed: str = ""  # the medium that told it who it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +171,8 @@ class BackupState:
 class HypervisorState:
     """What is there: pools, every VM id in use, the VM asked about (None: not there), and its backups (None: not told).
 
-    identity: what pins the hypervisor (machine id or certificate fingerprint), None where it cannot tell.
+    identity: what pins the hypervisor (machine id or certificate fingerprint), None where it cannot tell. images: what a VM can be
+    made from -> bytes of its boot disk. loose: disks that no VM uses -> the VM id in their name; what they hold is not known.
     """
 
     node: str
@@ -162,3 +181,5 @@ class HypervisorState:
     backups: Mapping[int, BackupState] = field(default_factory=dict)
     identity: str | None = None
     quorate: bool = True
+    images: Mapping[str, int] = field(default_factory=dict)
+    loose: Mapping[str, int] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from waveboard.model.change import Plan
+from waveboard.model.change import HostPin, Plan
 from waveboard.model.contract import Contract
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.units import instant_text
@@ -53,9 +53,12 @@ def _scope(plan: Plan, contract: Contract) -> list[Refusal]:
     ]
 
 
-def _hosts(plan: Plan, facts: Mapping[str, HostFacts | Unavailable]) -> list[Refusal]:
+def _hosts(plan: Plan, facts: Mapping[str, HostFacts | Unavailable], pins: Mapping[str, HostPin | Unavailable]) -> list[Refusal]:
     refusals = []
     for pin in plan.hosts:
+        if pin.host in pins:
+            refusals += _pinned(pin, pins[pin.host])
+            continue
         found = facts.get(pin.host, Unavailable("it was not audited"))
         if isinstance(found, Unavailable):
             refusals.append(
@@ -76,6 +79,18 @@ def _hosts(plan: Plan, facts: Mapping[str, HostFacts | Unavailable]) -> list[Ref
     return refusals
 
 
+def _pinned(pin: HostPin, now: HostPin | Unavailable) -> list[Refusal]:
+    """A hypervisor, which no audit reads: what it is and has, against what it was and had."""
+    if isinstance(now, Unavailable):
+        return [Refusal("host", f"{pin.host} cannot be looked at: {now.reason}", "nothing is made where nothing can be seen")]
+    if (now.machine_id, now.host_key) != (pin.machine_id, pin.host_key):
+        return [Refusal("facts", f"{pin.host} is not the machine the plan was made for", "plan again; never apply to a stranger")]
+    if now.facts != pin.facts:
+        said = f"what {pin.host} has of it changed since the plan was made"
+        return [Refusal("facts", said, "plan again and have the new plan signed")]
+    return []
+
+
 def refusals(
     plan: Plan,
     contract: Contract,
@@ -88,10 +103,11 @@ def refusals(
     at: datetime,
     under_way: tuple[str, ...] = (),
     board: tuple[str, ...] = (),
+    pins: Mapping[str, HostPin | Unavailable] | None = None,
 ) -> tuple[Refusal, ...]:
     """Why the plan may not start. approvals: reasons why the given approvals do not suffice; entry: entry conditions that do not
     hold, in words. Both are computed by their own rooms. under_way: the other plans that were begun and have no end yet; board: why a
-    wave that is open stands in the way. An empty answer admits."""
+    wave that is open stands in the way; pins: what those hosts of the plan that are hypervisors are now. An empty answer admits."""
     found = [
         Refusal(
             "overlap",
@@ -114,6 +130,6 @@ def refusals(
     if plan.gates != gates:
         found.append(Refusal("contract", "the gates' code changed after the plan was made", "plan again"))
     found += _window(plan, contract, at)
-    found += _hosts(plan, facts)
+    found += _hosts(plan, facts, pins or {})
     found += [Refusal("gate", reason, "settle it, then apply again") for reason in entry]
     return tuple(found)

@@ -16,7 +16,7 @@ from waveboard.waves.windows import HORIZON, openings
 _READ_AGAIN = "make the host readable and audit it again; nothing is planned on guesses"
 
 
-def _slots(contract: Contract, wave: WaveSpec, at: datetime) -> tuple[tuple[Slot, ...], Overrun]:
+def slots_of(contract: Contract, wave: WaveSpec, at: datetime) -> tuple[tuple[Slot, ...], Overrun]:
     """The time the plan runs in: the opening for every mutated host that is there now or comes next, and with `pause` those after it
     within the rule's limit. Deny windows are cut out, and judged again at apply time."""
     found = openings(contract.windows, wave.mutate_hosts, at)
@@ -104,7 +104,7 @@ def make(
         )
     if contract.approvals is None:
         raise ApprovalNeeded(f"plan {wave.id}", "the workspace names no approvals", "add `approvals:` to waveboard.yaml")
-    slots, rule = _slots(contract, wave, at)
+    slots, rule = slots_of(contract, wave, at)
     grace = timedelta(seconds=(rule.limit_s or 0) if rule.rule == "finish" else 0)
     steps = _render(wave, contract, facts, instance)
     down = sum(s.downtime_s for s in steps)

@@ -16,7 +16,7 @@ from waveboard.model.evidence import digest_of
 from waveboard.model.units import exact_instant, instant_text
 
 SCHEMA = "waveboard.plan/1"
-KINDS = ("wave", "retire", "promotion")
+KINDS = ("wave", "retire", "promotion", "provision")
 LIMIT_BYTES = 4 * 2**20  # what the hand reads in one request
 
 _TEXTS = ("instance", "wave", "kind", "proposer", "contract", "gates", "title", "overrun")

@@ -173,7 +173,10 @@ def _waves(estate: Estate) -> Iterator[Complaint]:
 def _elsewhere(estate: Estate) -> Iterator[Complaint]:
     for read in estate.windows:
         for at, window in enumerate(read.value.windows):
-            yield from _hosts(estate, read, ("windows", at, "hosts"), window.hosts)
+            made_there = estate.workspace.value.hypervisors or {}
+            for index, host in enumerate(window.hosts):
+                if host not in made_there:
+                    yield from _host(estate, read.at("windows", at, "hosts", index), show(("windows", at, "hosts", index)), host)
     for services in estate.services:
         for host in services.value.hosts:
             yield from _host(estate, services.key("hosts", host), f"hosts.{host}", host)

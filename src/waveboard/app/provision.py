@@ -1,0 +1,138 @@
+"""Plan the making of a VM: look at its hypervisor, render what is missing, keep the plan. Also the look that admits it.
+
+It makes nothing. Approve, apply, undo and settle are those of every plan; the hypervisor's hand carries it out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from waveboard.app.planning import keep_made
+from waveboard.app.plans import Known
+from waveboard.app.ports import Hypervisor
+from waveboard.app.read import Reading
+from waveboard.app.receipting import new_key
+from waveboard.app.site import Site
+from waveboard.model.change import HostPin, Plan
+from waveboard.model.contract import HostTarget, WaveSpec
+from waveboard.model.errors import ApprovalNeeded, RefusedError, UsageError, WaveboardError
+from waveboard.model.facts import Unavailable
+from waveboard.model.vm import Hypervisor as Declared
+from waveboard.model.vm import HypervisorState, VmSpec
+from waveboard.vms import provision, seed
+from waveboard.waves import plan as planner
+
+USER_NET = "user"  # a network that only the hypervisor's own address leads into
+
+
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """What wiring gives: the hypervisor by its id, and the kit of a host (host key, programs, keys, signers)."""
+
+    hypervisor: Callable[[str], Hypervisor]
+    kit: Callable[[HostTarget], seed.Kit]
+
+
+def wave_id(host: str) -> str:
+    """What the plan is called."""
+    return f"PROV-{host}"[:32]
+
+
+def spec_of(site: Site, host: str) -> VmSpec:
+    """Raises: UsageError when the contracts do not say how to make it."""
+    spec = site.contract.vms.get(host)
+    if spec is None:
+        known = ", ".join(site.contract.vms) or "none"
+        because = "the contracts do not say how it is made (a VM of the lifecycle contract whose profile has `storage:`)"
+        raise UsageError(f"provision {host}", because, f"VMs that can be made: {known}")
+    if spec.hypervisor not in site.contract.hypervisors:
+        raise UsageError(f"provision {host}", "no hypervisor is named for it", "add `hypervisors:` to waveboard.yaml")
+    return spec
+
+
+def plan(site: Site, host: str, makers: Makers, disposable: bool = False) -> Known:
+    """The plan, stored and receipted; without steps when the VM is whole. Raises: RefusedError with every reason why not."""
+    proposer = site.acting(f"provision {host}")
+    if site.contract.approvals is None:
+        raise ApprovalNeeded(f"provision {host}", "the workspace names no approvals", "add `approvals:` to waveboard.yaml")
+    spec = spec_of(site, host)
+    wish = _wish(site, spec, makers, disposable)
+    state = makers.hypervisor(spec.hypervisor).look()
+    pin, at = _pin(site, spec, state), site.clock.now()
+    steps = provision.steps(wish, state, site.instance)
+    slots, rule = planner.slots_of(site.contract, _as_wave(spec), at)
+    if rule.rule == "finish":
+        raise RefusedError(f"provision {host}", "its window's overrun rule is `finish`", "give the window `rollback` or `pause`")
+    made = Plan(
+        instance=site.instance,
+        wave=wave_id(host),
+        kind="provision",
+        title=f"make VM {spec.vmid} {host} on {spec.hypervisor} from {spec.template}, profile {spec.profile}",
+        created_at=at.replace(microsecond=0),
+        proposer=proposer,
+        contract=site.contract.digest,
+        gates=site.gates,
+        hosts=(pin,),
+        read_only_hosts=(),
+        not_before=slots[0].not_before,
+        not_after=slots[-1].not_after,
+        steps=steps,
+        quorum=site.contract.approvals.quorum,
+        four_eyes=site.contract.approvals.four_eyes,
+        slots=slots,
+        overrun=rule.rule,
+    )
+    return keep_made(site, made, {spec.hypervisor: pin.evidence}, "infra.vm.provision")
+
+
+def looked(site: Site, known: Known, makers: Makers) -> Reading:
+    """The look that admits the plan: what its hypervisor is and has now, in place of an audit."""
+    (old,) = known.plan.hosts
+    host = next((h for h in site.contract.vms if wave_id(h) == known.plan.wave), "")
+    now: HostPin | Unavailable
+    try:
+        spec = spec_of(site, host)
+        now = _pin(site, spec, makers.hypervisor(spec.hypervisor).look())
+    except WaveboardError as error:
+        now = Unavailable(error.because)
+    bundles = {old.host: now.evidence} if isinstance(now, HostPin) else {}
+    return Reading(new_key(site, "infra.vm.provision"), site.clock.now(), {}, {}, bundles, pins={old.host: now})
+
+
+def _as_wave(spec: VmSpec) -> WaveSpec:
+    """For the change windows, which know waves: they must hold the hypervisor."""
+    return WaveSpec(wave_id(spec.host), "", "controlled-runtime", (spec.hypervisor,), (), (), (), (), (), (), (), ())
+
+
+def _pin(site: Site, spec: VmSpec, state: HypervisorState) -> HostPin:
+    declared, identity = site.contract.hypervisors[spec.hypervisor], state.identity or ""
+    wanted = declared.fingerprint or declared.machine_id
+    if wanted and identity != wanted:
+        because = f"{spec.hypervisor} is {identity or 'unknown'}, and waveboard.yaml pins {wanted}"
+        raise RefusedError(f"provision {spec.host}", because, "find out which machine answers before anything else")
+    evidence = site.store.put_object(provision.state_bytes(state))
+    return HostPin(spec.hypervisor, identity, identity, evidence, provision.relied_on(spec, state))
+
+
+def _wish(site: Site, spec: VmSpec, makers: Makers, disposable: bool) -> provision.Wish:
+    target, declared = site.target(spec.host), site.contract.hypervisors[spec.hypervisor]
+    kit, port = makers.kit(target), target.port or 22
+    forward = f"{target.address}:{port}" if spec.network.bridge == USER_NET else ""
+    reach = provision.Reach(target.address, port, kit.host_key, forward)
+    return provision.Wish(spec, reach, seed.files(spec, kit), _seed_pool(declared), declared.kind, disposable)
+
+
+def _seed_pool(declared: Declared) -> str:
+    pool = declared.pools.get("seed", "" if declared.kind == "proxmox" else "directory")
+    if not pool:
+        because = f"hypervisors.{declared.id}.pools names no pool for `seed`"
+        raise RefusedError("seed a VM", because, "add `seed: POOL`: a storage that takes ISO images")
+    return pool
+
+
+def kept_for_undo(site: Site, known: Known, call: Callable[[Mapping[str, object]], Mapping[str, object]]) -> None:
+    """Raises: RefusedError when taking the plan back would destroy data; asked before anything is taken back."""
+    answer = call({"op": "lasting", "plan": known.digest})
+    error = answer.get("error")
+    if isinstance(error, dict) or answer.get("why"):
+        because = str(error.get("because")) if isinstance(error, dict) else str(answer["why"])
+        raise RefusedError(f"undo {known.plan.wave}", because, str(error.get("fix", "")) if isinstance(error, dict) else "")

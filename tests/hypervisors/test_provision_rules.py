@@ -1,0 +1,100 @@
+"""From a VM's contract and what its hypervisor has to steps, or one clear refusal each."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.hypervisors.estate import DISK, KIT, PUBLIC, SHAPE, SPEC, memory
+from waveboard.model.errors import RefusedError
+from waveboard.model.units import GIB
+from waveboard.model.vm import HypervisorState, VmDisk, VmSpec, VmState
+from waveboard.vms import provision, seed
+
+EMPTY = memory().look()
+REACH = provision.Reach("192.0.2.12", 22, PUBLIC)
+TAG = "wb-i-0123456789ab"
+BOOT = VmDisk("scsi0", "local-lvm", "local-lvm:vm-212-disk-0", 16 * GIB)
+DATA = VmDisk("scsi1", "tank", "tank:vm-212-disk-1", 8 * GIB, DISK.serial)
+WHOLE = VmState(212, "new-1", "pve1", "running", False, "", (BOOT, DATA), TAG, boot="scsi0", shape=SHAPE, seed="local:iso/x")
+
+
+def steps(state: HypervisorState, spec: VmSpec = SPEC) -> list[str]:
+    wish = provision.Wish(spec, REACH, seed.files(spec, KIT), "local", "proxmox")
+    return [step.verb for step in provision.steps(wish, state, "i")]
+
+
+def having(vm: VmState, **more: object) -> HypervisorState:
+    return replace(EMPTY, vms={vm.vmid: vm}, **more)  # type: ignore[arg-type]
+
+
+def test_an_empty_hypervisor_gets_the_whole_vm_in_the_safe_order() -> None:
+    made = ["vm_create", "vm_configure", "vm_grow", "vm_attach", "vm_seed", "vm_start", "vm_wait"]
+    assert steps(EMPTY) == made
+    assert steps(EMPTY, replace(SPEC, data=None)) == [verb for verb in made if verb != "vm_attach"]
+    assert "vm_grow" not in steps(replace(EMPTY, images={"9000": SPEC.boot_bytes}))
+
+
+def test_a_whole_vm_needs_nothing_and_a_part_only_what_is_missing() -> None:
+    assert steps(having(WHOLE)) == []
+    assert steps(having(replace(WHOLE, status="stopped"))) == ["vm_start", "vm_wait"]
+    assert steps(having(replace(WHOLE, disks=(BOOT,)))) == ["vm_attach"]
+    assert steps(having(replace(WHOLE, shape=replace(SHAPE, cores=1)))) == ["vm_configure"]
+
+
+OTHER = replace(WHOLE, vmid=300, name="elsewhere", tag="")
+REFUSED: dict[str, tuple[HypervisorState, VmSpec, str]] = {
+    "unknown template": (replace(EMPTY, images={}), SPEC, "there is no template 9000 on hv"),
+    "id taken": (having(replace(WHOLE, tag="", name="somebody")), SPEC, "VM id 212 is taken by somebody"),
+    "id taken by another workspace": (having(replace(WHOLE, tag="wb-other-0123456789ab")), SPEC, "VM id 212 is taken by new-1"),
+    "name taken": (having(replace(OTHER, name="new-1", disks=())), SPEC, "the name new-1 is taken by VM 300"),
+    "half made": (having(replace(WHOLE, locked="clone")), SPEC, "VM 212 is locked (clone)"),
+    "pool too small": (EMPTY, replace(SPEC, data=replace(DISK, size_bytes=61 * GIB)), "pool tank has 64.4 GB free, and new-1 needs"),
+    "pools count together": (
+        EMPTY, replace(SPEC, boot_bytes=40 * GIB, data=replace(DISK, pool="local-lvm", size_bytes=40 * GIB)), "pool local-lvm has",
+    ),
+    "no such pool": (EMPTY, replace(SPEC, boot_pool="nvme"), "hv has no pool nvme"),
+    "pool without images": (EMPTY, replace(SPEC, boot_pool="local"), "pool local holds no disks of VMs"),
+    "serial used": (having(OTHER), SPEC, "the serial new-1-data is used by scsi1 of VM 300 (elsewhere)"),
+    "a disk that may carry data": (replace(EMPTY, loose={"tank:vm-212-disk-1": 212}), SPEC, "belongs to no VM and may hold data"),
+    "data disk of another size": (having(replace(WHOLE, disks=(BOOT, replace(DATA, size_bytes=1)))), SPEC, "its disk new-1-data has 1 B"),
+    "shrinking": (EMPTY, replace(SPEC, boot_bytes=GIB), "the template's disk has 8.6 GB"),
+    "quorum": (replace(EMPTY, quorate=False), SPEC, "hv has lost its quorum"),
+    "another node": (EMPTY, replace(SPEC, node="pve2"), "hv is pve1, and the VM belongs on pve2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_with_one_reason_and_a_way_out(case: str) -> None:
+    state, spec, because = REFUSED[case]
+    with pytest.raises(RefusedError) as told:
+        steps(state, spec)
+    assert because in told.value.because and ";" not in told.value.because.replace("; n", "")
+    assert told.value.fix
+
+
+CHANGES: dict[str, Callable[[HypervisorState], HypervisorState]] = {
+    "the id": lambda s: having(replace(WHOLE, tag="")),
+    "the serial": lambda s: having(OTHER),
+    "the template": lambda s: replace(s, images={"9000": 1}),
+    "a loose disk": lambda s: replace(s, loose={"x": 212}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_plan_relies_on_is_pinned(change: str) -> None:
+    assert provision.relied_on(SPEC, CHANGES[change](EMPTY)) != provision.relied_on(SPEC, EMPTY)
+
+
+def test_free_bytes_and_strangers_do_not_void_a_plan() -> None:
+    pools = {name: replace(pool, free_bytes=1) for name, pool in EMPTY.pools.items()}
+    stranger = replace(OTHER, disks=())
+    assert provision.relied_on(SPEC, replace(having(stranger), pools=pools)) == provision.relied_on(SPEC, EMPTY)
+
+
+def test_the_seed_is_cloud_config_without_the_private_key_and_made_the_same_twice() -> None:
+    made = seed.files(SPEC, KIT)
+    assert made == seed.files(SPEC, KIT)
+    assert made["user-data"].startswith("#cloud-config\n") and made["user-data"].count(seed.HOST_KEY) == 1
+    assert PUBLIC in made["user-data"] and "192.0.2.12/24" in made["network-config"]
+    assert seed.HOST_KEY not in made["meta-data"]
