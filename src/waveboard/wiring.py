@@ -6,12 +6,12 @@ import socket
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from getpass import getuser
 from pathlib import Path
 
 from waveboard.app import paper_files
-from waveboard.app.ports import Engine
+from waveboard.app.ports import Engine, Hand
 from waveboard.app.read import collect, one
 from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
@@ -78,14 +78,14 @@ def site_of(directory: Path, say: Callable[[str], None]) -> Site:
     contract = _rooted(usable(load_contracts(directory)), directory)
     state, clock = state_dir(directory), SystemClock()
     key = ReceiptKey.open(state / "keys")
-    archive = FileArchive(state / "receipts")
+    archive, instance = FileArchive(state / "receipts"), instance_of(state, clock.token(16))
     archive.file(receipt_bundle.KEY, key.public_pem())
     return Site(
         contract=contract,
-        instance=instance_of(state, clock.token(16)),
+        instance=instance,
         actor=actor(),
         reader=SshReader(),
-        hand=HandRouter(SshHand(), directory),
+        hand=_hand(HandRouter(SshHand(), directory), contract, directory, instance),
         store=open_store(contract.store, directory),
         archive=archive,
         engine=cache(lambda: _engine(contract.store, directory)),
@@ -99,6 +99,25 @@ def site_of(directory: Path, say: Callable[[str], None]) -> Site:
         commands=LocalCommands(directory, contract.commands.allow, contract.commands.pass_env, clock.now),
         runner=forked.run,
     )
+
+
+def _hand(hosts: Hand, contract: Contract, directory: Path, instance: str) -> Hand:
+    """The hosts' hands, and where the workspace names hypervisors, theirs."""
+    if not contract.hypervisors:
+        return hosts
+    from waveboard import making
+    from waveboard.world.hypervisors.hand import HypervisorHand, RoutedHand
+
+    def of(name: str) -> HypervisorHand:
+        makes, ground = making.hypervisor(contract, directory, name), making.ground(contract, directory)
+        at = state_dir(directory) / "hypervisors" / name
+        person = contract.approvals.person if contract.approvals else lambda who: None
+        signers = lambda: workspace_signers(str(directory), contract)  # noqa: E731
+        return HypervisorHand(
+            name, instance, at, makes, ground, _ssh_keygen(), signers, SystemClock(), lambda who: person(who) or who
+        )
+
+    return RoutedHand(hosts, {name: cache(partial(of, name)) for name in contract.hypervisors})
 
 
 def usable(loaded: Loaded) -> Contract:

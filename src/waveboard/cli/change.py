@@ -1,6 +1,7 @@
 """plan, approve, apply, undo, settle, retire, close, status: the verbs that change a host, and those around them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,13 +14,16 @@ from waveboard.model.errors import UsageError
 from waveboard.model.units import instant_text
 from waveboard.world.files import read_named, write_whole
 
+if TYPE_CHECKING:
+    from waveboard.app.read import Reading
+
 
 def _plan_of(site: Site, named: str) -> Known:
     """A plan by file, digest or wave id; an existing file wins."""
     return from_bytes(read_named(named, "plan")) if Path(named).is_file() else find(site, named)
 
 
-def _written(known: Known, out: str | None, as_json: bool) -> int:
+def written(known: Known, out: str | None, as_json: bool) -> int:
     from waveboard.waves import show as shown
 
     if out:
@@ -46,7 +50,7 @@ def plan(ctx: click.Context, wave: str, out: str | None, as_json: bool) -> int:
     spec = planning.wave_named(site, wave)
     planning.plannable(spec)
     reading = read.audit(site, spec.mutate_hosts)
-    return _written(planning.plan(site, spec, reading), out, as_json)
+    return written(planning.plan(site, spec, reading), out, as_json)
 
 
 @click.command()
@@ -62,7 +66,7 @@ def promote(ctx: click.Context, pack: str, out: str | None, as_json: bool) -> in
 
     site = opened(ctx.obj)
     if out:
-        return _written(promotion.plan(site, pack), out, as_json)
+        return written(promotion.plan(site, pack), out, as_json)
     advice = promotion.advise(site, pack)
     if as_json:
         show.document(advice.document())
@@ -109,11 +113,24 @@ def apply(ctx: click.Context, plan: str) -> int:
     site = opened(ctx.obj)
     known = _plan_of(site, plan)
     fresh = not site.store.events(known.digest) and known.plan.kind != "promotion"
-    reading = read.audit(site, hosts_needed(site.contract, known.plan, "entry")) if fresh else None
+    reading: Reading | None
+    if fresh and known.plan.kind == "provision":
+        reading = _looked(site, known, ctx.obj["workspace"])
+    else:
+        reading = read.audit(site, hosts_needed(site.contract, known.plan, "entry")) if fresh else None
     order.apply(site, known, workspace_signers(ctx.obj["workspace"], site.contract), reading)
     click.echo(f"{known.plan.wave}: every step is applied and proven")
-    show.next_step(f"waveboard close {plan}")
+    if known.plan.kind == "wave":
+        show.next_step(f"waveboard close {plan}")
     return 0
+
+
+def _looked(site: Site, known: Known, workspace: str) -> "Reading":
+    """A hypervisor is looked at, not audited."""
+    from waveboard.app.provision import looked
+    from waveboard.making import makers
+
+    return looked(site, known, makers(site, Path(workspace)))
 
 
 @click.command()
@@ -165,7 +182,7 @@ def retire(ctx: click.Context, plan: str, out: str | None, as_json: bool) -> int
     site = opened(ctx.obj)
     known = _plan_of(site, plan)
     reading = read.audit(site, [pin.host for pin in known.plan.hosts])
-    return _written(planning.retire(site, known, reading), out, as_json)
+    return written(planning.retire(site, known, reading), out, as_json)
 
 
 @click.command()

@@ -33,7 +33,7 @@ COMMANDS: dict[str, Entry] = {
         "waveboard.cli.change:promote", "from report to enforce: computed from the last runs, signed, byte-preserving"
     ),
     "close": Entry("waveboard.cli.change:close", "judge the exit gates on a fresh audit and write the closeout receipt"),
-    "vm": Entry("waveboard.cli.vm:vm", "a VM from its contracts: bootstrap it, and is it ready"),
+    "vm": Entry("waveboard.cli.vm:vm", "a VM from its contracts: provision it, bootstrap it, and is it ready"),
     "parity": Entry("waveboard.cli.vm:parity", "who enforces each storage rule at each stage of a VM's life"),
     "status": Entry("waveboard.cli.change:status", "where plans, leases and steps stand"),
     "receipts": Entry("waveboard.cli.receipts:receipts", "show, verify and export receipts"),

@@ -1,15 +1,32 @@
 """`waveboard vm` and `waveboard parity`: a VM from its contracts, whether it is so, and whether every rule has its enforcers."""
 
+from pathlib import Path
+
 import click
 
 from waveboard.cli import show
-from waveboard.cli.change import _written
+from waveboard.cli.change import written
 from waveboard.cli.site import opened
 
 
 @click.group()
 def vm() -> None:
     """A VM from its contracts: made, set up, judged."""
+
+
+@vm.command()
+@click.argument("host")
+@click.option("-o", "out", type=click.Path(dir_okay=False), help="Write the plan to this file, for approve and apply.")
+@click.option("--disposable", is_flag=True, help="Undo may remove the data disk too, whatever it holds by then.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan's exact bytes.")
+@click.pass_context
+def provision(ctx: click.Context, host: str, out: str | None, disposable: bool, as_json: bool) -> int:
+    """Plan what is missing of HOST on its hypervisor. Exit 0: it is whole; 2: steps planned; 3: refused."""
+    from waveboard.app.provision import plan
+    from waveboard.making import makers
+
+    site = opened(ctx.obj)
+    return written(plan(site, host, makers(site, Path(str(ctx.obj["workspace"]))), disposable), out, as_json)
 
 
 @vm.command("bootstrap")
@@ -23,7 +40,7 @@ def bootstrap(ctx: click.Context, host: str, out: str | None, as_json: bool) -> 
 
     site = opened(ctx.obj)
     machine.machine(site, host)
-    return _written(machine.bootstrap_plan(site, host, read.audit(site, (host,))), out, as_json)
+    return written(machine.bootstrap_plan(site, host, read.audit(site, (host,))), out, as_json)
 
 
 @vm.command("ready")

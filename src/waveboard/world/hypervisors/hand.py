@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 from waveboard.model.contract import HostTarget
 from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, UsageError, WaveboardError
@@ -313,10 +313,16 @@ def _told(why: WaveboardError) -> Json:
     return {"code": code, "cannot": why.cannot, "because": why.because[:4000], "fix": why.fix}
 
 
+class Calls(Protocol):
+    """app.ports.Hand, by shape."""
+
+    def call(self, target: HostTarget, request: Mapping[str, object], timeout_s: float) -> Mapping[str, object]: ...
+
+
 class RoutedHand:
     """Satisfies app.ports.Hand: provision plans go to their hypervisor's hand, everything else to the hosts' own."""
 
-    def __init__(self, hosts: object, hypervisors: Mapping[str, Callable[[], HypervisorHand]]) -> None:
+    def __init__(self, hosts: Calls, hypervisors: Mapping[str, Callable[[], HypervisorHand]]) -> None:
         self._hosts, self._hypervisors = hosts, hypervisors
 
     def call(self, target: HostTarget, request: Mapping[str, object], timeout_s: float) -> Mapping[str, object]:
@@ -326,4 +332,4 @@ class RoutedHand:
             opening = request.get("op") == "open" and '"kind":"provision"' in str(request.get("text"))
             if opening or hand.knows(request.get("plan")):
                 return hand.call(target, request, timeout_s)
-        return self._hosts.call(target, request, timeout_s)  # type: ignore[attr-defined,no-any-return]
+        return self._hosts.call(target, request, timeout_s)

@@ -1,0 +1,213 @@
+"""Proxmox VE as a Hypervisor: a few calls of its HTTP API, each waited for to its end. It removes only what carries the tag it is told."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import cast
+from urllib.parse import quote
+
+from waveboard.model.errors import RefusedError
+from waveboard.model.units import GIB, MIB
+from waveboard.model.vm import BackupState, DataDisk, HypervisorState, Pool, Shape, VmState
+from waveboard.world.hypervisors import iso, pve_words
+from waveboard.world.hypervisors.pve_api import PveApi
+
+CLONE_S, TASK_S = 7200.0, 600.0
+Json = Mapping[str, object]
+
+
+class Proxmox:
+    """Satisfies app.ports.Hypervisor for one node. pools: the storages that may hold disks made here."""
+
+    def __init__(self, api: PveApi, node: str, pools: Iterable[str]) -> None:
+        self._api, self._node, self._pools = api, node, tuple(dict.fromkeys(pools))
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def look(self) -> HypervisorState:
+        told = _rows(self._api.get("/cluster/status"))
+        cluster = next((row for row in told if row.get("type") == "cluster"), {})
+        alive = {str(row["name"]) for row in told if row.get("type") == "node" and row.get("online")}
+        vms: dict[int, VmState] = {}
+        configs: list[Json] = []
+        for row in _rows(self._api.get("/cluster/resources", type="vm")):
+            vmid, node = _int(row["vmid"]), str(row["node"])
+            config: Json = {}
+            if row.get("type", "qemu") == "qemu" and (node in alive or not alive):
+                config = _object(self._api.get(f"/nodes/{node}/qemu/{vmid}/config"))
+            configs.append(config)
+            vms[vmid] = _vm(vmid, node, row, config)
+        pools = self._stores()
+        images = {str(v.vmid): _boot_bytes(v) for v in vms.values() if v.template and v.node == self._node}
+        return HypervisorState(
+            node=self._node,
+            pools=pools,
+            vms=vms,
+            backups=self._backups(vms, configs),
+            identity=self._api.fingerprint,
+            quorate=bool(_int(cluster.get("quorate", 1))),
+            images=images,
+            loose=self._loose(pools, configs),
+        )
+
+    def guest(self, vmid: int) -> tuple[bool, tuple[str, ...]]:
+        """Whether the guest's agent answers, and the addresses it tells."""
+        try:
+            told = _object(self._api.get(f"/nodes/{self._node}/qemu/{vmid}/agent/network-get-interfaces"))
+        except RefusedError:
+            return False, ()
+        cards = _rows(told.get("result"))
+        found = (str(a.get("ip-address")) for card in cards for a in _rows(card.get("ip-addresses")))
+        return True, tuple(a for a in found if not a.startswith(("127.", "::1", "fe80")))
+
+    def _stores(self) -> dict[str, Pool]:
+        found = {}
+        for row in _rows(self._api.get(f"/nodes/{self._node}/storage")):
+            name, holds = str(row["storage"]), "images" in str(row.get("content", "")).split(",")
+            if row.get("active", 1):
+                found[name] = Pool(name, _int(row.get("total", 0)), _int(row.get("avail", 0)), holds)
+        return found
+
+    def _loose(self, pools: Mapping[str, Pool], configs: list[Json]) -> dict[str, int]:
+        """Disks in our pools that no configuration names."""
+        used = {volume for config in configs for volume in pve_words.used(config)}
+        found = {}
+        for name in self._pools:
+            if name in pools and pools[name].holds_images:
+                for row in _rows(self._api.get(f"/nodes/{self._node}/storage/{name}/content", content="images")):
+                    if str(row["volid"]) not in used and row.get("vmid"):
+                        found[str(row["volid"])] = _int(row["vmid"])
+        return found
+
+    def _backups(self, vms: Mapping[int, VmState], configs: list[Json]) -> dict[int, BackupState]:
+        """Whose disks the jobs take. newest is not asked here: it costs a listing of every backup storage."""
+        jobs = [row for row in _rows(self._api.get("/cluster/backup")) if _int(row.get("enabled", 1))]
+        found = {}
+        for vmid, vm in vms.items():
+            mine = tuple(str(job["id"]) for job in jobs if _in_job(job, vmid))
+            found[vmid] = BackupState(bool(mine), mine, tuple(d.slot for d in vm.disks if not d.backup), None)
+        return found
+
+    def newest_backup(self, vmid: int, pool: str) -> datetime | None:
+        """When the newest backup of the VM in that storage was made; None when there is none."""
+        rows = _rows(self._api.get(f"/nodes/{self._node}/storage/{pool}/content", content="backup", vmid=vmid))
+        made = [_int(row["ctime"]) for row in rows if row.get("ctime")]
+        return datetime.fromtimestamp(max(made), UTC) if made else None
+
+    # -- making --------------------------------------------------------------------------------------------------------
+
+    def create(self, vmid: int, name: str, template: str, pool: str, tag: str) -> None:
+        asked = {"newid": vmid, "name": name, "full": 1, "storage": pool, "description": tag}
+        self._do("POST", f"{self._at(template)}/clone", CLONE_S, **asked)
+
+    def configure(self, vmid: int, shape: Shape) -> None:
+        config = self._config(vmid)
+        asked: dict[str, object] = {"cores": shape.cores, "sockets": 1, "memory": shape.memory_bytes // MIB}
+        asked |= {"agent": int(shape.agent), "onboot": int(shape.onboot), "net0": pve_words.card(config, shape.bridge)}
+        self._do("POST", f"{self._at(vmid)}/config", TASK_S, **asked)
+
+    def grow(self, vmid: int, size_bytes: int) -> None:
+        config = self._config(vmid)
+        slot = pve_words.boot_slot(config)
+        now = next((d.size_bytes for d in pve_words.disks(config) if d.slot == slot), 0)
+        if size_bytes < now:
+            raise RefusedError(f"grow VM {vmid}", "a disk is never made smaller", "ask for more")
+        if size_bytes > now:
+            self._do("PUT", f"{self._at(vmid)}/resize", TASK_S, disk=slot, size=f"{-(-size_bytes // 1024)}K")
+
+    def attach(self, vmid: int, disk: DataDisk) -> None:
+        if disk.size_bytes % GIB:
+            raise RefusedError(f"attach {disk.serial}", "its size is not a whole number of GiB", "PVE makes disks in whole GiB")
+        holder = next((v for v in self.look().vms.values() if any(d.serial == disk.serial for d in v.disks)), None)
+        if holder:
+            because = f"VM {holder.vmid} has a disk with that serial"
+            raise RefusedError(f"attach {disk.serial} to VM {vmid}", because, "a serial names one disk")
+        config = self._config(vmid)
+        slot = next(f"{disk.bus}{n}" for n in range(1, 14) if f"{disk.bus}{n}" not in config)
+        value = f"{disk.pool}:{disk.size_bytes // GIB},serial={disk.serial},backup={int(disk.backup)}"
+        value += (",discard=on" if disk.discard else "") + (",iothread=1" if disk.iothread else "")
+        controller = {"scsihw": "virtio-scsi-single"} if disk.bus == "scsi" else {}
+        self._do("POST", f"{self._at(vmid)}/config", TASK_S, **{slot: value, **controller})
+
+    def seed(self, vmid: int, pool: str, files: Mapping[str, bytes]) -> None:
+        name = f"waveboard-{vmid}-seed.iso"
+        self._config(vmid)
+        self._api.task(self._api.upload(f"/nodes/{self._node}/storage/{pool}/upload", name, iso.image(files)), TASK_S)
+        self._do("POST", f"{self._at(vmid)}/config", TASK_S, ide2=f"{pool}:iso/{name},media=cdrom")
+
+    def start(self, vmid: int) -> None:
+        if self._status(vmid) != "running":
+            self._do("POST", f"{self._at(vmid)}/status/start", TASK_S)
+
+    def blank(self, vmid: int, serial: str) -> bool | None:
+        """PVE cannot tell what a disk holds."""
+        if not any(d.serial == serial for d in pve_words.disks(self._config(vmid))):
+            raise RefusedError(f"look at {serial}", f"VM {vmid} has no such disk", "name one it has")
+        return None
+
+    # -- ending --------------------------------------------------------------------------------------------------------
+
+    def stop(self, vmid: int, grace_s: int) -> None:
+        if self._status(vmid) != "stopped":
+            self._do("POST", f"{self._at(vmid)}/status/shutdown", grace_s + 60.0, timeout=grace_s, forceStop=1)
+
+    def destroy(self, vmid: int, name: str, tag: str) -> None:
+        rows = _rows(self._api.get("/cluster/resources", type="vm"))
+        if not any(_int(row["vmid"]) == vmid for row in rows):
+            return
+        config = self._config(vmid)
+        if (config.get("name"), pve_words.tag(config)) != (name, tag) or not tag:
+            raise RefusedError(f"destroy VM {vmid}", "it is not the VM that was meant", "nothing was touched")
+        self._do("DELETE", self._at(vmid), TASK_S, purge=1)
+        if medium := pve_words.seed(config):
+            pool = medium.partition(":")[0]
+            self._do("DELETE", f"/nodes/{self._node}/storage/{pool}/content/{quote(medium, safe='')}", TASK_S)
+
+    def _do(self, method: str, path: str, limit_s: float, **fields: object) -> None:
+        self._api.task(self._api.send(method, path, **fields), limit_s)
+
+    def _at(self, vmid: int | str) -> str:
+        return f"/nodes/{self._node}/qemu/{vmid}"
+
+    def _config(self, vmid: int) -> Json:
+        return _object(self._api.get(f"{self._at(vmid)}/config"))
+
+    def _status(self, vmid: int) -> str:
+        return str(_object(self._api.get(f"{self._at(vmid)}/status/current")).get("status"))
+
+
+def _vm(vmid: int, node: str, row: Json, config: Json) -> VmState:
+    return VmState(
+        vmid=vmid,
+        name=str(row.get("name", "")),
+        node=node,
+        status=str(row.get("status", "unknown")),
+        template=bool(_int(row.get("template", 0))),
+        locked=str(config.get("lock") or row.get("lock") or ""),
+        disks=pve_words.disks(config),
+        tag=pve_words.tag(config),
+        boot=pve_words.boot_slot(config),
+        shape=pve_words.shape(config) if config else None,
+        seed=pve_words.seed(config),
+    )
+
+
+def _boot_bytes(vm: VmState) -> int:
+    return next((d.size_bytes for d in vm.disks if d.slot == vm.boot), 0)
+
+
+def _in_job(job: Json, vmid: int) -> bool:
+    if _int(job.get("all", 0)):
+        return str(vmid) not in str(job.get("exclude", "")).split(",")
+    return str(vmid) in str(job.get("vmid", "")).split(",")
+
+
+def _object(value: object) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _rows(value: object) -> list[Json]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def _int(value: object) -> int:
+    return int(cast(int, value) or 0)

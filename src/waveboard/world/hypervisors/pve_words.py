@@ -1,0 +1,91 @@
+"""Proxmox VE's own spellings: drives, networks, options and sizes of a VM's configuration as nouns. Pure; asks nobody."""
+
+import re
+from collections.abc import Mapping
+
+from waveboard.model.units import GIB, MIB
+from waveboard.model.vm import Shape, VmDisk
+
+DRIVE = re.compile(r"(?:ide|sata|scsi|virtio)[0-9]+")
+UNUSED = re.compile(r"unused[0-9]+")
+TAG = re.compile(r"wb-[A-Za-z0-9._-]+")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMGT]?)")
+_UNIT = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+Config = Mapping[str, object]
+
+
+def options(text: object) -> dict[str, str]:
+    """`a,b=c` -> {"": "a", "b": "c"}."""
+    found: dict[str, str] = {}
+    for part in str(text).split(","):
+        key, equals, value = part.partition("=")
+        found[key if equals else ""] = value if equals else part
+    return found
+
+
+def size(text: str) -> int:
+    """`120G` in bytes; 0 for what is no size."""
+    match = _SIZE.fullmatch(text)
+    return round(float(match[1]) * _UNIT[match[2]]) if match else 0
+
+
+def disks(config: Config) -> tuple[VmDisk, ...]:
+    """Every disk but media, by slot; serial, size and backup flag as configured."""
+    found = []
+    for slot in sorted(key for key in config if DRIVE.fullmatch(key)):
+        given = options(config[slot])
+        volume = given.get("") or given.get("file", "")
+        if given.get("media") == "cdrom" or ":" not in volume:
+            continue
+        pool, _, name = volume.partition(":")
+        bytes_ = size(given.get("size", "")) or (int(name) * GIB if name.isdigit() else 0)
+        found.append(VmDisk(slot, pool, volume, bytes_, given.get("serial"), given.get("backup", "1") not in ("0", "no", "off")))
+    return tuple(found)
+
+
+def boot_slot(config: Config) -> str:
+    """The first disk of the boot order; "" when it boots from none."""
+    order = options(config.get("boot", "")).get("order", "").split(";")
+    known = {disk.slot for disk in disks(config)}
+    first = str(config.get("bootdisk", ""))
+    return next((slot for slot in (*order, first) if slot in known), next(iter(sorted(known)), ""))
+
+
+def seed(config: Config) -> str:
+    """The volume of the seed medium that was given to it; "" without one."""
+    for slot in sorted(key for key in config if DRIVE.fullmatch(key)):
+        given = options(config[slot])
+        volume = given.get("") or given.get("file", "")
+        if given.get("media") == "cdrom" and volume.rpartition("/")[2].startswith("waveboard-"):
+            return volume
+    return ""
+
+
+def tag(config: Config) -> str:
+    """What waveboard wrote into the first line of its description."""
+    match = TAG.match(str(config.get("description", "")))
+    return match[0] if match else ""
+
+
+def shape(config: Config) -> Shape:
+    """Cores, memory and network."""
+    cores = int(str(config.get("cores", 1))) * int(str(config.get("sockets", 1)))
+    memory = int(options(config.get("memory", 512)).get("", "") or options(config.get("memory")).get("current", "0")) * MIB
+    agent = options(config.get("agent", "0"))
+    enabled = (agent.get("enabled") or agent.get("", "0")) in ("1", "yes", "on", "true")
+    bridge = options(config.get("net0", "")).get("bridge", "")
+    return Shape(cores, memory, bridge, enabled, str(config.get("onboot", 0)) == "1")
+
+
+def card(config: Config, bridge: str) -> str:
+    """net0 on that bridge, with the MAC address it has."""
+    given = options(config.get("net0", ""))
+    mac = given.get("virtio", "")
+    return f"virtio={mac},bridge={bridge}" if mac else f"virtio,bridge={bridge}"
+
+
+def used(config: Config) -> set[str]:
+    """Every volume the configuration names, detached ones too."""
+    named = (options(value) for key, value in config.items() if DRIVE.fullmatch(key) or UNUSED.fullmatch(key) or "disk" in key)
+    return {given.get("") or given.get("file", "") for given in named}

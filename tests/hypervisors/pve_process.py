@@ -1,0 +1,69 @@
+"""fakepve as a process of its own, told by lines of JSON on stdin what befalls it. Only tests start it; nothing imports it.
+
+One gap of the fake is closed here: a new disk of a configuration is really allocated.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+
+from fakepve import FakePve
+from fakepve.certs import make_cert
+
+TEMPLATE = {
+    "scsi0": "local-lvm:base-9000-disk-0,size=8G",
+    "boot": "order=scsi0",
+    "net0": "virtio=BC:24:11:00:00:01,bridge=vmbr1",
+    "memory": 1024,
+}
+
+
+class LabPve(FakePve):
+    async def _apply_config(self, vm, user, p):
+        p = dict(p)
+        for key in [k for k in p if k.startswith(("scsi", "virtio")) and k[-1].isdigit()]:
+            p[key], _ = self._qm_new_drive(vm.vmid, key, p[key], None)
+        await super()._apply_config(vm, user, p)
+
+
+async def main() -> None:
+    pve = LabPve(host="127.0.0.1", port=0)
+    pve.time_scale = 0
+    pve.storages["local-lvm"].update(total=100 * 2**30, avail=80 * 2**30)
+    pve.storages["tank"] = {
+        "type": "lvmthin",
+        "active": 1,
+        "content": "images",
+        "files": set(),
+        "vgname": "tank",
+        "thinpool": "data",
+        "avail": 60 * 2**30,
+    }
+    pve.add_vm(9000, "debian", node="pve1", config=dict(TEMPLATE), template=True)
+    pve.vm(9000).config["template"] = 1
+    pve.apitokens["root@pam!wb"] = "11111111-2222-3333-4444-555555555555"
+    pve.apitokens["weak@pve!wb"] = "11111111-2222-3333-4444-555555555555"
+    pve.users["weak@pve"] = "x"
+    directory = tempfile.mkdtemp(prefix="pve-")
+    cert, key, _ = make_cert(directory, hosts=("127.0.0.1",))
+    await pve.start(cert, key)
+    print(json.dumps({"url": f"https://127.0.0.1:{pve.port}"}), flush=True)
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        told = json.loads(line)
+        target = pve if told.get("vm") is None else pve.vm(told["vm"])
+        answer = None
+        if "set" in told:
+            setattr(target, told["set"], told["to"])
+        elif told["call"] == "config":
+            answer = target.config
+        else:
+            answer = getattr(target, told["call"])(*told.get("args", []), **told.get("kwargs", {}))
+            if asyncio.iscoroutine(answer):
+                answer = await answer
+        print(json.dumps(answer, default=str), flush=True)
+
+
+asyncio.run(main())
