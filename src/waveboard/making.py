@@ -25,6 +25,12 @@ def makers(site: Site, directory: Path) -> Makers:
 def hypervisor(contract: Contract, directory: Path, name: str) -> Hypervisor:
     """Raises: ContractError when waveboard.yaml says too little of it; HostError, RefusedError when it is not as pinned."""
     declared = contract.hypervisors[name]
+    if declared.kind == "qemu":
+        from waveboard.world.hypervisors.qemu import Qemu
+
+        if not declared.directory:
+            raise ContractError(f"reach {name}", f"hypervisors.{name} names no directory", "complete it in waveboard.yaml")
+        return Qemu(directory / Path(declared.directory).expanduser(), declared.node, SystemClock())
     from waveboard.world.hypervisors.proxmox import Proxmox
     from waveboard.world.hypervisors.pve_api import PveApi
 
