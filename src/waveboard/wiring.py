@@ -9,13 +9,13 @@ from dataclasses import replace
 from functools import cache, partial
 from getpass import getuser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from waveboard.app import paper_files
 from waveboard.app.ports import Engine, Hand
 from waveboard.app.read import collect, one
 from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
-from waveboard.contracts.bring import Brought, bring
 from waveboard.contracts.expiry import expired
 from waveboard.contracts.load import Loaded, load, wanted
 from waveboard.model.contract import Complaint, Contract, Known
@@ -36,6 +36,9 @@ from waveboard.world.files import MARK, find_workspace, instance_of, read_files,
 from waveboard.world.keys import ReceiptKey
 from waveboard.world.receipt_files import read_bundle, write_bundle
 from waveboard.world.ssh_keygen import SshKeygen
+
+if TYPE_CHECKING:
+    from waveboard.contracts.bring import Brought
 
 
 def locate(named: str | None) -> Path:
@@ -195,8 +198,9 @@ def _schema(raw: bytes) -> object:
     return None
 
 
-def brought_from(paths: Sequence[str]) -> tuple[Mapping[str, bytes], Brought]:
+def brought_from(paths: Sequence[str]) -> tuple[Mapping[str, bytes], "Brought"]:
     """Register files from elsewhere: those named, and of a directory its loop files. Raises: UsageError."""
+    from waveboard.contracts.bring import bring
     from waveboard.gates import shelf
 
     found = [one for path in map(Path, paths) for one in (sorted(path.rglob("*.scope.md")) if path.is_dir() else [path])]

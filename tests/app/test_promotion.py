@@ -61,7 +61,9 @@ class Office(Desk):
         made = PackReport(PACK, gates, self.site.contract.digest, seen, instant_text(at), policy=self.site.contract.policy)
         raw = report_json.to_bytes(replace(made, **changes))  # type: ignore[arg-type]
         key = f"CAP-20260226-{int(3000 + hours * 100):06d}__verify.pack.run__R1"
-        self.site.store.save_pack_run(PackRun(key, PACK, at, "c", True, self.site.store.put_object(raw), {}))
+        self.site.store.save_pack_run(
+            PackRun(key, PACK, at, self.site.contract.digest, True, self.site.store.put_object(raw), {})
+        )
 
     def signed(self) -> Known:
         known = promotion.plan(self.site, PACK)

@@ -157,6 +157,7 @@ TOLD = [
     ("waves/one.yaml", "  stor: [STOR-001]", "  stor: [|STOR-7]", "error", "dangling-reference"),
     ("waves/one.yaml", "gaps: [GAP-OP-1]", "gaps: [|gap-1]", "error", "dangling-reference"),
     ("waves/one.yaml", "excludes: [W2]", "excludes: [|W3]", "error", "dangling-reference"),
+    ("waves/one.yaml", "excludes: [W2]", "excludes: [|W1]", "error", "dangling-reference"),
     ("windows.yaml", "hosts: [db-1]", "hosts: [|db-9]", "error", "dangling-reference"),
     ("services.yaml", "  db-1:", "  |db-one:", "error", "dangling-reference"),
     ("waveboard.yaml", "    db-1: {", "    |db-7: {", "error", "dangling-reference"),

@@ -1,6 +1,7 @@
 """The Mint workspace is usable, and tells exactly what its operator should settle."""
 
 import json
+import shutil
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -170,3 +171,22 @@ def test_every_code_of_a_linked_gate_is_owned_by_an_entry_on_that_host() -> None
         if code != "cluster-incomplete"  # told of the map, not of a host
     }
     assert sorted(wanted - owned) == []
+
+
+def broken_mint(tmp: Path, file: str, old: str, new: str) -> list[str]:
+    """What the door's own way of loading says of a copy of the workspace with one edit: `file:line:col code`, errors only."""
+    shutil.copytree(MINT, tmp / "mint", ignore=shutil.ignore_patterns("fleet", ".waveboard"))
+    path = tmp / "mint" / file
+    path.write_text(path.read_text().replace(old, new, 1))
+    return [f"{c.place} {c.code}" for c in load_contracts(tmp / "mint").complaints if c.level == "error"]
+
+
+def test_preflight_evidence_that_nobody_collects_is_an_error_at_its_place(tmp_path: Path) -> None:
+    assert broken_mint(tmp_path, "waves/W8C.yaml", "preflight: [docker", "preflight: [dockerr") == [
+        "waves/W8C.yaml:14:13 unknown-fact"
+    ]
+
+
+def test_a_finding_of_a_declared_gate_can_be_waived(tmp_path: Path) -> None:
+    waiver = "waivers:\n  - {id: W, reason: r, owner: o, gate: D222, until: 2036-01-01}"
+    assert broken_mint(tmp_path, "waivers.yaml", "waivers: []", waiver) == []

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from waveboard.app import register_rows as rows
+from waveboard.app.due import due
 from waveboard.app.registers import claims, current
 from waveboard.app.site import Site
 from waveboard.app.standing import plans
@@ -15,7 +16,7 @@ from waveboard.model.units import instant_text
 from waveboard.register.view import View
 from waveboard.waves.windows import openings
 
-_MOVING = ("forward", "backward")
+_MOVING = ("forward", "backward", "halted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def start(site: Site) -> Standing:
     run = max(runs, key=lambda one: (one.at, one.run_key), default=None)
     report = report_json.from_bytes(site.store.get_object(run.report)) if run else None
     moving = [row for row in plans(site) if row["state"] in _MOVING]
-    step, why = _next(site, view, run, report, moving)
+    step, why = due(site, view, run, report)
     lines = (
         ("session", f"{site.contract.name or 'workspace'}, {site.actor.principal}, {instant_text(now)}"),
         ("contracts", _contracts(site, now)),
@@ -67,6 +68,8 @@ def _verify(site: Site, run: PackRun | None, report: PackReport | None, now: dat
     if run is None or report is None:
         return "no pack was judged yet"
     other = "" if run.contract == site.contract.digest else ", UNDER OTHER CONTRACTS"
+    stopping = [one.gate for one in report.reports if outcome.blocks(one)]
+    other += f", BLOCKS IN ENFORCE: {', '.join(stopping)}" if stopping else ""
     return f"{run.pack}: {outcome.summary(report)}, {_ago(now, run.at)} ago{other} ({run.run_key})"
 
 
@@ -89,11 +92,13 @@ def _gaps(site: Site, view: View) -> str:
 
 
 def _waves(site: Site, moving: list[dict[str, object]]) -> str:
-    if not site.contract.waves:
-        return "the workspace has none"
     now = site.clock.now()
     told = [f"{row['wave']} {row['state']}{', held by ' + str(row['held']) if row['held'] else ''}" for row in moving]
+    named = {str(row["wave"]) for row in moving}
+    told += [f"{one.wave} open since {instant_text(one.at)} (by {one.by})" for one in site.store.board() if one.wave not in named]
     told += [f"{one.wave} is in the hands of {one.worker} until {instant_text(one.expires_at)}" for one in _dispatched(site, now)]
+    if not site.contract.waves and not told:
+        return "the workspace has none"
     return "; ".join(told) if told else f"none under way, of {', '.join(site.contract.waves)}"
 
 
@@ -111,30 +116,6 @@ def _window(site: Site, now: datetime) -> str:
     end = instant_text(one.slot.not_after)
     first = "open now" if one.slot.not_before <= now else f"from {instant_text(one.slot.not_before)}"
     return f"{one.window.id}: {first} until {end}, for {', '.join(hosts)}"
-
-
-def _next(
-    site: Site, view: View, run: PackRun | None, report: PackReport | None, moving: list[dict[str, object]]
-) -> tuple[str, str]:
-    if moving:
-        return "waveboard status", f"{moving[0]['wave']} is {moving[0]['state']}: bring it to its end first"
-    if expired(site.contract, site.clock.now()):
-        return "waveboard contracts check", "a waiver has ended"
-    pack = next(iter(site.contract.packs), "")
-    if run is None or report is None:
-        return (
-            (f"waveboard verify {pack}", "nothing was judged yet") if pack else ("waveboard audit", "the workspace has no pack")
-        )
-    if run.contract != site.contract.digest:
-        return f"waveboard verify {run.pack}", "the contracts have changed since"
-    marks = {finding.fingerprint for finding in report.findings}
-    if marks - {mark for mark, state in view.findings.items() if state.present}:
-        return "waveboard findings reconcile", "the register does not know the newest findings"
-    for wave in site.contract.waves.values():
-        left = [gap for gap in wave.gaps if gap in view.gaps and view.gaps[gap].open]
-        if left and wave.mutate_hosts and not wave.draft and set(wave.stor) & {stor for f in report.findings for stor in f.stor}:
-            return f"waveboard plan {wave.id} -o {wave.id}.plan", f"open: {', '.join(left)}"
-    return f"waveboard verify {run.pack}", "nothing else is due; look again"
 
 
 def _ago(now: datetime, then: datetime) -> str:

@@ -159,8 +159,12 @@ def _waves(estate: Estate) -> Iterator[Complaint]:
         yield from _gaps(estate, read, ("links", "gaps"), wave.links.gaps, error)
         yield from _loops(estate, read, ("links", "loops"), wave.links.loops, error)
         for index, other in enumerate(wave.excludes):
+            place = read.at("excludes", index)
+            if other == wave.id:
+                yield error(
+                    place, f"excludes[{index}]", _CODE, f"`{other}` excludes itself", "name the waves beside which it may not run"
+                )
             if other not in waves and "waves" not in estate.broken:
-                place = read.at("excludes", index)
                 yield error(
                     place,
                     f"excludes[{index}]",

@@ -171,9 +171,9 @@ def _word(place: Place, path: str, word: str, known: Collection[str], so: str) -
 
 def _waiver(estate: Estate, read: Read[Waivers], at: int, waiver: Waiver) -> Iterator[Complaint]:
     loc: tuple[str | int, ...] = ("waivers", at)
-    codes = estate.known.gates.get(waiver.gate or "")
+    codes = estate.gate_codes.get(waiver.gate or "")
     if waiver.gate and codes is None:
-        known = f"the gates are: {', '.join(sorted(estate.known.gates)) or 'none'}"
+        known = f"the gates are: {', '.join(sorted(estate.gate_codes)) or 'none'}"
         yield error(read.at(*loc, "gate"), show((*loc, "gate")), _DANGLING, f"there is no gate `{waiver.gate}`", known)
     if waiver.code and codes is not None and not set(waiver.code) & set("*?[") and waiver.code not in codes:
         place, fix = read.at(*loc, "code"), f"its codes are: {', '.join(sorted(codes))}"

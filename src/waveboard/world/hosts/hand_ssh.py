@@ -6,11 +6,13 @@ A connection that breaks before the last line says nothing about the host: HostE
 import asyncio
 import json
 from collections.abc import Mapping
-
-import asyncssh
+from typing import TYPE_CHECKING
 
 from waveboard.model.contract import HostTarget
 from waveboard.model.errors import HostError
+
+if TYPE_CHECKING:
+    import asyncssh
 
 COMMAND = "wb-hand"  # the account's forced command decides what really runs
 MAX_ANSWER = 8 << 20
@@ -26,6 +28,8 @@ class SshHand:
 
     def call(self, target: HostTarget, request: Mapping[str, object], timeout_s: float) -> Mapping[str, object]:
         """The hand's answer, which may itself be a refusal (`ok` false). Raises: HostError when no answer came."""
+        import asyncssh
+
         cannot = f"ask the hand of {target.id} to {request.get('op')}"
         sent = json.dumps(request).encode()
         if len(sent) > MAX_REQUEST:
@@ -39,6 +43,8 @@ class SshHand:
         return last_answer(raw, cannot)
 
     async def _exchange(self, target: HostTarget, sent: bytes, cannot: str) -> bytes:
+        import asyncssh
+
         known_hosts = target.known_hosts or self._known_hosts
         key_file = target.mutate_key_file or self._key_file
         if known_hosts is None or key_file is None or target.mutate_user is None:
