@@ -442,6 +442,7 @@ class StepRecord:
     state: str = "none"
     attempts: dict[str, int] = field(default_factory=lambda: {"do": 0, "undo": 0})
     forgiven: int = 0  # undo attempts before a person settled the step
+    worded: bool = False  # its state is a person's word, not what this hand did
     outcomes: dict[tuple[str, int], Json] = field(default_factory=dict)
 
 
@@ -472,11 +473,12 @@ def history(entries: Sequence[Json]) -> dict[str, PlanRecord]:
             for name, word_ in entry["detail"]["steps"].items():
                 step = plan.step(name)
                 step.state, step.forgiven = ("applied" if word_ == "done" else "undone"), step.attempts["undo"]
+                step.worded = True
         elif entry["kind"] in ("intent", "outcome"):
             step, phase, attempt = plan.step(entry["step"]), entry["phase"], entry["attempt"]
             if entry["kind"] == "intent":
                 step.attempts[phase] = attempt
-                step.state = "applying" if phase == "do" else "undoing"
+                step.state, step.worded = ("applying" if phase == "do" else "undoing"), False
                 plan.undone = plan.undone or phase == "undo"
             else:
                 done = entry["detail"]["result"] == "done"
@@ -592,6 +594,16 @@ class Aside:
             if one["state"] == "aside" and ((path and one["path"] == path) or (volume and one["volume"] == volume)):
                 return one
         return None
+
+    @staticmethod
+    def still_needed(entry: Json, plans: Mapping[str, PlanRecord]) -> str:
+        """Why the step that set this aside, as it stands, may yet want it back; "" when it does not."""
+        step = plans.get(entry["plan"], PlanRecord()).step(entry["step"])
+        if step.state not in ("applied", "undone"):  # undone and still aside: what was written since was carried back beside it
+            return f"the step that set it aside is {step.state}, neither applied nor undone"
+        if step.state == "undone" and step.worded:
+            return "the step that set it aside is undone by a person's word and not by this hand: it may be the only copy"
+        return ""
 
 
 # ---------------------------------------------------------------------------------------------- plan and approval
@@ -1336,7 +1348,12 @@ def op_journal(request: Json) -> Json:
 def op_aside(request: Json) -> Json:
     demand_keys(request, {"op": content()}, "the request")
     shown = "id kind path volume origin bytes plan wave step why at state".split()
-    return {"aside": [{key: one[key] for key in shown} for one in Aside.all()]}
+    plans = history(Journal().entries())
+
+    def needed(one: Json) -> str:
+        return Aside.still_needed(one, plans) if one["state"] == "aside" else ""
+
+    return {"aside": [{**{key: one[key] for key in shown}, "needed": needed(one)} for one in Aside.all()]}
 
 
 def run_step(digest: str, name: str, phase: str, attempt: int, fence: int) -> int:
@@ -4304,10 +4321,8 @@ class Retire(Verb):
         status = os.lstat(at(path))
         if not (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)) or status.st_ino != entry["ino"]:
             raise Refused("refused", cannot, "it is not the directory or file that was set aside")
-        record = history(Journal().entries()).get(entry["plan"], PlanRecord())
-        state = record.step(entry["step"]).state
-        if state not in ("applied", "undone"):  # undone and still aside: what was written since was carried back beside it
-            raise Refused("refused", cannot, f"the step that set it aside is {state}, neither applied nor undone")
+        if because := Aside.still_needed(entry, history(Journal().entries())):
+            raise Refused("refused", cannot, because)
         if mounted_below(path):
             raise Refused("refused", cannot, f"mounted below it: {', '.join(mounted_below(path)[:5])}")
         self._refuse_used(entry, path, cannot)

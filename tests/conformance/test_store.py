@@ -66,6 +66,17 @@ def test_the_board_opens_closes_and_refuses(store: Store) -> None:
     store.begin_wave(still)
 
 
+def test_giving_leavings_back_ends_with_its_plan(store: Store) -> None:
+    wave = Opening("W8B", "controlled-runtime", ("vm-a",), (), (), "sam", AT, PLAN)
+    store.open_wave(line(1, "opened"), ["n1"], wave)
+    store.record(PLAN, "done", "", 0, later(1), 0, {})
+    leavings = replace(wave, plan=OTHER, leavings=True)
+    store.open_wave(replace(line(1, "opened"), plan=OTHER), ["n2"], leavings)
+    assert store.board() == (wave, leavings)
+    store.record(OTHER, "done", "", 0, later(2), 0, {})
+    assert store.board() == (wave,)  # the wave itself stays as it was
+
+
 def test_records_come_back_newest_first(store: Store) -> None:
     for n in range(3):
         store.save_bundle(Bundle("vm-a", later(n), "sha256:c", Identity(), {}, "hung" if n else ""), f"sha256:{n}")

@@ -169,3 +169,58 @@ def test_an_archive_is_believed_only_when_every_layer_is_what_its_image_names(ha
     assert hand.saved_images(str(path)) == {identifier: ["a:1", "b:2"]}
     archive(path, [b"one", b"torn"], [b"one", b"two"])
     assert hand.saved_images(str(path)) == {}
+
+
+def stands(*lines: tuple[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Journal entries of step s1 of plan p."""
+    return [{"plan": "p", "step": "s1", "kind": kind, **more} for kind, more in lines]
+
+
+DO = ("intent", {"phase": "do", "attempt": 1})
+DONE = ("outcome", {"phase": "do", "attempt": 1, "detail": {"result": "done"}})
+UNDO = ("intent", {"phase": "undo", "attempt": 1})
+UNDONE = ("outcome", {"phase": "undo", "attempt": 1, "detail": {"result": "done"}})
+UNDO_FAILED = ("outcome", {"phase": "undo", "attempt": 1, "detail": {"result": "failed"}})
+HALTED = ("closed", {"detail": {"result": "halted"}})
+SAID_UNDONE = ("settled", {"detail": {"nonce": "1", "steps": {"s1": "undone"}}})
+SAID_DONE = ("settled", {"detail": {"nonce": "1", "steps": {"s1": "done"}}})
+
+
+@pytest.mark.parametrize(
+    ("lines", "because"),
+    [
+        ((), "is none"),
+        ((DO,), "is applying"),
+        ((DO, DONE), ""),
+        ((DO, DONE, UNDO), "is undoing"),
+        ((DO, DONE, UNDO, UNDO_FAILED), "is undo-failed"),
+        ((DO, DONE, UNDO, UNDONE), ""),
+        ((DO, DONE, UNDO, UNDO_FAILED, HALTED, SAID_UNDONE), "by a person's word"),
+        ((DO, DONE, UNDO, UNDO_FAILED, HALTED, SAID_DONE), ""),
+        ((DO, DONE, UNDO, UNDO_FAILED, HALTED, SAID_DONE, ("intent", {"phase": "undo", "attempt": 2}),
+          ("outcome", {"phase": "undo", "attempt": 2, "detail": {"result": "done"}})), ""),
+    ],
+)  # fmt: skip
+def test_what_is_aside_is_spare_once_its_step_stands_or_the_hand_itself_undid_it(
+    hand: ModuleType, lines: tuple[tuple[str, Mapping[str, Any]], ...], because: str
+) -> None:
+    told = hand.Aside.still_needed({"plan": "p", "step": "s1"}, hand.history(stands(*lines)))
+    assert because in told if because else told == ""
+
+
+def test_what_only_a_persons_word_calls_undone_is_not_retired(sandbox: Sandbox, tmp_files: Path) -> None:
+    controller = settled(sandbox)
+    assert controller.run("do", "s1")["state"] == "done"
+    tmp_files.write_bytes(b"new")
+    assert controller.run("undo", "s1")["state"] == "failed" and controller.close("halted")["ok"]
+    word = driver.settle(controller, sandbox.keys / "ronny", "ronny", {"s1": "undone"})
+    assert sandbox.ask(word)["ok"] and controller.close("rolled-back")["ok"]
+    kept = aside(sandbox, controller)
+    path = "/" + str(kept.relative_to(sandbox.root))
+    (entry,) = sandbox.ask({"op": "aside"})["aside"]
+    assert entry["state"] == "aside" and "by a person's word" in entry["needed"]
+    step = driver.step("r0", "retire", {"paths": [path], "volumes": []}, deletes=[path])
+    retiring = sandbox.controller(sandbox.plan([step], kind="retire"))
+    assert retiring.open()["ok"]
+    assert "by a person's word" in retiring.start("do", "r0")["error"]["because"]
+    assert kept.read_bytes() == b"123456789"

@@ -23,6 +23,8 @@ SAMPLE = ("do.after:w8d-01", "do-outcome.before:w8d-03")
 SAMPLE_UNDO = ("undo.after:w8d-03",)
 COMPOSE = "/opt/stacks/mint-apps/docker-compose.yml"
 UPLOADS = "docker exec mint-apps-quote-page sh -c 'cd /tmp/quote-page-uploads && sha256sum * && stat -c \"%n %u %g %a\" . *'"
+WEIGHT = 'RUN head -c 12000000 /dev/urandom > /weight && echo "$APP $RELEASE" > /release'  # as the plant built it, in no image
+ASSETS = "RUN mkdir -p /srv/cgi-bin /usr/lib/mint && head -c 2000000 /dev/urandom > /usr/lib/mint/assets.pack"  # in every image
 CACHE = "curl -fsS --unix-socket /var/run/docker.sock 'http://docker/system/df?type=build-cache'"
 
 
@@ -59,8 +61,15 @@ def shape(host: lab.Host) -> dict[str, str]:
     }
 
 
+def rests_on(host: lab.Host) -> dict[str, set[str]]:
+    """Record of the build cache -> those it rests on."""
+    return {
+        one["ID"]: set(one.get("Parents") or one.get(" Parents") or ()) for one in json.loads(said(host, CACHE))["BuildCache"]
+    }
+
+
 def cache(host: lab.Host) -> set[str]:
-    return {one["ID"] for one in json.loads(said(host, CACHE))["BuildCache"]}
+    return set(rests_on(host))
 
 
 def planned(desk: Desk) -> dict[str, list[str]]:
@@ -134,3 +143,66 @@ def test_an_image_that_came_into_use_is_refused_and_the_wave_goes_back(desk: Des
     assert "container late (created) uses it" in told and "every step was taken back" in told
     said(apps, "docker rm late")
     assert shape(apps) == before
+
+
+def built_upon(apps: lab.Host, run: str) -> tuple[set[str], set[str]]:
+    """Build again from the cache up to this line and one line more; the records before and after."""
+    before, place = cache(apps), "/run/upon"
+    lines = ("FROM mint/busybox:1", "ARG APP RELEASE", run, "RUN echo more > /more")
+    said(apps, f"mkdir -p {place}; cat > {place}/Dockerfile <<'EOF'\n" + "\n".join(lines) + "\nEOF")
+    said(apps, f"docker build -q --build-arg APP=quote-page --build-arg RELEASE=1.4.0 {place}")
+    return before, cache(apps)
+
+
+def test_a_cache_record_that_was_built_on_since_is_refused(desk: Desk, apps: lab.Host) -> None:
+    said(apps, "docker exec mint-apps-quote-page sh -c 'echo kept > /root/kept-in-the-layer'")
+    deletes = planned(desk)
+    listed = {one.partition(":")[2] for one in deletes["w8d-04"]}
+    assert desk.waveboard("apply", "w8d.plan", crash_at="intent.before:w8d-04").returncode == KILLED
+    _, there = built_upon(apps, ASSETS)
+    resting = {record for record, parents in rests_on(apps).items() if parents & listed and record not in listed}
+    assert resting and listed <= there, "the build rests on a record the plan lists, which kept its id"
+    assert "was built on it since" in desk.ok("apply", "w8d.plan", code=6)
+    assert cache(apps) == there
+    # the plan is taken back, and what it kept meanwhile is given back under a plan and approvals of its own
+    aside = "ls -d /opt/stacks/mint-apps/runtime/*.wb-* /opt/stacks/mint-apps/runtime/aside/*"
+    there = set(said(apps, aside).split())
+    before = shape(apps)
+    desk.ok("retire", "w8d.plan", "-o", "retire.plan", code=2)
+    (step,) = json.loads((desk.directory / "retire.plan").read_text())["steps"]
+    assert set(step["deletes"]) == there and any(".tar" in one for one in there)
+    desk.sign("retire.plan", desk.running.keys.approval, "ronny@mint")
+    assert "1 of 2 needed approvals" in desk.ok("apply", "retire.plan", code=4)
+    desk.sign("retire.plan", desk.running.keys.second, "dana@mint")
+    desk.ok("apply", "retire.plan")
+    assert apps.root_run(aside).stdout == "" and shape(apps) == before
+    assert "is open" not in desk.ok("wave", "list")
+    assert "nothing is set aside" in desk.ok("retire", "w8d.plan", code=3)
+
+
+def test_a_cache_record_that_a_build_took_under_another_id_stays(desk: Desk, apps: lab.Host) -> None:
+    """Building on a record that no image holds yet makes the engine give it a new id: the listed one is gone, the new one is not listed."""
+    deletes = planned(desk)
+    listed = {one.partition(":")[2] for one in deletes["w8d-04"]}
+    assert desk.waveboard("apply", "w8d.plan", crash_at="intent.before:w8d-04").returncode == KILLED
+    before, there = built_upon(apps, WEIGHT)
+    assert before - there and before - there <= listed
+    desk.ok("apply", "w8d.plan")
+    assert cache(apps) == there - listed and there - before <= cache(apps)
+
+
+def test_retire_gives_back_what_hygiene_set_aside(desk: Desk, apps: lab.Host) -> None:
+    planned(desk)
+    desk.ok("apply", "w8d.plan")
+    desk.ok("retire", "w8d.plan", "-o", "retire.plan", code=2)
+    aside = "ls -d /opt/stacks/mint-apps/runtime/*.wb-* /opt/stacks/mint-apps/runtime/aside/*"
+    there = said(apps, aside).split()
+    (step,) = json.loads((desk.directory / "retire.plan").read_text())["steps"]
+    assert sorted(step["deletes"]) == sorted(there) and len(there) == 4
+    desk.sign("retire.plan", desk.running.keys.approval, "ronny@mint")
+    desk.sign("retire.plan", desk.running.keys.second, "dana@mint")
+    said(apps, "touch /opt/stacks/mint-apps/runtime/aside/not-ours")
+    desk.ok("apply", "retire.plan")
+    assert apps.root_run(aside).stdout.split() == ["/opt/stacks/mint-apps/runtime/aside/not-ours"]
+    told = desk.ok("undo", "w8d.plan", code=3)  # what it would load is gone, and that is said before anything moves
+    assert told.count("cannot undo W8D") == 1 and "has been retired since" in told and "Traceback" not in told

@@ -46,9 +46,14 @@ REDIS = "docker exec -i mint-modules-redis redis-cli"
 
 @pytest.fixture
 def moved(desk: Desk) -> Desk:
-    """The estate after W8B: redis keeps its data on the data disk by a bind, without a log."""
+    """The estate after W8B is closed: redis keeps its data on the data disk by a bind, without a log. W8C excludes an open W8B."""
     desk.planned()
     desk.ok("apply", "w8b.plan")
+    desk.ok("retire", "w8b.plan", "-o", "w8b-retire.plan", code=2)
+    desk.sign("w8b-retire.plan", desk.running.keys.approval, "ronny@mint")
+    desk.sign("w8b-retire.plan", desk.running.keys.second, "dana@mint")
+    desk.ok("apply", "w8b-retire.plan")
+    desk.ok("close", "w8b.plan")
     return desk
 
 

@@ -34,6 +34,7 @@ class SimHost:
     executed: dict[str, int] = field(default_factory=dict)
     damage: list[str] = field(default_factory=list)
     calls: int = 0
+    asides: list[dict[str, object]] = field(default_factory=list)  # what its hand says it set aside
 
     def answer(self, request: Mapping[str, object]) -> dict[str, object]:
         """One request, one answer; the host's time goes on by a tick."""
@@ -55,7 +56,7 @@ class SimHost:
                 self.closed = [plan for plan in self.closed if plan != request["plan"]]
                 return {"ok": True, "principal": "somebody", "saw": {}}
             case "aside":
-                return {"ok": True, "aside": []}
+                return {"ok": True, "aside": self.asides}
             case "do" | "undo":
                 return self._begin(str(request["plan"]), step, str(op), attempt)
             case "status":

@@ -4,6 +4,7 @@ A wave that changes hosts is opened by `apply`, in the same transaction as its p
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from waveboard.app.entry import ask, hosts_needed
 from waveboard.app.planning import wave_named
@@ -47,8 +48,9 @@ def begin(site: Site, name: str) -> Opening:
 
 def for_plan(site: Site, plan: Plan, digest: str, pinned: Mapping[str, object]) -> Opening | None:
     """The opening that `apply` makes of a plan; a retire plan belongs to the wave whose leavings it removes."""
-    wave = site.contract.waves.get(plan.wave.removesuffix("-RETIRE") if plan.kind == "retire" else plan.wave)
-    return _opening(site, wave, digest, pinned) if wave and wave.policy == MUTATING else None
+    retires = plan.kind == "retire"
+    wave = site.contract.waves.get(plan.wave.removesuffix("-RETIRE") if retires else plan.wave)
+    return replace(_opening(site, wave, digest, pinned), leavings=retires) if wave and wave.policy == MUTATING else None
 
 
 def in_the_way(site: Site, opening: Opening) -> tuple[str, ...]:

@@ -50,22 +50,12 @@ def plan(site: Site, wave: WaveSpec, read: Reading) -> Known:
 
 
 def retire(site: Site, parent: Known, read: Reading) -> Known:
-    """The plan that removes what `parent` set aside. Raises: RefusedError before the parent is done or its soak has passed."""
-    events = site.store.events(parent.digest)
-    if not events or events[-1].kind != "done":
-        raise RefusedError(
-            f"plan {parent.plan.wave}-RETIRE",
-            f"{parent.plan.wave} is not done",
-            "space comes back after the new place has proven itself",
-        )
-    wave = site.contract.waves.get(parent.plan.wave)
-    soaked_s = (site.clock.now() - events[-1].at).total_seconds()
-    if wave and wave.soak_s and soaked_s < wave.soak_s:
-        raise RefusedError(
-            f"plan {parent.plan.wave}-RETIRE",
-            f"the contract asks for {wave.soak_s} s of soak; {soaked_s:.0f} s have passed",
-            "wait; the old copy stays",
-        )
+    """The plan that removes what `parent` set aside and no longer needs.
+
+    Raises: RefusedError before the parent is done, or taken back, and its soak has passed; and when all of it is still needed.
+    """
+    cannot = f"plan {parent.plan.wave}-RETIRE"
+    undone = _ended(site, parent, cannot)
     (host,) = [pin.host for pin in parent.plan.hosts]
     facts = read.facts.get(host, Unavailable("it was not audited"))
     if not isinstance(facts, HostFacts):
@@ -73,13 +63,46 @@ def retire(site: Site, parent: Known, read: Reading) -> Known:
     made = planner.retire(
         parent.plan,
         facts,
-        asides(site, host, parent.digest, "aside"),
-        proposer=site.acting(f"plan {parent.plan.wave}-RETIRE"),
+        _spare(site, cannot, host, parent.digest, undone),
+        proposer=site.acting(cannot),
         contract=site.contract.digest,
         gates=site.gates,
         at=site.clock.now(),
+        undone=undone,
     )
     return _keep(site, made, read)
+
+
+def _ended(site: Site, parent: Known, cannot: str) -> bool:
+    """Whether the plan was taken back; otherwise it is done. Raises: RefusedError for any other end, and before the soak is over."""
+    events = site.store.events(parent.digest)
+    end = events[-1].kind if events else ""
+    if end == "halted":
+        raise RefusedError(cannot, f"{parent.plan.wave} is halted: what it set aside may be the only copy", "waveboard settle")
+    if end not in ("done", "rolled-back"):
+        because = f"{parent.plan.wave} is not done, nor taken back"
+        raise RefusedError(cannot, because, "space comes back after the new place, or the old one again, has proven itself")
+    wave = site.contract.waves.get(parent.plan.wave)
+    soaked_s = (site.clock.now() - events[-1].at).total_seconds()
+    if wave and wave.soak_s and soaked_s < wave.soak_s:
+        because = f"the contract asks for {wave.soak_s} s of soak; {soaked_s:.0f} s have passed"
+        raise RefusedError(cannot, because, "wait; the old copy stays")
+    return end == "rolled-back"
+
+
+def _spare(site: Site, cannot: str, host: str, digest: str, undone: bool) -> tuple[Mapping[str, object], ...]:
+    """What is aside and no step wants back, by the hand's own word. Raises: RefusedError when everything is still needed."""
+    found = asides(site, host, digest, "aside")
+    if undone and any("needed" not in one for one in found):
+        because = f"the hand on {host} is an older one and does not say what a plan that was taken back still needs"
+        raise RefusedError(cannot, because, "install the present hand there, then plan again")
+    kept = {f"{one.get('path') or one.get('volume')}": str(one["needed"]) for one in found if one.get("needed")}
+    if kept and len(kept) == len(found):
+        what, because = next(iter(kept.items()))
+        raise RefusedError(cannot, f"{what} stays: {because}", "look at it; what a person settled, a person clears away by hand")
+    for what, because in kept.items():
+        site.say(f"{what} stays: {because}")
+    return tuple(one for one in found if not one.get("needed"))
 
 
 def asides(site: Site, host: str, digest: str, state: str) -> tuple[Mapping[str, object], ...]:

@@ -176,7 +176,7 @@ def settle(ctx: click.Context, plan: str, done: tuple[str, ...], undone: tuple[s
 @click.option("--json", "as_json", is_flag=True, help="Print the plan's exact bytes.")
 @click.pass_context
 def retire(ctx: click.Context, plan: str, out: str | None, as_json: bool) -> int:
-    """Plan the removal of exactly what PLAN set aside; it needs its own approvals."""
+    """Plan the removal of exactly what PLAN, done or taken back, set aside; it needs its own approvals."""
     from waveboard.app import planning, read
 
     site = opened(ctx.obj)

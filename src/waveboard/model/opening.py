@@ -14,6 +14,7 @@ class Opening:
     """One wave as it was opened. plan: the digest that `apply` opened it with, "" for a wave opened by itself.
 
     pins: what its end is judged against: contract, gates and runbook digests, file sums, preflight evidence.
+    leavings: a retire plan only gives back what the wave left; its opening ends with the plan and leaves the wave as it was.
     """
 
     wave: str
@@ -25,6 +26,7 @@ class Opening:
     at: datetime
     plan: str = ""
     pins: Mapping[str, object] = field(default_factory=dict)
+    leavings: bool = False
 
     def against(self, other: "Opening") -> str:
         """Why this one may not be opened while `other` is; "" when it may. Names the rule, who holds what, and since when."""
@@ -59,7 +61,7 @@ class Line:
 
 
 def standing(lines: Iterable[Line], ended: Callable[[str], str]) -> tuple[Opening, ...]:
-    """The waves open now, oldest first: opened, not closed, and their plan not rolled back.
+    """The waves open now, oldest first: opened, not closed, and their plan not rolled back; for leavings, their plan not over.
 
     ended: a plan's digest -> the kind of its newest wave line, "" when it has none.
     """
@@ -69,7 +71,11 @@ def standing(lines: Iterable[Line], ended: Callable[[str], str]) -> tuple[Openin
             found.append(line.opening)
         else:
             found = [one for one in found if one.wave != line.opening.wave]
-    return tuple(one for one in found if not one.plan or ended(one.plan) != "rolled-back")
+    return tuple(one for one in found if not (one.plan and _over(one, ended(one.plan))))
+
+
+def _over(one: Opening, end: str) -> bool:
+    return end == "rolled-back" or (one.leavings and end == "done")
 
 
 def receipt_name(wave: str) -> str:

@@ -149,14 +149,18 @@ def retire(
     contract: str,
     gates: str,
     at: datetime,
+    undone: bool = False,
 ) -> Plan:
     """The separate change set that gives back what the hand itself set aside in `parent`: exact paths, nothing else.
 
-    asides: the hand's own list (docs/hand.md, `aside`), already narrowed to the parent plan and the state `aside`. Raises: RefusedError when there is none.
+    asides: the hand's own list (docs/hand.md, `aside`), already narrowed to the parent plan and the state `aside`. undone: the parent was
+    taken back. Raises: RefusedError when there is none.
     """
     wave = f"{parent.wave}-RETIRE"
     if not asides:
-        raise RefusedError(f"plan {wave}", f"nothing is set aside on {facts.host}", "apply the wave first")
+        way = "there is no space to give back" if undone else "apply the wave first"
+        raise RefusedError(f"plan {wave}", f"nothing is set aside on {facts.host}", way)
+    whose = f"{parent.wave}, since taken back," if undone else parent.wave
     paths = sorted(str(a["path"]) for a in asides if a.get("kind") != "volume")
     volumes = sorted(str(a["volume"]) for a in asides if a.get("kind") == "volume")
     size = sum(int(str(a.get("bytes") or 0)) for a in asides)
@@ -164,7 +168,7 @@ def retire(
         id=f"{wave.lower()}-01",
         verb="retire",
         host=facts.host,
-        title=f"remove what {parent.wave} set aside: {len(paths)} trees, {len(volumes)} volumes",
+        title=f"remove what {whose} set aside: {len(paths)} trees, {len(volumes)} volumes",
         args={"paths": paths, "volumes": volumes},
         reversibility=Reversibility.NONE,
         commands=(*(f"rm -r --one-file-system {p}" for p in paths), *(f"docker volume rm {v}" for v in volumes)),
@@ -178,7 +182,7 @@ def retire(
         instance=parent.instance,
         wave=wave,
         kind="retire",
-        title=f"give {size} bytes back that {parent.wave} set aside",
+        title=f"give {size} bytes back that {whose} set aside",
         created_at=at.replace(microsecond=0),
         proposer=proposer,
         contract=contract,

@@ -45,6 +45,7 @@ def _append(connection: sa.Connection, line: Line) -> None:
         "read_only": list(one.read_only),
         "excludes": list(one.excludes),
         "pins": dict(one.pins),
+        "leavings": one.leavings,
         "outcome": line.outcome,
     }
     row = {"seq": last + 1, "kind": line.kind, "wave": one.wave, "plan": one.plan, "by": one.by, "at": one.at, "detail": detail}
@@ -54,4 +55,6 @@ def _append(connection: sa.Connection, line: Line) -> None:
 def _line(row: sa.Row[tuple[object, ...]]) -> Line:
     told = row.detail
     hosts = (tuple(told["mutate"]), tuple(told["read_only"]), tuple(told["excludes"]))
-    return Line(row.kind, Opening(row.wave, told["policy"], *hosts, row.by, row.at, row.plan, told["pins"]), told["outcome"])
+    leavings = bool(told.get("leavings"))  # lines from before retire plans were told apart have none
+    opening = Opening(row.wave, told["policy"], *hosts, row.by, row.at, row.plan, told["pins"], leavings)
+    return Line(row.kind, opening, told["outcome"])
