@@ -1290,13 +1290,21 @@ def op_settle(request: Json) -> Json:
     _judge_word(plan, record, message, said)
     raise_fence(request["fence"], cannot)
     refuse_running(past, cannot)
-    saw = {name: VERBS[plan.step(name)["verb"]].holds(Ctx(plan, plan.step(name), "do", 0, 0))[0] for name in said}
+    saw = {name: _seen(plan, name) for name in said}
     if message["nonce"] not in record.settled:
         save_state("nonces.json", {**nonces, message["nonce"]: plan.digest})
         write_atomic(f"{plan.directory}/settlement-{message['nonce']}.json", dumped(request).encode())
         detail = {"principal": message["principal"], "nonce": message["nonce"], "steps": said, "saw": saw}
         Journal().append("settled", plan=plan.digest, fence=request["fence"], detail=detail)
     return {"plan": plan.digest, "principal": message["principal"], "saw": saw}
+
+
+def _seen(plan: Opened, name: str) -> str:
+    """What `holds` says of a step; UNKNOWN when it cannot look, which is why a person is asked at all."""
+    try:
+        return VERBS[plan.step(name)["verb"]].holds(Ctx(plan, plan.step(name), "do", 0, 0))[0]
+    except Exception:
+        return "UNKNOWN"
 
 
 def _judge_word(plan: Opened, record: PlanRecord, message: Json, said: Json) -> None:
@@ -2091,6 +2099,23 @@ def stop_containers(names: Sequence[str], engines: Mapping[str, str]) -> None:
         stop_container(name, engines.get(name, "other"))
 
 
+def save_redis(name: str, found: Json) -> str:
+    """Hold its writes back and save. Raises: Refused when it does neither; its clients then write on."""
+    demand_pausable(name)
+    held = redis_cli(found, "CLIENT", "PAUSE", "180000", "WRITE", check=False).strip()
+    if held != "OK":
+        because = f"it does not hold writes back ({held[:200]}): what it acknowledges between its save and its stop would be lost"
+        raise Refused("precondition", f"stop {name}", because, "allow it CLIENT PAUSE, or stop its writers and it yourself")
+    try:
+        saved = redis_cli(found, "SAVE", seconds=600).strip()
+        if saved != "OK":
+            raise Refused("tool-failed", f"save {name} before it stops", saved[:300])
+    except Refused:
+        redis_cli(found, "CLIENT", "UNPAUSE", check=False)
+        raise
+    return saved
+
+
 def stop_container(name: str, engine: str) -> Json:
     """Stop so that nothing acknowledged is lost; says how. Raises: Refused when it had to be killed."""
     found = inspect(name)
@@ -2099,11 +2124,7 @@ def stop_container(name: str, engine: str) -> Json:
     how: Json = {"container": name, "was": "running"}
     argv = ["stop", "-t", "120"]
     if engine == "redis":
-        demand_pausable(name)
-        how["writes_held"] = redis_cli(found, "CLIENT", "PAUSE", "180000", "WRITE", check=False).strip() == "OK"
-        how["save"] = redis_cli(found, "SAVE", seconds=600).strip()
-        if how["save"] != "OK":
-            raise Refused("tool-failed", f"save {name} before it stops", str(how["save"])[:300])
+        how["save"] = save_redis(name, found)
     if engine == "postgres" and found["Config"].get("StopSignal") not in ("SIGINT", "2"):
         argv += ["--signal", "SIGINT"]  # fast shutdown; SIGTERM would wait for every client
     docker(*argv, name, seconds=240)
@@ -3471,10 +3492,12 @@ class ServiceRelocate(ComposeService):
     def _refuse_shared(self, args: Json, src: str) -> None:
         """Another running container on the same data would keep writing to the old copy."""
         for one in containers():
+            if not one["State"]["Running"] or name_of(one) == args["container"]:
+                continue
             written = [mount for mount in one["Mounts"] if mount["Type"] in ("bind", "volume") and mount.get("RW")]
-            places = [str(mount.get("Source") or "").rstrip("/") + "/" for mount in written]
-            shared = any(place.startswith(src + "/") or (place != "/" and (src + "/").startswith(place)) for place in places)
-            if shared and one["State"]["Running"] and name_of(one) != args["container"]:
+            bound = [volume_device(mount["Name"]) for mount in written if mount["Type"] == "volume"]
+            found = [str(place).rstrip("/") + "/" for place in (*(mount.get("Source") for mount in written), *bound) if place]
+            if any(place.startswith(src + "/") or (place != "/" and (src + "/").startswith(place)) for place in found):
                 because = f"{name_of(one)} mounts the same data"
                 raise Refused("precondition", f"relocate {args['container']}", because, "plan both together")
 
@@ -3519,7 +3542,8 @@ class ServiceRelocate(ComposeService):
         then = ctx.notes.get("after") or ctx.notes.get("baseline")
         if held is not None and then is not None:
             ctx.note(undo_baseline=held)
-            return bool(held["digest"] != then["digest"])
+            fleeting = held.get("keys_with_expiry") or then.get("keys_with_expiry")  # whose values the digest leaves out
+            return bool(held["digest"] != then["digest"] or fleeting)
         with contextlib.suppress(Refused):
             stop_container(args["container"], args["engine"])
         look = Manifest(args["dst"])
@@ -4105,11 +4129,15 @@ class WriteFile(Verb):
             run(["dockerd", "--validate", "--config-file", at(trial)])
         ctx.phase("write")
         os.makedirs(at(os.path.dirname(args["path"])), 0o755, exist_ok=True)
-        swap(args["path"], args["before_sha256"], raw, args["mode"])
+        if read_or_none(args["path"]) != raw:
+            ctx.note(writing=True)
+            swap(args["path"], args["before_sha256"], raw, args["mode"])
         return {"sha256": sha_of(raw)}
 
     def undo(self, ctx: Ctx) -> Json:
         ctx.phase("restore")
+        if not ctx.notes.get("writing"):
+            return {"left": "this step never wrote it"}
         before = ctx.kept("file")
         if read_or_none(ctx.args["path"]) != before:
             swap(ctx.args["path"], sha_of(ctx.args["after"].encode()), before)
@@ -4581,6 +4609,9 @@ class SurfaceGovern(ComposeService):
             stop_container(ctx.args["container"], "other")
             layer = self.kept_layer(ctx, "undo-layer")
             self._keep_layer(ctx, upper, layer, "undo-layer-copy")
+        elif found is not None and not found["State"]["StartedAt"].startswith("0001-"):
+            because = "somebody made it anew since, and what it wrote into its own layer would be lost"
+            raise Refused("changed", f"undo {ctx.args['container']}", because, "save what it wrote, then settle by hand")
         ctx.note(undo_layer=layer)
 
     def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
@@ -4843,6 +4874,10 @@ class ImageRemove(Verb):
         if ctx.args["save_to"] and there and "saved" not in ctx.notes:
             ctx.phase("save", path=self.archive(ctx))
             self._save(ctx, there)
+        unsaved = [one["id"] for one in there if "saved" in ctx.notes and one["id"] not in ctx.notes["saved"]["images"]]
+        if unsaved:
+            because = "it was not there when the others were saved, so nothing could bring it back"
+            raise Refused("changed", f"remove image {unsaved[0]}", because, "plan again")
         if "saved" in ctx.notes and Aside.find(path=self.archive(ctx)) is None:
             ctx.keep_aside(self.archive(ctx), "docker images", "saved-images")
         ctx.phase("remove", images=[one["id"] for one in there])
@@ -4903,6 +4938,8 @@ class ImageRemove(Verb):
         missing = [one for one in wanted if one["id"] not in now]
         holders = {tag: one for one, tags in now.items() for tag in tags}
         newer = {tag: holders[tag] for one in wanted for tag in one["tags"] if holders.get(tag, one["id"]) != one["id"]}
+        newer = {**{tag: one for tag, one in ctx.notes.get("newer", {}).items() if one in now}, **newer}
+        ctx.note(newer=newer)  # before anything comes back: a load takes its names from whoever has them
         if missing and "saved" in ctx.notes:
             ctx.phase("load", **ctx.notes["saved"])
             self._load(ctx)

@@ -9,9 +9,11 @@ import pytest
 
 from tests.app.stage import PEOPLE, Desk
 from tests.receipts.estate import ALLOWED
+from tests.sim.fleet import SimHost
 from tests.waves import estate as E
 from waveboard.app import apply as order
 from waveboard.app import planning
+from waveboard.app.entry import ask_conditions
 from waveboard.model.errors import ApprovalNeeded, RefusedError, StepError
 from waveboard.model.history import DispatchRecord
 
@@ -72,7 +74,7 @@ def test_a_wave_in_anothers_hands_is_not_applied(desk: Desk) -> None:
 
 
 def test_an_agent_stands_for_itself_unless_a_person_lists_it(desk: Desk, tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match="an agent applies only what was dispatched to it"):
+    with pytest.raises(RefusedError, match="an agent works only on what was dispatched to it"):
         order.apply(desk.acting("agent:w1"), desk.approved(), ALLOWED, desk.reading())
     order.apply(given_to_w1(desk).acting("agent:w1"), desk.approved(), ALLOWED, desk.reading())
     (tmp_path / "b").mkdir(mode=0o700)
@@ -181,3 +183,46 @@ def test_a_slow_host_is_not_made_slower_by_watching_it(desk: Desk) -> None:
     looks = [n for n in range(1, len(asked)) if asked[n][0] == "status" == asked[n - 1][0]]
     assert looks, "no step was looked at twice"
     assert all(asked[n][1] - answered[n - 1] >= timedelta(seconds=4) for n in looks)
+
+
+def test_an_agent_takes_back_only_what_was_given_to_it(desk: Desk) -> None:
+    known = desk.approved()
+    order.apply(desk.site, known, ALLOWED, desk.reading())
+    before = len(desk.calls)
+    with pytest.raises(RefusedError, match="only on what was dispatched to it"):
+        order.undo(desk.acting("agent:w1"), known)
+    assert len(desk.calls) == before and desk.kinds(known)[-1] == "done"
+    given_to_w1(desk)
+    with pytest.raises(RefusedError, match="is dispatched to agent:w1"):
+        order.undo(desk.acting("agent:w2"), known)
+    order.undo(desk.acting("agent:w1"), known)
+    assert desk.kinds(known)[-1] == "rolled-back"
+
+
+def test_a_person_takes_back_what_a_worker_has(desk: Desk) -> None:
+    known = desk.approved()
+    order.apply(given_to_w1(desk).acting("agent:w1"), known, ALLOWED, desk.reading())
+    order.undo(desk.site, known)
+    assert desk.kinds(known)[-1] == "rolled-back"
+
+
+class Late(SimHost):
+    """Says that a step did not start, although it did: systemd answered too late."""
+
+    def _begin(self, plan: str, step: str, phase: str, attempt: int) -> dict[str, object]:
+        begun = super()._begin(plan, step, phase, attempt)
+        return self._refuse("cannot-start") if begun["ok"] else begun
+
+
+def test_a_step_that_may_have_started_is_looked_at_and_not_called_failed(desk: Desk) -> None:
+    known = desk.approved()
+    desk.host = desk.fleet.hosts["shop-1"] = Late("shop-1")
+    order.apply(desk.site, known, ALLOWED, desk.reading())
+    assert "failed" not in desk.kinds(known) and set(desk.host.disk.values()) == {"full"}
+    order.undo(desk.site, known)
+    assert "undo-failed" not in desk.kinds(known) and set(desk.host.disk.values()) == {"none"}
+
+
+def test_what_only_a_plan_can_answer_is_unknown_without_one(desk: Desk) -> None:
+    asked = ask_conditions(desk.site.contract, desk.reading(), ["approval: operator", "window_open: maintenance"])
+    assert [one.holds for one in asked] == [None, None]

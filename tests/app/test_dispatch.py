@@ -100,7 +100,7 @@ def test_one_wave_has_one_worker_and_excluded_waves_wait(desk: Desk) -> None:
     assert dispatch.why_not(AGENT, "W8B", held) == ""
     assert "agent:fixer" in dispatch.why_not(desk.site.actor, "W8B", held)
     dispatch.recall(desk.site, "W8B")
-    assert dispatch.why_not(AGENT, "W8B", dispatch.live(desk.site, "W8B")) == "an agent applies only what was dispatched to it"
+    assert dispatch.why_not(AGENT, "W8B", dispatch.live(desk.site, "W8B")) == "an agent works only on what was dispatched to it"
     assert dispatch.why_not(desk.site.actor, "W8B", None) == ""
     with pytest.raises(RefusedError, match="nobody has it"):
         dispatch.recall(desk.site, "W8B")

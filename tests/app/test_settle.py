@@ -145,3 +145,18 @@ def test_a_kill_between_the_word_and_the_rest_is_resumed_by_undo(desk: Desk) -> 
     )
     order.undo(desk.site, known)
     assert desk.kinds(known)[-1] == "rolled-back" and set(desk.host.disk.values()) == {"none"}
+
+
+def test_a_word_on_what_another_person_settled_meanwhile_is_not_taken(desk: Desk) -> None:
+    known, last = halted(desk)
+    first = known.plan.steps[0].id
+    desk.host.undo_will[first] = "fail"
+
+    def slow_to_type(message: bytes) -> str:
+        with pytest.raises(HaltedError):
+            said(desk, known, {last: "undone"}, key=SAM, who="sam")
+        return sshsig.sign(RONNY, message)
+
+    with pytest.raises(RefusedError, match="meanwhile"):
+        settle(desk.site, known, "ronny", ALLOWED, slow_to_type, {last: "undone"})
+    assert said(desk, known, {first: "undone"}).kind is ActionKind.ROLLED_BACK  # the journal still makes sense

@@ -21,7 +21,7 @@ def rooted(sandbox: Sandbox) -> Iterator[Sandbox]:
     hand.ROOT = ""
 
 
-def engine(sandbox: Sandbox, version: str) -> None:
+def engine(sandbox: Sandbox, version: str, pause: str = "OK", save: str = "OK") -> None:
     """A docker with one redis container of that version, which notes everything it is asked."""
     sandbox.stub(
         "docker",
@@ -29,7 +29,8 @@ def engine(sandbox: Sandbox, version: str) -> None:
 case "$*" in
   *inspect*) echo '{INSPECT}' ;;
   *"INFO server"*) printf '# Server\\r\\nredis_version:{version}\\r\\nredis_mode:standalone\\r\\n' ;;
-  *PAUSE*|*SAVE*) echo OK ;;
+  *PAUSE*) echo "{pause}" ;;
+  *SAVE*) echo "{save}" ;;
 esac""",
     )
 
@@ -54,3 +55,18 @@ def test_a_redis_that_holds_writes_back_is_saved_and_stopped(rooted: Sandbox, ve
         hand.stop_containers(["cache"], {"cache": "redis"})
     words = asked(rooted)
     assert words.index("PAUSE") < words.index("redis-cli -n 0 --raw SAVE") < words.index("stop -t 120")
+
+
+@pytest.mark.parametrize("said", ["ERR unknown command 'CLIENT'", "NOPERM this user has no permissions", ""])
+def test_a_redis_that_will_not_hold_writes_back_is_not_stopped(rooted: Sandbox, said: str) -> None:
+    engine(rooted, "7.4.1", pause=said)
+    with pytest.raises(hand.Refused, match="does not hold writes back"):
+        hand.stop_container("cache", "redis")
+    assert "stop -t" not in asked(rooted) and " SAVE" not in asked(rooted)
+
+
+def test_writes_go_on_when_the_save_before_the_stop_fails(rooted: Sandbox) -> None:
+    engine(rooted, "7.4.1", save="ERR Background save already in progress")
+    with pytest.raises(hand.Refused, match="Background save"):
+        hand.stop_container("cache", "redis")
+    assert asked(rooted).index("PAUSE") < asked(rooted).index("UNPAUSE") and "stop -t" not in asked(rooted)

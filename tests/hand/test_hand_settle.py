@@ -117,3 +117,11 @@ def test_a_plan_that_came_to_its_end_is_not_settled(sandbox: Sandbox) -> None:
     controller = opened(sandbox)
     assert code(controller.close("rolled-back")) == "ok"
     assert code(sandbox.ask(word(sandbox, controller))) == "plan-closed"
+
+
+def test_a_host_that_cannot_be_looked_at_is_settled_all_the_same(sandbox: Sandbox) -> None:
+    controller = halted(sandbox)
+    place(sandbox, 1).unlink()
+    place(sandbox, 1).symlink_to("/etc/hostname")
+    told = sandbox.ask(word(sandbox, controller, s1="undone"))
+    assert told["ok"] and told["saw"] == {"s1": "UNKNOWN"}, told

@@ -24,6 +24,7 @@ from waveboard.model.change import Action, ActionKind, Event, Lease
 from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, StepError, WaveboardError
 from waveboard.model.history import RunEnd
 from waveboard.model.opening import Opening
+from waveboard.model.receipt import ActorKind
 from waveboard.waves import rollback
 from waveboard.waves.admit import Refusal, refusals
 from waveboard.waves.decide import turn_limit, why_not_undo
@@ -38,7 +39,7 @@ def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | Non
     """
     if known.plan.four_eyes:
         site.acting(f"apply {known.plan.wave}")
-    _in_whose_hands(site, known)
+    _in_whose_hands(site, known, "apply")
     keep(site, known)
     events, opening = site.store.events(known.digest), None
     if not events and known.plan.kind == promotion.KIND:
@@ -58,7 +59,12 @@ def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | Non
 
 
 def undo(site: Site, known: Known) -> Action:
-    """Take every applied step back, newest first. Raises: RefusedError when there is nothing to take back, HaltedError."""
+    """Take every applied step back, newest first. A person may always; an agent only what it was given.
+
+    Raises: RefusedError when there is nothing to take back, HaltedError.
+    """
+    if site.actor.kind is ActorKind.AGENT:
+        _in_whose_hands(site, known, "undo")
     events = site.store.events(known.digest)
     against = why_not_undo(known.plan, events)
     if against:
@@ -84,12 +90,12 @@ def undo(site: Site, known: Known) -> Action:
     return action
 
 
-def _in_whose_hands(site: Site, known: Known) -> None:
+def _in_whose_hands(site: Site, known: Known, verb: str) -> None:
     """One wave has one worker, and an agent works only on what it was given. Raises: RefusedError."""
     wave = known.plan.wave.removesuffix("-RETIRE")
     against = dispatch.why_not(site.actor, wave, dispatch.live(site, wave))
     if against:
-        raise RefusedError(f"apply {known.plan.wave}", against, f"waveboard wave dispatch {wave} --to WORKER, by a person")
+        raise RefusedError(f"{verb} {known.plan.wave}", against, f"waveboard wave dispatch {wave} --to WORKER, by a person")
 
 
 def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> Opening | None:

@@ -97,7 +97,7 @@ def newest(site: Site, wave: str, task: str = "") -> Dispatch:
 def why_not(actor: Actor, wave: str, held: DispatchRecord | None) -> str:
     """Why this actor may not apply plans of the wave now, "" when it may: an agent needs a dispatch, and one wave has one worker."""
     if held is None:
-        return "an agent applies only what was dispatched to it" if actor.kind is ActorKind.AGENT else ""
+        return "an agent works only on what was dispatched to it" if actor.kind is ActorKind.AGENT else ""
     if held.worker != actor.principal:
         return f"{wave} is dispatched to {held.worker} as {held.task} until {instant_text(held.expires_at)}"
     return ""

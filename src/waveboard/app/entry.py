@@ -114,6 +114,8 @@ def _predicate(
                 f"without an undo: {', '.join(without)}" if without else f"{len(plan.steps)} steps, each with its undo",
             )
         case "window_open" | "approval":
+            if plan is None:
+                return None, "there is no plan to ask it of"
             return True, "judged at admission, with the plan's own window and approvals"
         case "linkage_complete":
             wanted = asked.argument if isinstance(asked.argument, list) else []

@@ -53,6 +53,8 @@ def settle(
     }
 
     def begin(lease: Lease) -> None:
+        if site.store.events(known.digest)[-1].seq != line:  # signing takes a person's time, and the word is about that halt only
+            raise RefusedError(verb, "the wave went on meanwhile", "look at it again (waveboard status), then say what is left")
         saw = _told(site, known, message, signature, lease)
         site.store.record(known.digest, "settled", "", 0, site.clock.now(), lease.fence, {**detail, "saw": saw})
 

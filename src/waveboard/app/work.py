@@ -23,6 +23,8 @@ _SILENCE_S = 60.0  # how long a host may be silent while a step runs, before the
 _PAUSES_S = (0.2, 0.2, 0.5, 0.5, 1.0)
 _PAUSE_MAX_S = 10.0
 _CLOSING = {ActionKind.FINISH: "done", ActionKind.ROLLED_BACK: "rolled-back", ActionKind.HALT: "halted"}
+# refusals after which the step may run all the same: an earlier process of ours started it or asks now, or its start was not seen
+_MAY_RUN = ("already-started", "already-applied", "still-running", "busy", "cannot-start")
 _FOUND = {"DONE": "done", "NOT_DONE": "not-done", "PARTIAL": "partial"}
 
 
@@ -98,8 +100,8 @@ class WaveWork:
         self.site.crash(f"{phase}.after:{step.id}")
         error = answer.get("error")
         if not answer.get("ok") and isinstance(error, dict):
-            if error.get("code") in ("already-started", "already-applied", "still-running", "busy"):
-                return  # an earlier process of ours started it, or asks now: the next turn looks
+            if error.get("code") in _MAY_RUN:
+                return  # the next turn looks
             if phase == "undo" and error.get("code") == "nothing-to-undo":
                 self._record(action, "undone", {"why": "the step never reached the host"})
                 return
