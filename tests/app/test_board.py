@@ -15,6 +15,8 @@ from waveboard.app.read import audit
 from waveboard.cli import run
 from waveboard.contracts.board import draft
 from waveboard.gates import shelf
+from waveboard.model.opening import Opening
+from waveboard.model.units import instant_text
 from waveboard.register.board_markdown import render
 
 MINT = Path(__file__).resolve().parents[2] / "examples" / "mint"
@@ -44,6 +46,14 @@ def test_its_claims_carry_the_keys_of_receipts(desk: Desk) -> None:  # noqa: F81
     assert f"`{checked.run_key}` (5 gates:" in text
     assert "still observed (STOR-002, STOR-004)" in text
     assert "not planned, with agent:fixer |" in text
+
+
+def test_a_wave_that_is_open_says_since_when(desk: Desk) -> None:  # noqa: F811
+    now = desk.site.clock.now()
+    desk.site.store.begin_wave(Opening("W8A", "none", (), ("mint-data", "mint-apps"), (), "dana@desk", now))
+    text = render(board(desk.site))
+    assert f"| no runtime mutation | open since {instant_text(now)} |" in text
+    assert text.startswith("---\nstatus: working")
 
 
 def test_importing_the_rendered_board_gives_the_same_waves(desk: Desk) -> None:  # noqa: F811

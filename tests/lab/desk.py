@@ -23,6 +23,9 @@ class Desk:
     seconds: float = 900  # the longest a command may take
 
     def waveboard(self, *words: str, crash_at: str = "") -> subprocess.CompletedProcess[str]:
+        return self.run([sys.executable, "-m", "waveboard", *words], crash_at)
+
+    def run(self, argv: list[str], crash_at: str = "") -> subprocess.CompletedProcess[str]:
         env = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -31,13 +34,18 @@ class Desk:
         }
         if crash_at:
             env |= {"WAVEBOARD_TEST_HOOKS": "1", "WAVEBOARD_CRASH_AT": crash_at}
-        argv = [sys.executable, "-m", "waveboard", *words]
         return subprocess.run(
             argv, env=env, cwd=self.directory, capture_output=True, text=True, timeout=self.seconds, check=False
         )
 
     def ok(self, *words: str, code: int = 0) -> str:
         done = self.waveboard(*words)
+        assert done.returncode == code, f"{words} ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+        return done.stdout + done.stderr
+
+    def ops(self, *words: str, code: int = 0) -> str:
+        """The operator's own spelling, as its shell would run it."""
+        done = self.run([str(ROOT / "bin" / "ops"), *words])
         assert done.returncode == code, f"{words} ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
         return done.stdout + done.stderr
 

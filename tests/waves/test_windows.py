@@ -76,6 +76,16 @@ def test_a_window_must_cover_every_host_and_deny_cuts() -> None:
     assert not denying((nights, deny), ("b",), utc("2026-03-03T01:00:00"))
 
 
+def test_a_denial_that_has_just_ended_still_cuts_what_began_before_it() -> None:
+    """Found by hypothesis: at the very instant a denial ended, the slot was whole again, back to its beginning."""
+    allow, deny = (
+        recurring("FREQ=DAILY", "2026-03-01T00:00:00", 10, zone="UTC"),
+        recurring("FREQ=DAILY", "2026-03-01T02:00:00", 7, "deny", zone="UTC"),
+    )
+    (first, *_) = openings((allow, deny), ("a",), utc("2026-03-06T09:00:00"))
+    assert (first.slot.not_before, first.slot.not_after) == (utc("2026-03-06T09:00:00"), utc("2026-03-06T10:00:00"))
+
+
 @settings(deadline=None)  # the first look expands years of occurrences
 @given(
     st.sampled_from(["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,SU", "FREQ=MONTHLY;BYMONTHDAY=-1", "FREQ=DAILY;INTERVAL=3;BYHOUR=1,13"]),

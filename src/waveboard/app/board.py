@@ -10,6 +10,7 @@ from waveboard.app.standing import plans
 from waveboard.model.board import Board, Cause, Closing, Producer, Told, WaveRow
 from waveboard.model.contract import WaveSpec
 from waveboard.model.receipt import Receipt
+from waveboard.model.units import instant_text
 from waveboard.receipts import envelope, statement
 from waveboard.waves import prompt
 
@@ -99,14 +100,18 @@ def _open_loops(site: Site) -> tuple[str, ...]:
 def _waves(site: Site, receipts: tuple[Receipt, ...]) -> Iterator[WaveRow]:
     states = {str(row["wave"]): str(row["state"]) for row in reversed(plans(site))}
     closings = {str(r.body.get("wave")): r for r in receipts if r.kind == "closeout"}
+    opened = {opening.wave: f"open since {instant_text(opening.at)}" for opening in site.store.board()}
     for spec in site.contract.waves.values():
         held = dispatch.live(site, spec.id)
         closing = _closing(closings.get(spec.id))
         text = prompt.body(spec, site.contract.name)
-        yield WaveRow(spec, _state(spec, states, closing), held.worker if held else "", closing, text)
+        yield WaveRow(spec, _state(spec, opened, states, closing), held.worker if held else "", closing, text)
 
 
-def _state(spec: WaveSpec, states: Mapping[str, str], closing: Closing | None) -> str:
+def _state(spec: WaveSpec, opened: Mapping[str, str], states: Mapping[str, str], closing: Closing | None) -> str:
+    if spec.id in opened:
+        journal = states.get(spec.id, "")
+        return opened[spec.id] + (f" ({journal})" if journal else "")
     if closing:
         return f"closed {closing.outcome}" if not closing.failing else f"{closing.outcome}, exit gates not met"
     return states.get(spec.id, "draft" if spec.draft else "not planned")

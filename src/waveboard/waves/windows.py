@@ -30,17 +30,22 @@ class Opening(NamedTuple):
 def openings(windows: Sequence[Window], hosts: Sequence[str], at: datetime, until: datetime | None = None) -> tuple[Opening, ...]:
     """Every opening for all these hosts that ends after `at` and begins before `until`, earliest first."""
     end = until or at + HORIZON
+    allowed = [
+        (slot, window)
+        for window in windows
+        if window.kind == "allow" and set(hosts) <= set(window.hosts)
+        for slot in occurrences(window, at, end)
+    ]
+    first = min((slot.not_before for slot, _ in allowed), default=at)  # a denial that is over still cuts what began before it
     denied = [
         slot
         for window in windows
         if window.kind == "deny" and set(hosts) & set(window.hosts)
-        for slot in occurrences(window, at, end)
+        for slot in occurrences(window, first, end)
     ]
     found = [
         Opening(piece, window)
-        for window in windows
-        if window.kind == "allow" and set(hosts) <= set(window.hosts)
-        for slot in occurrences(window, at, end)
+        for slot, window in allowed
         for piece in _without(Slot(slot.not_before, min(slot.not_after, end)), denied)
         if piece.not_after > at and piece.not_before < end
     ]
