@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.hypervisors.estate import PUBLIC, Yard, answered
+from tests.hypervisors.estate import PUBLIC, SPEC, Yard, answered
+from waveboard.app import provision as app
 from waveboard.app.apply import undo
 from waveboard.model.errors import HaltedError, HostError, RefusedError, StepError
+from waveboard.model.facts import Unavailable
 from waveboard.receipts import sshsig
 
 
@@ -204,3 +206,18 @@ def test_a_journal_that_was_edited_is_not_trusted(yard: Yard) -> None:
     with pytest.raises(RefusedError, match="does not follow the one before"):
         undo(yard.site, known)
     assert 212 in yard.makes.vms
+
+
+def test_readiness_is_told_of_the_hypervisor_that_is_pinned_and_of_no_other(yard: Yard) -> None:
+    look = app.asking(yard.site, yard.makers)
+    assert look(SPEC) == yard.makes.look()
+    pinned = replace(yard.site.contract.hypervisors["hv"], machine_id="another")
+    moved = replace(yard.site, contract=replace(yard.site.contract, hypervisors={"hv": pinned}))
+    told = app.asking(moved, yard.makers)(SPEC)
+    assert isinstance(told, Unavailable) and "waveboard.yaml pins another" in told.reason
+
+    def gone() -> object:
+        raise HostError("look at hv", "it does not answer")
+
+    yard.makes.look = gone  # type: ignore[method-assign,assignment]
+    assert app.asking(yard.site, yard.makers)(SPEC) == Unavailable("it does not answer")

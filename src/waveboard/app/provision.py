@@ -98,6 +98,21 @@ def looked(site: Site, known: Known, makers: Makers) -> Reading:
     return Reading(new_key(site, "infra.vm.provision"), site.clock.now(), {}, {}, bundles, pins={old.host: now})
 
 
+def asking(site: Site, makers: Makers) -> Callable[[VmSpec], HypervisorState | Unavailable]:
+    """What app.machine.ready is told of a VM's hypervisor: as it is now, or why it could not be had. Another machine than the one
+    pinned tells nothing."""
+
+    def look(spec: VmSpec) -> HypervisorState | Unavailable:
+        try:
+            state = makers.hypervisor(spec.hypervisor).look()
+            _pin(site, spec, state)
+        except WaveboardError as error:
+            return Unavailable(error.because)
+        return state
+
+    return look
+
+
 def _as_wave(spec: VmSpec) -> WaveSpec:
     """For the change windows, which know waves: they must hold the hypervisor."""
     return WaveSpec(wave_id(spec.host), "", "controlled-runtime", (spec.hypervisor,), (), (), (), (), (), (), (), ())

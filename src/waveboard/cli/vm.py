@@ -57,7 +57,9 @@ def bootstrap(ctx: click.Context, host: str, out: str | None, as_json: bool) -> 
 def ready(ctx: click.Context, host: str, wait: bool, timeout: int, given: tuple[str, ...], as_json: bool) -> int:
     """Is HOST as its contracts ask, by every storage rule? Exit 0: ready; 2: it is not; 5: something could not be seen."""
     from waveboard.app import machine, read
+    from waveboard.app.provision import asking
     from waveboard.cli.verify import _files
+    from waveboard.making import makers
     from waveboard.model.document import Recorded
     from waveboard.vms.rule import State
     from waveboard.wiring import read_bundle_file
@@ -68,12 +70,13 @@ def ready(ctx: click.Context, host: str, wait: bool, timeout: int, given: tuple[
         found = {b.host: b for b in (read_bundle_file(str(path)) for path in _files(given)) if b.host == host}
         judged = machine.ready(site, host, read.replayed(site, found, Recorded()), fresh=False)
     else:
-        judged = machine.ready(site, host, read.audit(site, (host,)))
+        look = asking(site, makers(site, Path(str(ctx.obj["workspace"]))))
+        judged = machine.ready(site, host, read.audit(site, (host,)), look)
         until = site.clock.now().timestamp() + timeout
         while wait and not judged.ready and site.clock.now().timestamp() < until:
             site.say(f"{host} is not ready: {', '.join(a.id for a in judged.readiness.answers if a.state is not State.HOLDS)}")
             site.clock.sleep(5.0)
-            judged = machine.ready(site, host, read.audit(site, (host,)))
+            judged = machine.ready(site, host, read.audit(site, (host,)), look)
     if as_json:
         click.echo(machine.as_json(judged))
     else:

@@ -110,7 +110,10 @@ def _procedure(board: Board) -> Iterator[str]:
     yield "6. After each wave:"
     yield from (f"   - `./bin/ops cap run verify.pack.run {pack.id}`" for pack in board.packs[:1])
     yield from ("   - `./bin/ops cap run loops.status`", "   - `./bin/ops cap run gaps.status`")
-    yield from ("   - capture its orchestration receipt (`waveboard close`)", "")
+    yield from (
+        "   - capture `WAVEX_ORCHESTRATION_RECEIPT` (X is the wave's id without its W): `waveboard wave close` files it",
+        "",
+    )
 
 
 def _prompts(board: Board) -> Iterator[str]:
