@@ -236,8 +236,18 @@ def test_changed_facts_void_a_plan_and_grown_data_does_not() -> None:
 def test_retire_names_exactly_what_was_set_aside() -> None:
     parent = planned(E.MOUNT, E.ROOT)
     asides = ({"kind": "path", "path": "/var/lib/docker.wb", "bytes": 5}, {"kind": "volume", "volume": "pgdata", "bytes": 2})
-    plan = retire(parent, E.facts(), asides, proposer="p@x", contract=parent.contract, gates=parent.gates, at=E.AT)
+    plan = retire(parent, E.facts(), asides, proposer="p@x", contract=E.contract(), gates=parent.gates, at=E.AT)
     assert plan.steps[0].deletes == ("/var/lib/docker.wb", "volume:pgdata")
     assert plan.kind == "retire" and plan_json.from_bytes(plan_json.to_bytes(plan)) == plan
     with pytest.raises(RefusedError, match="nothing is set aside"):
-        retire(parent, E.facts(), (), proposer="p@x", contract="c", gates="g", at=E.AT)
+        retire(parent, E.facts(), (), proposer="p@x", contract=E.contract(), gates="g", at=E.AT)
+
+
+def test_retire_has_a_window_of_its_own_because_the_parents_may_be_over() -> None:
+    parent, asides = planned(E.MOUNT, E.ROOT), ({"kind": "path", "path": "/var/lib/docker.wb", "bytes": 5},)
+    later = parent.not_after + timedelta(days=30)
+    window = replace(E.contract().windows[0], not_before=later - timedelta(hours=1), not_after=later + timedelta(hours=1))
+    plan = retire(parent, E.facts(), asides, proposer="p@x", contract=E.contract(windows=(window,)), gates="g", at=later)
+    assert plan.slots[0].holds(later) and (plan.not_before, plan.not_after) == (window.not_before, window.not_after)
+    with pytest.raises(RefusedError, match="no change window of kind allow covers shop-1"):
+        retire(parent, E.facts(), asides, proposer="p@x", contract=E.contract(), gates="g", at=later)

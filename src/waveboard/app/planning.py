@@ -65,7 +65,7 @@ def retire(site: Site, parent: Known, read: Reading) -> Known:
         facts,
         _spare(site, cannot, host, parent.digest, undone),
         proposer=site.acting(cannot),
-        contract=site.contract.digest,
+        contract=site.contract,
         gates=site.gates,
         at=site.clock.now(),
         undone=undone,

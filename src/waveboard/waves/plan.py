@@ -1,6 +1,6 @@
 """wave x facts x contract -> Plan: immutable, complete, digested. Performs nothing and leaves no choice for later."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from waveboard.model.facts import HostFacts, MissingFact, Unavailable
 from waveboard.waves.kind import Outlook
 from waveboard.waves.pins import fingerprint
 from waveboard.waves.shelf import kinds
-from waveboard.waves.windows import HORIZON, openings
+from waveboard.waves.windows import HORIZON, Opening, openings
 
 _READ_AGAIN = "make the host readable and audit it again; nothing is planned on guesses"
 
@@ -19,13 +19,7 @@ _READ_AGAIN = "make the host readable and audit it again; nothing is planned on 
 def slots_of(contract: Contract, wave: WaveSpec, at: datetime) -> tuple[tuple[Slot, ...], Overrun]:
     """The time the plan runs in: the opening for every mutated host that is there now or comes next, and with `pause` those after it
     within the rule's limit. Deny windows are cut out, and judged again at apply time."""
-    found = openings(contract.windows, wave.mutate_hosts, at)
-    if not found:
-        raise RefusedError(
-            f"plan {wave.id}",
-            f"no change window of kind allow covers {', '.join(wave.mutate_hosts)} now or within {HORIZON.days} days",
-            "add one to windows.yaml; the window becomes part of the signed plan",
-        )
+    found = _openings(contract, wave.id, wave.mutate_hosts, at)
     first, window = found[0]
     rule = window.overrun or wave.overrun
     if rule is None:
@@ -35,6 +29,17 @@ def slots_of(contract: Contract, wave: WaveSpec, at: datetime) -> tuple[tuple[Sl
         return (first,), rule
     until = first.not_before + timedelta(seconds=rule.limit_s or 0)
     return _apart([slot for slot, _ in found if slot.not_before <= until]), rule
+
+
+def _openings(contract: Contract, wave: str, hosts: Sequence[str], at: datetime) -> tuple[Opening, ...]:
+    found = openings(contract.windows, hosts, at)
+    if not found:
+        raise RefusedError(
+            f"plan {wave}",
+            f"no change window of kind allow covers {', '.join(hosts)} now or within {HORIZON.days} days",
+            "add one to windows.yaml; the window becomes part of the signed plan",
+        )
+    return found
 
 
 def _apart(slots: list[Slot]) -> tuple[Slot, ...]:
@@ -146,7 +151,7 @@ def retire(
     asides: tuple[Mapping[str, object], ...],
     *,
     proposer: str,
-    contract: str,
+    contract: Contract,
     gates: str,
     at: datetime,
     undone: bool = False,
@@ -154,7 +159,9 @@ def retire(
     """The separate change set that gives back what the hand itself set aside in `parent`: exact paths, nothing else.
 
     asides: the hand's own list (docs/hand.md, `aside`), already narrowed to the parent plan and the state `aside`. undone: the parent was
-    taken back. Raises: RefusedError when there is none.
+    taken back. It runs in a change window of its own: the parent's may be over long before the soak is.
+
+    Raises: RefusedError when there is nothing aside, or no window.
     """
     wave = f"{parent.wave}-RETIRE"
     if not asides:
@@ -164,6 +171,7 @@ def retire(
     paths = sorted(str(a["path"]) for a in asides if a.get("kind") != "volume")
     volumes = sorted(str(a["volume"]) for a in asides if a.get("kind") == "volume")
     size = sum(int(str(a.get("bytes") or 0)) for a in asides)
+    slot = _openings(contract, wave, (facts.host,), at)[0].slot
     step = Step(
         id=f"{wave.lower()}-01",
         verb="retire",
@@ -185,15 +193,15 @@ def retire(
         title=f"give {size} bytes back that {whose} set aside",
         created_at=at.replace(microsecond=0),
         proposer=proposer,
-        contract=contract,
+        contract=contract.digest,
         gates=gates,
         hosts=(_pin(facts),),
         read_only_hosts=parent.read_only_hosts,
-        not_before=parent.not_before,
-        not_after=parent.not_after,
+        not_before=slot.not_before,
+        not_after=slot.not_after,
         steps=(step,),
         quorum=_quorum(parent.quorum, parent.four_eyes, (step,)),
         four_eyes=parent.four_eyes,
-        slots=parent.slots,
+        slots=(slot,),
         overrun="pause",  # what it removes cannot come back: it is never turned round
     )
