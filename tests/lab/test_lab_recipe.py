@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,3 +95,16 @@ def test_a_uevent_file_survives_what_udev_writes_over_its_pad(tmp_path: Path) ->
         writing.write(b"change 2ad30ab7-1fdf-4a3b-b3c8-0b6d9b8a5b5c KEY=value\n")
     assert file.read_bytes()[PAD:] == b"DEVNAME=sda\n"
     assert file.stat().st_size == PAD + 12
+
+
+def test_packages_are_installed_by_the_uv_that_the_setup_made_where_no_other_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An environment that uv made holds no pip, so the fallback is only for one that was made otherwise."""
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert containers.installer(tmp_path)[:3] == [sys.executable, "-m", "pip"]
+    ours = tmp_path / ".tools" / "bin" / "uv"
+    ours.parent.mkdir(parents=True)
+    ours.write_text("#!/bin/sh\n")
+    ours.chmod(0o755)
+    assert containers.installer(tmp_path)[:3] == [str(ours), "pip", "install"]
