@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,6 +25,17 @@ MACHINE = "0123456789abcdef0123456789abcdef"
 LAB = (
     f"{own}hand" if (own := os.environ.get("WAVEBOARD_TEST_LAB")) else "wbhandlab"
 )  # so that two checkouts can test on one machine
+
+
+@pytest.fixture(scope="module")
+def hand() -> ModuleType:
+    """The hand's program as a module, its own for every file of tests."""
+    spec = spec_from_file_location("wb_hand_under_test", PROGRAM)
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def new_key(path: Path) -> Path:

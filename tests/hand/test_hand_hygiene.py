@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.hand import driver
-from tests.hand.conftest import PROGRAM, Sandbox
+from tests.hand.conftest import Sandbox
 
 ID = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -147,20 +147,6 @@ def archive(path: Path, layers: list[bytes], told: list[bytes]) -> str:
             entry.size = len(raw)
             out.addfile(entry, io.BytesIO(raw))
     return "sha256:" + identifier
-
-
-@pytest.fixture(scope="module")
-def hand() -> ModuleType:
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    spec = spec_from_file_location("wb_hand_under_test", PROGRAM)
-    assert spec and spec.loader
-    module = module_from_spec(spec)
-    import sys
-
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_an_archive_is_believed_only_when_every_layer_is_what_its_image_names(hand: ModuleType, tmp_path: Path) -> None:

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from tests.hand.conftest import PROGRAM
-
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 ONE, TWO, THREE = "record0001", "record0002", "record0003"
-
-
-@pytest.fixture(scope="module")
-def hand() -> ModuleType:
-    spec = spec_from_file_location("wb_hand_with_a_scripted_engine", PROGRAM)
-    assert spec and spec.loader
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 class Scripted:

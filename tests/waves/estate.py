@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from waveboard.model.change import Plan
 from waveboard.model.contract import (
     ApprovalPolicy,
     Contract,
@@ -30,8 +31,10 @@ from waveboard.model.facts import (
     Mount,
     Mounts,
     Swaps,
+    Unavailable,
     Volume,
 )
+from waveboard.waves.plan import make
 
 AT = datetime(2026, 2, 26, 3, 0, tzinfo=UTC)
 COMPOSE = "/opt/stacks/shop/compose.yml"
@@ -142,3 +145,11 @@ def contract(**changes: object) -> Contract:
         approvals=ApprovalPolicy("trust/allowed_signers", 1, True),
     )
     return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def planned(*steps: StepSpec, facts: HostFacts | Unavailable, under: Contract | None = None, **changes: object) -> Plan:
+    """The plan of these steps on the one host. under: contracts, the estate's own when absent; changes: fields of the wave."""
+    found = {"shop-1": facts}
+    return make(
+        wave(*steps, **changes), under or contract(), found, instance="i", proposer="p@x", gates="sha256:" + "5" * 64, at=AT
+    )

@@ -1,13 +1,11 @@
 """The steps of a hygiene wave: what is listed is exactly what the rule says, in an order that can be followed, with an honest class."""
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from tests.waves import estate as E
 from waveboard.model.change import Plan, Reversibility
 from waveboard.model.contract import HostPolicy, Place, Sourced, Thresholds
 from waveboard.model.errors import ContractError, HostError, RefusedError
@@ -26,18 +24,7 @@ from waveboard.model.facts import (
     WriteSurfaces,
 )
 from waveboard.waves import plan_json, show
-from waveboard.waves.plan import make
 
-
-def _estate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("waves_estate", Path(__file__).with_name("estate.py"))
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-E = _estate()
 IN_USE, BUILT, PULLED, KEPT, COMPOSED, NAMELESS = ("sha256:" + digit * 64 for digit in "123456")
 DIGEST = "shop/web@sha256:" + "7" * 64
 
@@ -64,8 +51,7 @@ def docker(**changes: Any) -> Docker:
 
 def planned(*steps: object, facts: HostFacts | None = None, policy: HostPolicy | None = None) -> Plan:
     contract = E.contract() if policy is None else E.contract(policies={"shop-1": policy})
-    found = {"shop-1": E.facts(d=docker()) if facts is None else facts}
-    plan = make(E.wave(*steps), contract, found, instance="i", proposer="p@x", gates="sha256:" + "5" * 64, at=E.AT)
+    plan = E.planned(*steps, facts=E.facts(d=docker()) if facts is None else facts, under=contract)
     assert plan_json.from_bytes(plan_json.to_bytes(plan)) == plan
     return plan
 

@@ -1,14 +1,12 @@
 """A wave, facts and contracts become one complete plan, or one refusal that names the rule."""
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from tests.waves import estate as E
 from waveboard.model.change import Plan
 from waveboard.model.contract import Overrun
 from waveboard.model.errors import ContractError, HostError, RefusedError, UsageError
@@ -31,21 +29,8 @@ from waveboard.waves.admit import refusals
 from waveboard.waves.plan import make, retire
 
 
-def _estate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("waves_estate", Path(__file__).with_name("estate.py"))
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-E = _estate()
-
-
 def planned(*steps: object, facts: HostFacts | Unavailable | None = None, **changes: object) -> Plan:
-    found = E.facts() if facts is None else facts
-    wave = E.wave(*steps, **changes)
-    return make(wave, E.contract(), {"shop-1": found}, instance="i", proposer="p@x", gates="sha256:" + "5" * 64, at=E.AT)
+    return E.planned(*steps, facts=E.facts() if facts is None else facts, **changes)
 
 
 def test_the_whole_wave_is_planned_in_order_and_survives_its_own_spelling() -> None:
@@ -251,3 +236,9 @@ def test_retire_has_a_window_of_its_own_because_the_parents_may_be_over() -> Non
     assert plan.slots[0].holds(later) and (plan.not_before, plan.not_after) == (window.not_before, window.not_after)
     with pytest.raises(RefusedError, match="no change window of kind allow covers shop-1"):
         retire(parent, E.facts(), asides, proposer="p@x", contract=E.contract(), gates="g", at=later)
+
+
+def test_a_retire_plan_serves_the_wave_it_is_named_after_and_a_wave_of_such_a_name_serves_itself() -> None:
+    plan = planned(E.MOUNT, id="M1-RETIRE")
+    assert plan.serves == "M1-RETIRE"
+    assert replace(plan, kind="retire").serves == "M1"

@@ -1,13 +1,11 @@
 """Redis made durable, and a volume given its name: what is planned, what is refused, and the exact lines."""
 
-import importlib.util
 import json
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from tests.waves import estate as E
 from waveboard.model.change import Plan, Step
 from waveboard.model.errors import ContractError, RefusedError
 from waveboard.model.facts import (
@@ -24,18 +22,7 @@ from waveboard.waves import show
 from waveboard.waves.compose_command import start_with_log, with_log
 from waveboard.waves.compose_edit import applied
 from waveboard.waves.compose_volume import key_for, named
-from waveboard.waves.plan import make
 
-
-def _estate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("waves_estate", Path(__file__).with_name("estate.py"))
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-E = _estate()
 LIVE = E.step("redis_aof_live", container="cache")
 PERSIST = E.step("redis_aof_persist", container="cache")
 NAME = E.step("name_volume", container="cache", volume="shop_cache", to="/mnt/data/shop/cache")
@@ -64,8 +51,7 @@ def host(command: tuple[str, ...] | None = COMMAND, *, bound: str = "", mounted:
 
 
 def planned(*steps: object, facts: HostFacts | None = None) -> Plan:
-    found = host() if facts is None else facts
-    return make(E.wave(*steps), E.contract(), {"shop-1": found}, instance="i", proposer="p@x", gates="g", at=E.AT)
+    return E.planned(*steps, facts=host() if facts is None else facts)
 
 
 def after(step: Step, lines: tuple[str | None, ...] = E.LINES) -> str:

@@ -92,7 +92,7 @@ def undo(site: Site, known: Known) -> Action:
 
 def _in_whose_hands(site: Site, known: Known, verb: str) -> None:
     """One wave has one worker, and an agent works only on what it was given. Raises: RefusedError."""
-    wave = known.plan.wave.removesuffix("-RETIRE")
+    wave = known.plan.serves
     against = dispatch.why_not(site.actor, wave, dispatch.live(site, wave))
     if against:
         raise RefusedError(f"{verb} {known.plan.wave}", against, f"waveboard wave dispatch {wave} --to WORKER, by a person")
@@ -198,16 +198,21 @@ def _open(site: Site, known: Known, lease: Lease, fresh: bool, opening: Opening 
     forward = {"op": "open", "text": known.raw.decode(), "approvals": signed}
     request = {**(forward if fresh else {"op": "fence"}), "plan": known.digest, "fence": lease.fence}
     for pin in known.plan.hosts:
-        answer = site.hand.call(site.target(pin.host), request, _OPEN_S)
-        error = answer.get("error")
-        if not answer.get("ok") and isinstance(error, dict):
-            said = str(error.get("because"))
-            kind = ApprovalNeeded if str(error.get("code", "")).startswith("approval") else RefusedError
-            raise kind(f"open the plan on {pin.host}", f"the hand there refuses: {said}", str(error.get("fix", "")))
+        agreed(site, pin.host, request, _OPEN_S, "open the plan")
     if fresh:
         detail: dict[str, object] = {"wave": known.plan.wave, "contract": known.plan.contract, "gates": known.plan.gates}
         opened = Event(1, known.digest, "opened", "", 0, site.clock.now(), lease.fence, detail)
         site.store.open_wave(opened, [a.nonce for a in approvals], opening)
+
+
+def agreed(site: Site, host: str, request: Mapping[str, object], limit_s: float, what: str) -> Mapping[str, object]:
+    """The hand's answer when it does not refuse. what: what was asked of it, for the error. Raises: ApprovalNeeded, RefusedError."""
+    answer = site.hand.call(site.target(host), request, limit_s)
+    error = answer.get("error")
+    if not answer.get("ok") and isinstance(error, dict):
+        kind = ApprovalNeeded if str(error.get("code", "")).startswith("approval") else RefusedError
+        raise kind(f"{what} on {host}", f"the hand there refuses: {error.get('because')}", str(error.get("fix", "")))
+    return answer
 
 
 def finish(known: Known, action: Action) -> Action:

@@ -1,9 +1,10 @@
 """The board of this workspace: gathered from the contracts, the registers, the runs and the receipts. Reads no host."""
 
-import json
 from collections.abc import Iterator, Mapping
 
 from waveboard.app import dispatch
+from waveboard.app.judged import newest_runs, report_of
+from waveboard.app.receipting import all_receipts
 from waveboard.app.registers import current
 from waveboard.app.site import Site
 from waveboard.app.standing import plans
@@ -11,7 +12,7 @@ from waveboard.model.board import Board, Cause, Closing, Producer, Told, WaveRow
 from waveboard.model.contract import WaveSpec
 from waveboard.model.receipt import Receipt
 from waveboard.model.units import instant_text
-from waveboard.receipts import envelope, statement
+from waveboard.receipts import closeout
 from waveboard.waves import prompt
 
 ITEMS = (
@@ -28,7 +29,7 @@ _SAID = ("session.start", "loops.status", "gaps.status")  # the control terminal
 
 def board(site: Site) -> Board:
     """As of now."""
-    receipts = tuple(_receipts(site))
+    receipts = tuple(all_receipts(site))
     packs = tuple(site.contract.packs.values())
     seen = _seen(site)
     return Board(
@@ -49,11 +50,6 @@ def board(site: Site) -> Board:
     )
 
 
-def _receipts(site: Site) -> Iterator[Receipt]:
-    for _, _, raw in site.store.receipts():
-        yield statement.receipt_of(statement.from_bytes(envelope.from_bytes(raw).payload))
-
-
 def _newest(receipts: tuple[Receipt, ...], kind: str, key: str, names: tuple[str, ...], result: str) -> Iterator[Told]:
     newest = {str(r.body.get(key)): r for r in receipts if r.kind == kind}
     for name in names:
@@ -64,11 +60,8 @@ def _newest(receipts: tuple[Receipt, ...], kind: str, key: str, names: tuple[str
 
 def _seen(site: Site) -> frozenset[str] | None:
     """STOR ids of the findings of every pack's newest run; None when no pack was judged."""
-    runs = [run for name in site.contract.packs for run in site.store.pack_runs(name, 1)]
-    if not runs:
-        return None
-    reports = (json.loads(site.store.get_object(run.report)) for run in runs)
-    return frozenset(stor for r in reports for gate in r["gates"] for f in gate["findings"] for stor in f.get("stor", []))
+    runs = newest_runs(site)
+    return frozenset(stor for run in runs for f in report_of(site, run).findings for stor in f.stor) if runs else None
 
 
 def _causes(site: Site, seen: frozenset[str] | None) -> Iterator[Cause]:
@@ -120,7 +113,5 @@ def _state(spec: WaveSpec, opened: Mapping[str, str], states: Mapping[str, str],
 def _closing(found: Receipt | None) -> Closing | None:
     if found is None:
         return None
-    items = found.body.get("items")
-    blockers = items.get("blockers") if isinstance(items, dict) else None
-    entries = blockers.get("entries", []) if isinstance(blockers, dict) else []
-    return Closing(found.run_key, found.at, str(found.body.get("outcome")), tuple(str(e.get("what")) for e in entries))
+    said = closeout.read(found.body)
+    return Closing(found.run_key, found.at, said.outcome, closeout.blockers(said))

@@ -10,7 +10,7 @@ from waveboard.app.check import Checked, check
 from waveboard.app.deletions import deletions, ended
 from waveboard.app.entry import Asked, ask, hosts_needed
 from waveboard.app.goalposts import changed, sentence
-from waveboard.app.opening import without_plan
+from waveboard.app.opening import opened, without_plan
 from waveboard.app.planning import wave_named
 from waveboard.app.plans import Known, from_bytes
 from waveboard.app.promotion import told as report_told
@@ -45,9 +45,7 @@ def close(site: Site, known: Known) -> Closed:
         raise RefusedError(
             f"close {known.plan.wave}", "the plan has not come to an end", "waveboard apply or waveboard undo goes on with it"
         )
-    wave = known.plan.wave.removesuffix("-RETIRE") if known.plan.kind == "retire" else known.plan.wave
-    opening = next((one for one in site.store.board() if one.wave == wave), None)
-    return _close(site, _Ending(known, events, result, opening))
+    return _close(site, _Ending(known, events, result, opened(site, known.plan.serves)))
 
 
 def close_wave(site: Site, name: str) -> Closed:
@@ -57,7 +55,7 @@ def close_wave(site: Site, name: str) -> Closed:
     """
     wave = wave_named(site, name)
     begun = next((r for r in site.store.plans(name) if r.kind != "retire" and site.store.events(r.digest)), None)
-    opening = next((one for one in site.store.board() if one.wave == name), None)
+    opening = opened(site, name)
     if begun and (wave.policy == MUTATING or (opening and begun.saved_at >= opening.at)):
         return close(site, from_bytes(site.store.get_object(begun.digest)))
     if opening is None:
@@ -131,7 +129,7 @@ def recorded(site: Site) -> tuple[set[str], set[str]]:
     for _, digest, raw in site.store.receipts():
         payload = envelope.from_bytes(raw).payload
         digests |= {digest.removeprefix("sha256:"), *bundle.digests_named(payload)}
-        run_keys.add(statement.receipt_of(statement.from_bytes(payload)).run_key)
+        run_keys.add(statement.enclosed(raw).run_key)
     return digests, run_keys
 
 

@@ -85,6 +85,11 @@ def live(site: Site, wave: str) -> DispatchRecord | None:
     return next((d for d in site.store.dispatches(wave) if d.live(site.clock.now())), None)
 
 
+def all_live(site: Site) -> list[DispatchRecord]:
+    """Every wave that is in somebody's hands now."""
+    return [d for d in site.store.dispatches() if d.live(site.clock.now())]
+
+
 def newest(site: Site, wave: str, task: str = "") -> Dispatch:
     """The newest dispatch of a wave, or the one of that task. Raises: UsageError."""
     found = [d for d in site.store.dispatches(wave) if task in ("", d.task)]

@@ -6,17 +6,19 @@ What holds hosts comes first, then what somebody already began, then what is not
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
+from waveboard.app.dispatch import all_live
 from waveboard.app.plans import Known, from_bytes
 from waveboard.app.promotion import advise
+from waveboard.app.receipting import newest_of
 from waveboard.app.site import Site
 from waveboard.contracts.expiry import expired
-from waveboard.model.change import StepState
+from waveboard.model.change import StepState, retire_name
 from waveboard.model.contract import WaveSpec
 from waveboard.model.finding import PackReport
 from waveboard.model.history import PackRun
 from waveboard.model.opening import Opening
 from waveboard.model.units import instant_text
-from waveboard.receipts import envelope, statement
+from waveboard.receipts import closeout
 from waveboard.receipts.approval import needed
 from waveboard.register.view import View
 from waveboard.waves.journal import Phase, Story, tell, unresolved
@@ -99,10 +101,9 @@ def _signable(site: Site) -> Iterator[Due]:
 
 
 def _dispatched(site: Site) -> Iterator[Due]:
-    for one in site.store.dispatches():
-        if one.live(site.clock.now()):
-            until = instant_text(one.expires_at)
-            yield f"waveboard wave report {one.wave} FILE", f"{one.worker} has it until {until} and owes a report"
+    for one in all_live(site):
+        until = instant_text(one.expires_at)
+        yield f"waveboard wave report {one.wave} FILE", f"{one.worker} has it until {until} and owes a report"
 
 
 def _open(site: Site) -> Iterator[Due]:
@@ -110,7 +111,7 @@ def _open(site: Site) -> Iterator[Due]:
         yield from (found for governed, found in _promotable(site) if governed == one.wave)
         held = _unmet(site, one)
         why = f"it is open since {instant_text(one.at)} (by {one.by}) and holds others back until its exit conditions hold"
-        retired = any(record.kind == "retire" and record.wave == f"{one.wave}-RETIRE" for record in site.store.plans())
+        retired = any(record.kind == "retire" and record.wave == retire_name(one.wave) for record in site.store.plans())
         if held and one.plan and not retired:
             give_back = f"; space comes back with waveboard retire {one.wave} -o FILE"
             why += f"; when last asked: {held}{give_back}"
@@ -121,12 +122,9 @@ def _open(site: Site) -> Iterator[Due]:
 
 def _unmet(site: Site, opening: Opening) -> str:
     """What kept this opening from closing when it was last tried, "" when nobody tried."""
-    found = (statement.receipt_of(statement.from_bytes(envelope.from_bytes(raw).payload)) for _, _, raw in site.store.receipts())
-    tried = [r for r in found if r.kind == "closeout" and r.body.get("wave") == opening.wave and r.at >= opening.at]
-    items = tried[-1].body.get("items") if tried else None
-    blockers = items.get("blockers") if isinstance(items, dict) else None
-    entries = blockers.get("entries", []) if isinstance(blockers, dict) else []
-    return "; ".join(str(entry.get("what")) for entry in entries[:2])
+    tried = (r for _, r in newest_of(site, "closeout") if r.body["wave"] == opening.wave and r.at >= opening.at)
+    newest = next(tried, None)
+    return "; ".join(closeout.blockers(closeout.read(newest.body))[:2]) if newest else ""
 
 
 def _unjudged(site: Site, run: PackRun | None, report: PackReport | None) -> Due | None:

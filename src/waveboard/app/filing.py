@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from waveboard.app.receipting import new_key
-from waveboard.app.registers import Recorded, change, gap_named, loop_named, not_anothers, record
+from waveboard.app.registers import Recorded, change, gap_named, loop_named, named, not_anothers, record
 from waveboard.app.site import Site
 from waveboard.model.condition import parse_condition
 from waveboard.model.errors import ApprovalNeeded, RefusedError, UsageError
@@ -85,7 +85,7 @@ def reparent(site: Site, noun: str, name: str, to: str, reason: str) -> Recorded
     key = new_key(site, f"{noun}s.reparent")
 
     def draft(view: View) -> list[Change]:
-        own = gap_named(view, name, cannot).gap.id if noun == "gap" else loop_named(view, name, cannot).loop.id
+        own = named(noun, view, name, cannot)
         not_anothers(site, own, cannot)
         loop = loop_named(view, to, cannot).loop.id if to else ""
         return [replace(change(site, key, noun, own, "reparented", reason), detail={"to": loop})]

@@ -4,22 +4,20 @@ The hypervisor is asked through `look`, by whoever opens the door; what it does 
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from waveboard.app.planning import plan
 from waveboard.app.plans import Known
 from waveboard.app.read import Reading
-from waveboard.app.receipting import issue, new_key, subject
+from waveboard.app.receipting import issue, new_key, newest_of, subject
 from waveboard.app.site import Site
 from waveboard.model import canonical
 from waveboard.model.contract import HostPolicy
 from waveboard.model.errors import HostError, UsageError
 from waveboard.model.evidence import digest_of
 from waveboard.model.facts import HostFacts, Unavailable
-from waveboard.model.receipt import Receipt
 from waveboard.model.vm import HypervisorState, VmSpec
-from waveboard.receipts import envelope, statement
 from waveboard.vms.bootstrap import bootstrap, wave_id
 from waveboard.vms.ready import Answer, Readiness, assess
 from waveboard.vms.rule import Reboot, Seen, State
@@ -82,8 +80,7 @@ def ready(site: Site, host: str, read: Reading, look: Look = unasked, *, fresh: 
 
 def _certify(site: Site, facts: HostFacts, told: Readiness, state: HypervisorState | Unavailable) -> Judged:
     key = new_key(site, "infra.vm.ready.status")
-    known = digest_of(repr(state).encode())
-    site.store.put_object(repr(state).encode())
+    known = site.store.put_object(repr(state).encode())
     answers = canonical.encode([[a.id, a.state.value] for a in told.answers])
     body: dict[str, object] = {
         "host": facts.host,
@@ -99,7 +96,7 @@ def _certify(site: Site, facts: HostFacts, told: Readiness, state: HypervisorSta
 
 def birth(site: Site, host: str, facts: HostFacts) -> str:
     """The digest of this very machine's birth certificate, "" when it has none: another machine under the same name has its own."""
-    for digest, told in _receipts(site, BIRTH):
+    for digest, told in newest_of(site, BIRTH):
         if told.body.get("host") == host and told.body.get("machine_id") == facts.identity.machine_id:
             return digest
     return ""
@@ -122,14 +119,6 @@ def _boot(detail: object, key: str) -> str:
     outcome = detail.get("outcome") if isinstance(detail, dict) else None
     facts = outcome.get("facts") if isinstance(outcome, dict) else None
     return str(facts.get(key, "")) if isinstance(facts, dict) else ""
-
-
-def _receipts(site: Site, kind: str) -> Iterator[tuple[str, Receipt]]:
-    mark = statement.predicate_type(kind).encode()
-    for _, digest, raw in reversed(site.store.receipts()):
-        payload = envelope.from_bytes(raw).payload
-        if mark in payload:
-            yield digest, statement.receipt_of(statement.from_bytes(payload))
 
 
 def _facts(host: str, read: Reading) -> HostFacts:

@@ -48,9 +48,13 @@ def begin(site: Site, name: str) -> Opening:
 
 def for_plan(site: Site, plan: Plan, digest: str, pinned: Mapping[str, object]) -> Opening | None:
     """The opening that `apply` makes of a plan; a retire plan belongs to the wave whose leavings it removes."""
-    retires = plan.kind == "retire"
-    wave = site.contract.waves.get(plan.wave.removesuffix("-RETIRE") if retires else plan.wave)
+    wave, retires = site.contract.waves.get(plan.serves), plan.kind == "retire"
     return replace(_opening(site, wave, digest, pinned), leavings=retires) if wave and wave.policy == MUTATING else None
+
+
+def opened(site: Site, wave: str) -> Opening | None:
+    """How the wave is open now, if it is."""
+    return next((one for one in site.store.board() if one.wave == wave), None)
 
 
 def in_the_way(site: Site, opening: Opening) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from waveboard.app.plans import Known
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
-from waveboard.model.change import Plan
+from waveboard.model.change import Plan, retire_name
 from waveboard.model.contract import WaveSpec
 from waveboard.model.errors import HostError, RefusedError, UsageError
 from waveboard.model.evidence import digest_of
@@ -54,7 +54,7 @@ def retire(site: Site, parent: Known, read: Reading) -> Known:
 
     Raises: RefusedError before the parent is done, or taken back, and its soak has passed; and when all of it is still needed.
     """
-    cannot = f"plan {parent.plan.wave}-RETIRE"
+    cannot = f"plan {retire_name(parent.plan.wave)}"
     undone = _ended(site, parent, cannot)
     (host,) = [pin.host for pin in parent.plan.hosts]
     facts = read.facts.get(host, Unavailable("it was not audited"))
@@ -120,18 +120,22 @@ def _keep(site: Site, made: Plan, read: Reading) -> Known:
 
 def keep_made(site: Site, made: Plan, evidence: Mapping[str, str], capability: str) -> Known:
     """The plan in the store with its receipt. evidence: host -> digest of what it was made from."""
-    raw = plan_json.to_bytes(made)
-    known = Known(made, raw, digest_of(raw))
-    site.store.save_plan(raw, made.wave, made.kind, site.clock.now())
-    body: dict[str, object] = {
-        "plan": known.digest,
+    told = {
         "wave": made.wave,
         "kind": made.kind,
         "steps": [{"id": s.id, "verb": s.verb, "host": s.host, "title": s.title} for s in made.steps],
         "deletes": [path for s in made.steps for path in s.deletes],
         "evidence": dict(evidence),
         "contract": made.contract,
-        "rollback": site.store.put_object(rollback.template(made, known.digest)),
     }
+    return keep_told(site, made, told, capability)
+
+
+def keep_told(site: Site, made: Plan, told: Mapping[str, object], capability: str) -> Known:
+    """The same, of a plan whose receipt says other things. told: the receipt's body without the plan's digest and its rollback."""
+    raw = plan_json.to_bytes(made)
+    known = Known(made, raw, digest_of(raw))
+    site.store.save_plan(raw, made.wave, made.kind, site.clock.now())
+    body = {**told, "plan": known.digest, "rollback": site.store.put_object(rollback.template(made, known.digest))}
     issue(site, "plan", new_key(site, capability), (subject("plan", known.digest),), body)
     return known

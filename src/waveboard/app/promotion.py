@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 
+from waveboard.app.judged import report_of
+from waveboard.app.planning import keep_told
 from waveboard.app.plans import Known, from_bytes
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.contracts import edit
-from waveboard.gates import outcome, promote, report_json
+from waveboard.gates import outcome, promote
 from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step
 from waveboard.model.condition import Predicate, parse_condition
 from waveboard.model.contract import WORKSPACE_HOST, Contract, Pack, Switch
 from waveboard.model.errors import ApprovalNeeded, ContractError, RefusedError, UsageError
-from waveboard.model.evidence import digest_of
 from waveboard.model.finding import Mode, PackReport, Verdict
 from waveboard.model.opening import MUTATING
 from waveboard.model.units import parse_instant
-from waveboard.waves import plan_json, rollback
 
 KIND = "promotion"
 _LOOK_BACK, _VALID = 200, timedelta(days=7)
@@ -85,10 +85,7 @@ def stable(site: Site, name: str, wanted: int) -> promote.Stability:
     """The row of stable report runs. Raises: UsageError for an unknown pack or one that may not be promoted."""
     pack = _pack(site.contract, name)
     assert pack.promotion
-    runs = (
-        promote.Run(run.run_key, report_json.from_bytes(site.store.get_object(run.report)))
-        for run in site.store.pack_runs(name, _LOOK_BACK)
-    )
+    runs = (promote.Run(run.run_key, report_of(site, run)) for run in site.store.pack_runs(name, _LOOK_BACK))
     return promote.stability(runs, pack, site.contract.policy, wanted, pack.promotion.min_interval_s)
 
 
@@ -135,12 +132,7 @@ def plan(site: Site, name: str) -> Known:
         title=f"promote {name} from report to enforce after {', '.join(advice.row.counted)}",
         slots=(Slot(at, at + _VALID),), overrun="pause",
     )  # fmt: skip
-    raw = plan_json.to_bytes(made)
-    known = Known(made, raw, digest_of(raw))
-    site.store.save_plan(raw, made.wave, KIND, site.clock.now())
-    body = {**_facts(made), "plan": known.digest, "rollback": site.store.put_object(rollback.template(made, known.digest))}
-    issue(site, "plan", new_key(site, "pack.promote"), (subject("plan", known.digest),), body)
-    return known
+    return keep_told(site, made, _facts(made), "pack.promote")
 
 
 def admit(site: Site, known: Known, approvals: tuple[str, ...], under_way: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from waveboard.app.read import Reading
 from waveboard.app.receipting import new_key
 from waveboard.app.site import Site
 from waveboard.model.change import HostPin, Plan
-from waveboard.model.contract import HostTarget, WaveSpec
+from waveboard.model.contract import HostTarget
 from waveboard.model.errors import ApprovalNeeded, RefusedError, UsageError, WaveboardError
 from waveboard.model.facts import Unavailable
 from waveboard.model.vm import Hypervisor as Declared
@@ -56,10 +56,10 @@ def plan(site: Site, host: str, makers: Makers, disposable: bool = False) -> Kno
         raise ApprovalNeeded(f"provision {host}", "the workspace names no approvals", "add `approvals:` to waveboard.yaml")
     spec = spec_of(site, host)
     wish = _wish(site, spec, makers, disposable)
-    state = makers.hypervisor(spec.hypervisor).look()
+    state = _look(site, spec, makers)
     pin, at = _pin(site, spec, state), site.clock.now()
     steps = provision.steps(wish, state, site.instance)
-    slots, rule = planner.slots_of(site.contract, _as_wave(spec), at)
+    slots, rule = planner.slots_of(site.contract, wave_id(host), (spec.hypervisor,), None, at)
     if rule.rule == "finish":
         raise RefusedError(f"provision {host}", "its window's overrun rule is `finish`", "give the window `rollback` or `pause`")
     made = Plan(
@@ -91,7 +91,7 @@ def looked(site: Site, known: Known, makers: Makers) -> Reading:
     now: HostPin | Unavailable
     try:
         spec = spec_of(site, host)
-        now = _pin(site, spec, makers.hypervisor(spec.hypervisor).look())
+        now = _pin(site, spec, _look(site, spec, makers))
     except WaveboardError as error:
         now = Unavailable(error.because)
     bundles = {old.host: now.evidence} if isinstance(now, HostPin) else {}
@@ -104,27 +104,26 @@ def asking(site: Site, makers: Makers) -> Callable[[VmSpec], HypervisorState | U
 
     def look(spec: VmSpec) -> HypervisorState | Unavailable:
         try:
-            state = makers.hypervisor(spec.hypervisor).look()
-            _pin(site, spec, state)
+            return _look(site, spec, makers)
         except WaveboardError as error:
             return Unavailable(error.because)
-        return state
 
     return look
 
 
-def _as_wave(spec: VmSpec) -> WaveSpec:
-    """For the change windows, which know waves: they must hold the hypervisor."""
-    return WaveSpec(wave_id(spec.host), "", "controlled-runtime", (spec.hypervisor,), (), (), (), (), (), (), (), ())
-
-
-def _pin(site: Site, spec: VmSpec, state: HypervisorState) -> HostPin:
+def _look(site: Site, spec: VmSpec, makers: Makers) -> HypervisorState:
+    """The hypervisor as it is now. Raises: RefusedError when another machine answers than the one pinned."""
+    state = makers.hypervisor(spec.hypervisor).look()
     declared, identity = site.contract.hypervisors[spec.hypervisor], state.identity or ""
     wanted = declared.fingerprint or declared.machine_id
     if wanted and identity != wanted:
         because = f"{spec.hypervisor} is {identity or 'unknown'}, and waveboard.yaml pins {wanted}"
         raise RefusedError(f"provision {spec.host}", because, "find out which machine answers before anything else")
-    evidence = site.store.put_object(provision.state_bytes(state))
+    return state
+
+
+def _pin(site: Site, spec: VmSpec, state: HypervisorState) -> HostPin:
+    identity, evidence = state.identity or "", site.store.put_object(provision.state_bytes(state))
     return HostPin(spec.hypervisor, identity, identity, evidence, provision.relied_on(spec, state))
 
 

@@ -1,6 +1,6 @@
 """Issue a receipt: signed, chained, stored, filed. No receipt, no action: a failure here stops the verb that asked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from waveboard.app.site import Site
 from waveboard.model.receipt import GENESIS, Head, Receipt, Subject
@@ -32,6 +32,19 @@ def issue(site: Site, kind: str, key: str, subjects: tuple[Subject, ...], body: 
     return link.head.seq
 
 
+def all_receipts(site: Site) -> Iterator[Receipt]:
+    """Every receipt of this workspace, oldest first."""
+    return (statement.enclosed(raw) for _, _, raw in site.store.receipts())
+
+
+def newest_of(site: Site, kind: str) -> Iterator[tuple[str, Receipt]]:
+    """(digest, receipt) of one kind, newest first; no other is parsed."""
+    mark = statement.predicate_type(kind).encode()
+    for _, digest, raw in reversed(site.store.receipts()):
+        if mark in envelope.from_bytes(raw).payload:
+            yield digest, statement.enclosed(raw)
+
+
 def refile(site: Site) -> None:
     """File what a crash left between the store and the archive: the newest receipts, back to the first that is there."""
     seq, digest = site.store.receipt_head()
@@ -43,7 +56,7 @@ def refile(site: Site) -> None:
 
 def _file(site: Site, head: Head, raw: bytes) -> None:
     """The receipt's own file last: once it is there, everything it needs is there."""
-    told = statement.receipt_of(statement.from_bytes(envelope.from_bytes(raw).payload))
+    told = statement.enclosed(raw)
     for name, needed in bundle.approval_files(told).items() if told.kind == "approval" else ():
         site.archive.file(name, site.store.get_object(needed))
     site.archive.file(bundle.RECEIPTS + chain.file_name(head), raw)

@@ -6,10 +6,10 @@ A finding of a gap that was settled opens that gap again. A finding that vanishe
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from waveboard.app.judged import newest, newest_runs, report_of
 from waveboard.app.receipting import new_key
 from waveboard.app.registers import Recorded, change, record
 from waveboard.app.site import Site
-from waveboard.gates import report_json
 from waveboard.model.errors import UsageError
 from waveboard.model.finding import Finding, PackReport, Severity
 from waveboard.model.history import PackRun
@@ -35,13 +35,12 @@ class Reconciled:
 def reconcile(site: Site, pack: str) -> Reconciled:
     """pack "": that of the newest run. Raises: UsageError when nothing was judged, RefusedError."""
     names = (pack,) if pack else tuple(site.contract.packs)
-    runs = sorted((run for name in names for run in site.store.pack_runs(name, 1)), key=lambda r: (r.at, r.run_key))
-    if not runs:
+    run = newest(newest_runs(site, names))
+    if run is None:
         raise UsageError(
             "reconcile the findings", f"{pack} was not judged yet" if pack else "no pack was judged yet", "waveboard verify PACK"
         )
-    run = runs[-1]
-    report = report_json.from_bytes(site.store.get_object(run.report))
+    report = report_of(site, run)
     key = new_key(site, "findings.reconcile")
     told: list[Reconciled] = []
 

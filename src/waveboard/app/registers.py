@@ -16,6 +16,7 @@ from waveboard.register import fold
 from waveboard.register.rules import refusal
 from waveboard.register.view import GapState, LoopState, View
 
+MEND_PRODUCER = "mend what makes it come back, and prove it (waveboard parity); until then the gap stays open"
 _ATTEMPTS = 20  # changes are decided anew when another terminal was faster
 Draft = Callable[[View], Sequence[Change]]
 
@@ -99,33 +100,34 @@ def claims(site: Site) -> dict[str, Claim]:
 def take(site: Site, noun: str, name: str, hours: int) -> Claim:
     """Claim a gap or loop for this caller. Raises: RefusedError naming the holder; UsageError."""
     cannot = f"claim {name}"
-    named = _named(noun, current(site), name, cannot)
-    claim = site.store.claim(named, owner(site), site.clock.now().replace(microsecond=0), hours * 3600)
+    own = named(noun, current(site), name, cannot)
+    claim = site.store.claim(own, owner(site), site.clock.now().replace(microsecond=0), hours * 3600)
     key = new_key(site, f"{noun}s.claim")
     told = {"owner": claim.owner, "until": instant_text(claim.expires_at)}
-    record(site, key, cannot, lambda view: [replace(change(site, key, noun, named, "claimed"), detail=told)])
+    record(site, key, cannot, lambda view: [replace(change(site, key, noun, own, "claimed"), detail=told)])
     return claim
 
 
 def release(site: Site, noun: str, name: str) -> None:
     """Raises: RefusedError when this caller holds no claim on it; UsageError."""
     cannot = f"release {name}"
-    named = _named(noun, current(site), name, cannot)
-    if not site.store.release_claim(named, owner(site)):
-        holder = claims(site).get(named)
+    own = named(noun, current(site), name, cannot)
+    if not site.store.release_claim(own, owner(site)):
+        holder = claims(site).get(own)
         because = f"{holder.owner} holds it" if holder else "nobody holds it"
         raise RefusedError(cannot, because, "a claim is released by its owner, and ends by itself")
     key = new_key(site, f"{noun}s.release")
-    record(site, key, cannot, lambda view: [replace(change(site, key, noun, named, "released"), detail={"owner": owner(site)})])
+    record(site, key, cannot, lambda view: [replace(change(site, key, noun, own, "released"), detail={"owner": owner(site)})])
 
 
-def _named(noun: str, view: View, name: str, cannot: str) -> str:
+def named(noun: str, view: View, name: str, cannot: str) -> str:
+    """The register's own spelling of a gap's or loop's id. Raises: UsageError."""
     return gap_named(view, name, cannot).gap.id if noun == "gap" else loop_named(view, name, cannot).loop.id
 
 
 def _way_out(one: Change, because: str) -> str:
     if "producer" in because:
-        return "mend what makes it come back, and prove it (waveboard parity); until then the gap stays open"
+        return MEND_PRODUCER
     if "evidence" in because:
         return "waveboard verify PACK makes evidence; name its run key"
     return f"waveboard {one.noun}s status shows where things stand" if one.noun != "finding" else ""

@@ -8,7 +8,7 @@ from waveboard.app.dispatch import newest
 from waveboard.app.entry import ask_conditions
 from waveboard.app.planning import wave_named
 from waveboard.app.read import Reading, audit, understand
-from waveboard.app.receipting import issue, new_key, subject
+from waveboard.app.receipting import all_receipts, issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
 from waveboard.audit.difference import difference
@@ -17,7 +17,6 @@ from waveboard.model.contract import WaveSpec
 from waveboard.model.errors import UsageError
 from waveboard.model.evidence import Bundle
 from waveboard.model.facts import ConfigFiles, HostFacts, Unavailable
-from waveboard.receipts import envelope, statement
 from waveboard.waves import claim as claims
 from waveboard.waves.claim import Answer, Observed, Run
 
@@ -117,8 +116,7 @@ def _outputs(found: Mapping[str, Bundle]) -> dict[tuple[str, str], str]:
 
 
 def _runs(site: Site) -> dict[str, Run]:
-    told = (statement.receipt_of(statement.from_bytes(envelope.from_bytes(raw).payload)) for _, _, raw in site.store.receipts())
-    return {r.run_key: Run(r.kind, r.at, r.actor.principal) for r in told}
+    return {r.run_key: Run(r.kind, r.at, r.actor.principal) for r in all_receipts(site)}
 
 
 def _body(claim: Claim, made: Dispatch, read: Reading, found: Comparison) -> dict[str, object]:

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from waveboard.app import register_rows as rows
+from waveboard.app.dispatch import all_live
 from waveboard.app.due import due
+from waveboard.app.judged import newest, newest_runs, report_of
 from waveboard.app.registers import claims, current
 from waveboard.app.site import Site
 from waveboard.app.standing import plans
 from waveboard.contracts.expiry import expired
-from waveboard.gates import outcome, report_json
+from waveboard.gates import outcome
 from waveboard.model.finding import PackReport
-from waveboard.model.history import DispatchRecord, PackRun
+from waveboard.model.history import PackRun
 from waveboard.model.units import instant_text
 from waveboard.register.view import View
 from waveboard.waves.windows import openings
@@ -31,9 +33,8 @@ class Standing:
 def start(site: Site) -> Standing:
     """Never fails for what is not there yet: it says so."""
     now, view = site.clock.now(), current(site)
-    runs = [run for name in site.contract.packs for run in site.store.pack_runs(name, 1)]
-    run = max(runs, key=lambda one: (one.at, one.run_key), default=None)
-    report = report_json.from_bytes(site.store.get_object(run.report)) if run else None
+    run = newest(newest_runs(site))
+    report = report_of(site, run) if run else None
     moving = [row for row in plans(site) if row["state"] in _MOVING]
     step, why = due(site, view, run, report)
     lines = (
@@ -92,18 +93,13 @@ def _gaps(site: Site, view: View) -> str:
 
 
 def _waves(site: Site, moving: list[dict[str, object]]) -> str:
-    now = site.clock.now()
     told = [f"{row['wave']} {row['state']}{', held by ' + str(row['held']) if row['held'] else ''}" for row in moving]
     named = {str(row["wave"]) for row in moving}
     told += [f"{one.wave} open since {instant_text(one.at)} (by {one.by})" for one in site.store.board() if one.wave not in named]
-    told += [f"{one.wave} is in the hands of {one.worker} until {instant_text(one.expires_at)}" for one in _dispatched(site, now)]
+    told += [f"{one.wave} is in the hands of {one.worker} until {instant_text(one.expires_at)}" for one in all_live(site)]
     if not site.contract.waves and not told:
         return "the workspace has none"
     return "; ".join(told) if told else f"none under way, of {', '.join(site.contract.waves)}"
-
-
-def _dispatched(site: Site, now: datetime) -> list[DispatchRecord]:
-    return [one for one in site.store.dispatches() if one.live(now)]
 
 
 def _window(site: Site, now: datetime) -> str:

@@ -6,7 +6,7 @@ The word is about the past only: it starts no step forward, and what it leaves a
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from waveboard.app.apply import drive, finish
+from waveboard.app.apply import agreed, drive, finish
 from waveboard.app.plans import Known
 from waveboard.app.site import Site
 from waveboard.model.change import Action, ActionKind, Lease
@@ -67,12 +67,6 @@ def _told(site: Site, known: Known, message: bytes, signature: str, lease: Lease
     request = {"op": "settle", "plan": known.digest, "fence": lease.fence, "message": message.decode(), "signature": signature}
     saw: dict[str, object] = {}
     for pin in known.plan.hosts:
-        answer = site.hand.call(site.target(pin.host), request, _CALL_S)
-        error, seen = answer.get("error"), answer.get("saw")
-        if not answer.get("ok") and isinstance(error, dict):
-            kind = ApprovalNeeded if str(error.get("code", "")).startswith("approval") else RefusedError
-            raise kind(
-                f"settle the plan on {pin.host}", f"the hand there refuses: {error.get('because')}", str(error.get("fix", ""))
-            )
+        seen = agreed(site, pin.host, request, _CALL_S, "settle the plan").get("saw")
         saw |= seen if isinstance(seen, dict) else {}
     return saw

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from waveboard.app.entry import ask_conditions
+from waveboard.app.judged import newest, newest_runs, report_of
 from waveboard.app.producers import proof
 from waveboard.app.read import Reading, understand
 from waveboard.app.receipting import new_key
-from waveboard.app.registers import Recorded, change, current, gap_named, loop_named, not_anothers, record
+from waveboard.app.registers import MEND_PRODUCER, Recorded, change, current, gap_named, loop_named, not_anothers, record
 from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
-from waveboard.gates import report_json
 from waveboard.model.contract import LinkRule
 from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.finding import PackReport, Verdict
@@ -78,8 +78,7 @@ def gap_proof(site: Site, state: GapState, run_key: str) -> Proof:
         mended = proof(site, name, state.gap.producer)
         if not mended:
             made_by = f" ({state.gap.producer})" if state.gap.producer else ""
-            fix = "mend what makes it come back, and prove it (waveboard parity); until then the gap stays open"
-            raise RefusedError(cannot, f"{NOT_PROVEN}{made_by}: the next host would bring it back", fix)
+            raise RefusedError(cannot, f"{NOT_PROVEN}{made_by}: the next host would bring it back", MEND_PRODUCER)
     evidence = (run.run_key, run.report, *digests.values(), *([mended] if mended else []))
     return Proof(tuple(dict.fromkeys(evidence)), tuple(dict.fromkeys(saw)), mended)
 
@@ -112,20 +111,20 @@ def _run(site: Site, links: Sequence[LinkRule], run_key: str, cannot: str) -> Pa
     """The run named, or the newest of a pack that asks every linked gate; either way its pack's newest, under these contracts."""
     needed = {link.gate for link in links}
     packs = [name for name, pack in site.contract.packs.items() if needed <= set(pack.gates)]
-    newest = [run for name in packs for run in site.store.pack_runs(name, 1)]
+    runs = newest_runs(site, packs)
     if run_key:
-        found = next((run for run in newest if run.run_key == run_key), None)
+        found = next((run for run in runs if run.run_key == run_key), None)
         if found is None:
             raise UsageError(
                 cannot,
                 f"{run_key} is not the newest run of a pack that asks {', '.join(sorted(needed)) or 'any gate'}",
-                f"name one of: {', '.join(run.run_key for run in newest) or 'none yet: waveboard verify PACK'}",
+                f"name one of: {', '.join(run.run_key for run in runs) or 'none yet: waveboard verify PACK'}",
             )
-        newest = [found]
-    if not newest:
+        runs = [found]
+    run = newest(runs)
+    if run is None:
         fix = f"waveboard verify {packs[0]}" if packs else "put the gates into one pack of packs.yaml"
         raise RefusedError(cannot, "no pack that could see it was judged yet", fix)
-    run = max(newest, key=lambda one: (one.at, one.run_key))
     if run.contract != site.contract.digest:
         raise RefusedError(cannot, f"{run.run_key} was judged under other contracts than today's", f"waveboard verify {run.pack}")
     return run
@@ -133,7 +132,7 @@ def _run(site: Site, links: Sequence[LinkRule], run_key: str, cannot: str) -> Pa
 
 def _fresh(site: Site, run: PackRun, cannot: str) -> PackReport:
     """The run's report, unless it replayed evidence of long ago: old bundles would prove anything. Raises: RefusedError."""
-    report = report_json.from_bytes(site.store.get_object(run.report))
+    report = report_of(site, run)
     most = site.contract.packs[run.pack].evidence_max_age_s
     if most is None:
         fix = f"give {run.pack} an evidence_max_age_s in packs.yaml"

@@ -3,10 +3,9 @@
 A receipt names the journal line it speaks of, so what is missing can be told, and is issued before anything else happens.
 """
 
-from waveboard.app.receipting import issue, new_key, subject
+from waveboard.app.receipting import all_receipts, issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.model.change import Event, Plan
-from waveboard.receipts import envelope, statement
 
 _SETTLED = ("applied", "failed", "undone", "undo-failed")
 _KINDS = ("step", "undo", "settlement")
@@ -15,10 +14,9 @@ _KINDS = ("step", "undo", "settlement")
 def receipted(site: Site, digest: str) -> set[int]:
     """Journal lines of this plan that have their receipt."""
     found: set[int] = set()
-    for _, _, raw in site.store.receipts():
-        told = statement.receipt_of(statement.from_bytes(envelope.from_bytes(raw).payload))
-        line = told.body.get("line")
-        if told.kind in _KINDS and told.body.get("plan") == digest and isinstance(line, int):
+    for receipt in all_receipts(site):
+        line = receipt.body.get("line")
+        if receipt.kind in _KINDS and receipt.body.get("plan") == digest and isinstance(line, int):
             found.add(line)
     return found
 

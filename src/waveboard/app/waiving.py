@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from waveboard.app.judged import newest_runs, report_of
 from waveboard.app.site import Site
-from waveboard.gates import report_json
 from waveboard.model.finding import Finding
 from waveboard.model.register import Waiver
 from waveboard.model.units import instant_text
@@ -31,8 +31,7 @@ class Standing:
 
 def standings(site: Site) -> tuple[Standing, ...]:
     """In the file's order."""
-    runs = [run for name in site.contract.packs for run in site.store.pack_runs(name, 1)]
-    seen = {f.fingerprint: f for run in runs for f in report_json.from_bytes(site.store.get_object(run.report)).findings}
+    seen = {f.fingerprint: f for run in newest_runs(site) for f in report_of(site, run).findings}
     now = site.clock.now()
     return tuple(
         Standing(

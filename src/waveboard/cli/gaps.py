@@ -1,17 +1,10 @@
 """`waveboard gaps`: the gap register as it stands, and every way to change it. Closing asks for evidence, never for a word."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from waveboard.cli import show
+from waveboard.cli.register_verbs import HOURS, JSON, REASON, claimed, in_full, released, reparented, said
 from waveboard.cli.site import opened
-
-if TYPE_CHECKING:
-    from waveboard.app.registers import Recorded
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-_REASON = click.option("--reason", default="", help="Why; kept with the change.")
 
 
 @click.group(invoke_without_command=True)
@@ -24,7 +17,7 @@ def gaps(ctx: click.Context) -> int | None:
 
 @gaps.command()
 @click.option("--all", "every", is_flag=True, help="Settled and accepted gaps too.")
-@_JSON
+@JSON
 @click.pass_context
 def status(ctx: click.Context, every: bool = False, as_json: bool = False) -> int:
     """How many gaps there are, and every open one with the loop it belongs to."""
@@ -50,7 +43,7 @@ def status(ctx: click.Context, every: bool = False, as_json: bool = False) -> in
 
 @gaps.command("show")
 @click.argument("name", metavar="GAP")
-@_JSON
+@JSON
 @click.pass_context
 def show_(ctx: click.Context, name: str, as_json: bool) -> int:
     """One gap in full, with everything that happened to it."""
@@ -67,9 +60,7 @@ def show_(ctx: click.Context, name: str, as_json: bool) -> int:
                 for c in story]  # fmt: skip
         show.document({"schema": "waveboard.gap/1", **row, "changes": told})
         return 0
-    for key, value in row.items():
-        if value not in ("", []):
-            click.echo(f"{key:<12} {show.safe(', '.join(map(str, value)) if isinstance(value, list) else str(value))}")
+    in_full(row)
     for c in story:
         click.echo(f"{instant_text(c.at)}  {c.kind:<10} {show.safe(c.actor)}  {show.safe(c.reason)}  {c.run_key}".rstrip())
     return 0
@@ -91,21 +82,16 @@ def file_(ctx: click.Context, /, name: str, sort: str, **told: str) -> int:
     """Register a gap."""
     from waveboard.app.filing import NewGap, file_gap
 
-    return _said(file_gap(opened(ctx.obj), NewGap(id=name, type=sort, **told)), "filed")
+    return said(file_gap(opened(ctx.obj), NewGap(id=name, type=sort, **told)), "filed")
 
 
 @gaps.command()
 @click.argument("name", metavar="GAP")
-@click.option("--hours", type=click.IntRange(1, 168), default=8, show_default=True, help="How long the claim lives.")
+@HOURS
 @click.pass_context
 def claim(ctx: click.Context, name: str, hours: int) -> int:
     """Work on GAP: nobody else may change it until the claim ends or is released."""
-    from waveboard.app.registers import take
-    from waveboard.model.units import instant_text
-
-    held = take(opened(ctx.obj), "gap", name, hours)
-    click.echo(f"{held.subject} is {held.owner}'s until {instant_text(held.expires_at)}")
-    return 0
+    return claimed(ctx, "gap", name, hours)
 
 
 @gaps.command()
@@ -113,35 +99,29 @@ def claim(ctx: click.Context, name: str, hours: int) -> int:
 @click.pass_context
 def release(ctx: click.Context, name: str) -> int:
     """Give GAP back before its claim ends."""
-    from waveboard.app.registers import release as give_back
-
-    give_back(opened(ctx.obj), "gap", name)
-    click.echo(f"{name} is free")
-    return 0
+    return released(ctx, "gap", name)
 
 
 @gaps.command()
 @click.argument("name", metavar="GAP")
 @click.option("--to", required=True, help="The loop that owns it from now on; `none` for no loop.")
-@_REASON
+@REASON
 @click.pass_context
 def reparent(ctx: click.Context, name: str, to: str, reason: str) -> int:
     """Give GAP to another loop."""
-    from waveboard.app.filing import reparent as move
-
-    return _said(move(opened(ctx.obj), "gap", name, "" if to == "none" else to, reason), "reparented")
+    return reparented(ctx, "gap", name, to, reason)
 
 
 @gaps.command()
 @click.argument("name", metavar="GAP")
 @click.option("--in", "fixed_in", required=True, help="What fixed it: a commit, a run key, a wave.")
-@_REASON
+@REASON
 @click.pass_context
 def fix(ctx: click.Context, name: str, fixed_in: str, reason: str) -> int:
     """Say that GAP is fixed. It stays open until `close` finds the evidence."""
     from waveboard.app.filing import say_fixed
 
-    return _said(say_fixed(opened(ctx.obj), name, fixed_in, reason), "said to be fixed; open until its evidence is there")
+    return said(say_fixed(opened(ctx.obj), name, fixed_in, reason), "said to be fixed; open until its evidence is there")
 
 
 @gaps.command()
@@ -160,13 +140,13 @@ def accept(ctx: click.Context, name: str, reason: str, owner: str, until: str) -
         end = ends(until)
     except (ValueError, OverflowError):
         raise UsageError(f"accept {name}", f"`{until}` is no end", "write a day like 2026-03-31") from None
-    return _said(live_with(opened(ctx.obj), name, reason, owner, end), "accepted")
+    return said(live_with(opened(ctx.obj), name, reason, owner, end), "accepted")
 
 
 @gaps.command()
 @click.argument("name", metavar="GAP")
 @click.option("--run", "run_key", default="", help="The verify run that proves it; the newest that can when absent.")
-@_REASON
+@REASON
 @click.pass_context
 def close(ctx: click.Context, name: str, run_key: str, reason: str) -> int:
     """Close GAP on the evidence its criterion names. Exit 3, saying what is missing, when it is not there."""
@@ -175,13 +155,13 @@ def close(ctx: click.Context, name: str, run_key: str, reason: str) -> int:
     recorded, found = close_gap(opened(ctx.obj), name, run_key, reason)
     for seen in found.saw:
         click.echo(f"  {show.safe(seen)}")
-    return _said(recorded, "closed")
+    return said(recorded, "closed")
 
 
 @gaps.command("import")
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option("--dry-run", is_flag=True, help="Tell what the files hold, and take nothing in.")
-@_JSON
+@JSON
 @click.pass_context
 def import_(ctx: click.Context, paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     """Take in another register's files as they are: gaps, loop files, gate registry, topology, capabilities.
@@ -206,13 +186,6 @@ def export(ctx: click.Context, form: str, out: str | None) -> int:
     site = opened(ctx.obj)
     view = current(site)
     return written(exporting.gaps_yaml(view, view.at) if form == "yaml" else exporting.gaps_markdown(view), out)
-
-
-def _said(recorded: "Recorded", what: str) -> int:
-    for one in recorded.changes:
-        click.echo(f"{one.subject}: {what}")
-    click.echo(recorded.run_key)
-    return 0
 
 
 def _state(row: dict[str, object]) -> str:

@@ -3,9 +3,8 @@
 import click
 
 from waveboard.cli import show
+from waveboard.cli.register_verbs import HOURS, JSON, REASON, claimed, in_full, released, reparented, said
 from waveboard.cli.site import opened
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 @click.group(invoke_without_command=True)
@@ -18,7 +17,7 @@ def loops(ctx: click.Context) -> int | None:
 
 @loops.command()
 @click.option("--all", "every", is_flag=True, help="Closed loops too.")
-@_JSON
+@JSON
 @click.pass_context
 def status(ctx: click.Context, every: bool = False, as_json: bool = False) -> int:
     """How many loops there are by status, severity and owner, and every open one."""
@@ -50,7 +49,7 @@ def status(ctx: click.Context, every: bool = False, as_json: bool = False) -> in
 
 @loops.command("show")
 @click.argument("name", metavar="LOOP")
-@_JSON
+@JSON
 @click.pass_context
 def show_(ctx: click.Context, name: str, as_json: bool) -> int:
     """One loop in full, with the gaps it owns."""
@@ -63,9 +62,7 @@ def show_(ctx: click.Context, name: str, as_json: bool) -> int:
     if as_json:
         show.document({"schema": "waveboard.loop/1", **row})
         return 0
-    for key, value in row.items():
-        if value not in ("", []):
-            click.echo(f"{key:<12} {show.safe(', '.join(map(str, value)) if isinstance(value, list) else str(value))}")
+    in_full(row)
     return 0
 
 
@@ -81,23 +78,16 @@ def file_(ctx: click.Context, /, name: str, **told: str) -> int:
     """Register a loop, named like LOOP-WHAT-IT-IS-20260226."""
     from waveboard.app.filing import file_loop
 
-    recorded = file_loop(opened(ctx.obj), name, told)
-    click.echo(f"{name}: filed\n{recorded.run_key}")
-    return 0
+    return said(file_loop(opened(ctx.obj), name, told), "filed")
 
 
 @loops.command()
 @click.argument("name", metavar="LOOP")
-@click.option("--hours", type=click.IntRange(1, 168), default=8, show_default=True, help="How long the claim lives.")
+@HOURS
 @click.pass_context
 def claim(ctx: click.Context, name: str, hours: int) -> int:
     """Work on LOOP: nobody else may change it until the claim ends or is released."""
-    from waveboard.app.registers import take
-    from waveboard.model.units import instant_text
-
-    held = take(opened(ctx.obj), "loop", name, hours)
-    click.echo(f"{held.subject} is {held.owner}'s until {instant_text(held.expires_at)}")
-    return 0
+    return claimed(ctx, "loop", name, hours)
 
 
 @loops.command()
@@ -105,45 +95,35 @@ def claim(ctx: click.Context, name: str, hours: int) -> int:
 @click.pass_context
 def release(ctx: click.Context, name: str) -> int:
     """Give LOOP back before its claim ends."""
-    from waveboard.app.registers import release as give_back
-
-    give_back(opened(ctx.obj), "loop", name)
-    click.echo(f"{name} is free")
-    return 0
+    return released(ctx, "loop", name)
 
 
 @loops.command()
 @click.argument("name", metavar="LOOP")
 @click.option("--to", required=True, help="The loop above it; `none` for none.")
-@click.option("--reason", default="", help="Why; kept with the change.")
+@REASON
 @click.pass_context
 def reparent(ctx: click.Context, name: str, to: str, reason: str) -> int:
     """Put LOOP below another loop. A circle is refused."""
-    from waveboard.app.filing import reparent as move
-
-    recorded = move(opened(ctx.obj), "loop", name, "" if to == "none" else to, reason)
-    click.echo(f"{recorded.changes[0].subject}: reparented\n{recorded.run_key}")
-    return 0
+    return reparented(ctx, "loop", name, to, reason)
 
 
 @loops.command()
 @click.argument("name", metavar="LOOP")
 @click.option("--run", "run_key", default="", help="The verify run that proves it; the newest that can when absent.")
-@click.option("--reason", default="", help="Why; kept with the change.")
+@REASON
 @click.pass_context
 def close(ctx: click.Context, name: str, run_key: str, reason: str) -> int:
     """Close LOOP once its gaps and loops are settled and no finding linked to it is seen."""
     from waveboard.app.settling import close_loop
 
-    recorded = close_loop(opened(ctx.obj), name, run_key, reason)
-    click.echo(f"{recorded.changes[0].subject}: closed\n{recorded.run_key}")
-    return 0
+    return said(close_loop(opened(ctx.obj), name, run_key, reason), "closed")
 
 
 @loops.command("import")
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option("--dry-run", is_flag=True, help="Tell what the files hold, and take nothing in.")
-@_JSON
+@JSON
 @click.pass_context
 def import_(ctx: click.Context, paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     """Take in loop files (or a directory of *.scope.md) as they are. What is known here is not changed."""

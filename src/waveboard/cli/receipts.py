@@ -18,6 +18,7 @@ def receipts() -> None:
 @click.pass_context
 def show_(ctx: click.Context, which: str | None) -> int:
     """List the receipts, or print the statement of one: its number, or the name of a wave's closeout (WAVE8B_ORCHESTRATION_RECEIPT)."""
+    from waveboard.model.change import retired
     from waveboard.model.errors import UsageError
     from waveboard.model.opening import receipt_name
     from waveboard.receipts import envelope, statement
@@ -26,8 +27,8 @@ def show_(ctx: click.Context, which: str | None) -> int:
     rows, chosen = [], b""
     for number, digest, raw in site.store.receipts():
         payload = envelope.from_bytes(raw).payload
-        found = statement.receipt_of(statement.from_bytes(payload))
-        named = found.kind == "closeout" and receipt_name(str(found.body["wave"]).removesuffix("-RETIRE")) == which
+        found = statement.enclosed(raw)
+        named = found.kind == "closeout" and receipt_name(retired(str(found.body["wave"]))) == which
         chosen = payload if str(number) == which or named else chosen
         rows.append((str(number), found.kind, found.run_key, found.actor.principal, digest[:19]))
     if which is not None and not chosen:

@@ -118,12 +118,13 @@ def findings(ctx: click.Context, pack: str | None, as_json: bool) -> int | None:
 @click.pass_context
 def list_(ctx: click.Context, pack: str | None, as_json: bool) -> int:
     """The latest run's findings with their STOR, gap and loop links."""
+    from waveboard.app.judged import newest, newest_runs
+
     site = opened(ctx.obj)
-    names = (pack,) if pack else tuple(site.contract.packs)
-    runs = sorted((run for name in names for run in site.store.pack_runs(name, 1)), key=lambda r: r.at)
-    if not runs:
+    run = newest(newest_runs(site, (pack,) if pack else None))
+    if run is None:
         raise UsageError("list findings", "no pack was judged yet", "waveboard verify PACK")
-    report = json.loads(site.store.get_object(runs[-1].report))
+    report = json.loads(site.store.get_object(run.report))
     if as_json:
         show.document(report)
         return 0
@@ -142,7 +143,7 @@ def list_(ctx: click.Context, pack: str | None, as_json: bool) -> int:
         for f in gate["findings"]
     ]
     show.table(("GATE", "HOST", "SEVERITY", "CODE", "SUBJECT", "STOR", "GAPS", "FINGERPRINT"), rows)
-    click.echo(f"{len(rows)} findings of {runs[-1].run_key}")
+    click.echo(f"{len(rows)} findings of {run.run_key}")
     return 2 if rows else 0
 
 

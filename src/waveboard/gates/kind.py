@@ -50,6 +50,14 @@ class Asked:
         assert self.sight is not None
         return self.select(self.sight, str(self.params["path"]), self.params.get("where"))
 
+    def each(self, code: str, should: str, wrong: Callable[[object], str]) -> Iterator[Deviation | Doubt]:
+        """Every value at `path` on its own. wrong: what is wrong with it, "" for nothing; one that is not there is wrong as well."""
+        for hit in self.hits():
+            if isinstance(hit, Doubt):
+                yield hit
+            elif said := hit.value.why if isinstance(hit.value, Missing) else wrong(hit.value):
+                yield self.found(code, hit, f"{said}; it should {should}")
+
     def select(self, sight: Sight, path: str, where: object) -> Iterator[Hit | Doubt]:
         """The values at the path, of the records that fit. A record of which that cannot be said is a Doubt."""
         predicates = [one for one in where if isinstance(one, dict)] if isinstance(where, list) else []

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+_RETIRE = "-RETIRE"
+
 
 class Reversibility(Enum):
     """Shown before approval. restorable: undo loses at most `loss_window_s` seconds of writes, or refuses."""
@@ -91,6 +93,21 @@ class Plan:
     title: str = ""
     slots: tuple[Slot, ...] = ()
     overrun: str = "rollback"
+
+    @property
+    def serves(self) -> str:
+        """The wave it belongs to: a retire plan removes the leavings of the wave it is named after."""
+        return retired(self.wave) if self.kind == "retire" else self.wave
+
+
+def retire_name(wave: str) -> str:
+    """What the retire plan of a wave is called."""
+    return wave + _RETIRE
+
+
+def retired(name: str) -> str:
+    """The wave a retire plan is named after; any other name as it is."""
+    return name.removesuffix(_RETIRE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,11 @@ def read(value: Mapping[str, object]) -> Closeout:
     return Closeout(wave, plan, outcome, {name: _item(name, items[name]) for name in ITEMS})
 
 
+def blockers(closeout: Closeout) -> tuple[str, ...]:
+    """What still stood in the way, in words; empty when nothing did."""
+    return tuple(entry["what"] for entry in closeout.items["blockers"].entries)
+
+
 def unbound(closeout: Closeout, digests: Collection[str], run_keys: Collection[str]) -> tuple[str, ...]:
     """What it claims that no earlier receipt recorded. digests (hex) and run_keys: everything the chain before it names."""
     claims = [("plan", closeout.plan)] if closeout.plan else []

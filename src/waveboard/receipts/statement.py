@@ -10,6 +10,7 @@ from waveboard.model import canonical
 from waveboard.model.errors import ReceiptError
 from waveboard.model.receipt import STATEMENT_TYPE, Actor, ActorKind, Receipt, Statement, Subject
 from waveboard.model.units import RUN_KEY, exact_instant, instant_text
+from waveboard.receipts import envelope
 
 SCHEMA = "waveboard.receipt/1"
 KIND = re.compile(r"[a-z][a-z0-9.-]{0,63}")
@@ -101,6 +102,11 @@ def receipt_of(statement: Statement) -> Receipt:
         seq=seq,
         prev=_matching(p, "prev", HEX),
     )
+
+
+def enclosed(raw: bytes) -> Receipt:
+    """The receipt in an envelope's file bytes; whether its signature holds is not asked here. Raises: ReceiptError."""
+    return receipt_of(from_bytes(envelope.from_bytes(raw).payload))
 
 
 def _subjects(value: object) -> tuple[Subject, ...]:

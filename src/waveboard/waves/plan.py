@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step
+from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step, retire_name
 from waveboard.model.contract import Contract, Overrun, WaveSpec
 from waveboard.model.errors import ApprovalNeeded, HostError, RefusedError, UsageError
 from waveboard.model.facts import HostFacts, MissingFact, Unavailable
@@ -16,15 +16,17 @@ from waveboard.waves.windows import HORIZON, Opening, openings
 _READ_AGAIN = "make the host readable and audit it again; nothing is planned on guesses"
 
 
-def slots_of(contract: Contract, wave: WaveSpec, at: datetime) -> tuple[tuple[Slot, ...], Overrun]:
-    """The time the plan runs in: the opening for every mutated host that is there now or comes next, and with `pause` those after it
-    within the rule's limit. Deny windows are cut out, and judged again at apply time."""
-    found = _openings(contract, wave.id, wave.mutate_hosts, at)
+def slots_of(
+    contract: Contract, name: str, hosts: Sequence[str], overrun: Overrun | None, at: datetime
+) -> tuple[tuple[Slot, ...], Overrun]:
+    """The time a plan runs in: the opening for every host it changes that is there now or comes next, and with `pause` those after it
+    within the rule's limit. Deny windows are cut out, and judged again at apply time. overrun: the rule where the window has none."""
+    found = _openings(contract, name, hosts, at)
     first, window = found[0]
-    rule = window.overrun or wave.overrun
+    rule = window.overrun or overrun
     if rule is None:
         because = f"neither window {window.id} nor the wave says what happens when the window closes on it"
-        raise RefusedError(f"plan {wave.id}", because, "add `overrun: rollback`, `finish` or `pause` to one of them")
+        raise RefusedError(f"plan {name}", because, "add `overrun: rollback`, `finish` or `pause` to one of them")
     if rule.rule != "pause":
         return (first,), rule
     until = first.not_before + timedelta(seconds=rule.limit_s or 0)
@@ -109,7 +111,7 @@ def make(
         )
     if contract.approvals is None:
         raise ApprovalNeeded(f"plan {wave.id}", "the workspace names no approvals", "add `approvals:` to waveboard.yaml")
-    slots, rule = slots_of(contract, wave, at)
+    slots, rule = slots_of(contract, wave.id, wave.mutate_hosts, wave.overrun, at)
     grace = timedelta(seconds=(rule.limit_s or 0) if rule.rule == "finish" else 0)
     steps = _render(wave, contract, facts, instance)
     down = sum(s.downtime_s for s in steps)
@@ -163,7 +165,7 @@ def retire(
 
     Raises: RefusedError when there is nothing aside, or no window.
     """
-    wave = f"{parent.wave}-RETIRE"
+    wave = retire_name(parent.wave)
     if not asides:
         way = "there is no space to give back" if undone else "apply the wave first"
         raise RefusedError(f"plan {wave}", f"nothing is set aside on {facts.host}", way)

@@ -1,6 +1,4 @@
-"""The service a step is about, as contracts and facts together name it: engine, container, mount, compose file. Edits nothing."""
-
-from collections.abc import Mapping
+"""The service a step is about, as contracts and facts together name it: engine, container, mount, disk. Edits nothing."""
 
 from waveboard.model.contract import Service
 from waveboard.model.errors import ContractError, RefusedError
@@ -48,18 +46,10 @@ def mount_at(container: Container, data_path: str) -> ContainerMount:
     return found
 
 
-def composed(container: Container) -> tuple[str, str, str]:
-    """Project, service and file. Raises: RefusedError unless exactly one compose file made the container."""
-    labels: Mapping[str, str] = container.labels
-    project, service = labels.get("com.docker.compose.project", ""), labels.get("com.docker.compose.service", "")
-    files = [f for f in labels.get("com.docker.compose.project.config_files", "").split(",") if f]
-    if not project or not service or len(files) != 1:
-        raise RefusedError(
-            f"plan the move of {container.name}",
-            "it is not a service of exactly one compose file",
-            "bring it under one compose file; recipes of plain `docker run` are not rebuilt by guesswork",
-        )
-    return project, service, files[0]
+def volume_bytes(outlook: Outlook, mount: ContainerMount) -> int:
+    """What the mounted volume holds, as far as docker told; 0 for a directory."""
+    found = next((v for v in outlook.facts[Docker].volumes if mount.type == "volume" and v.name == mount.name), None)
+    return (found.size_bytes or 0) if found else 0
 
 
 def data_disk(outlook: Outlook, path: str) -> dict[str, str]:

@@ -5,20 +5,18 @@ from collections.abc import Iterator
 
 from waveboard.gates.gate import Deviation, Doubt
 from waveboard.gates.kind import ON_RECORDS, Asked, Kind
-from waveboard.gates.reading import Missing, shown
+from waveboard.gates.reading import shown
 from waveboard.model.declared import Param
 
 
 def run(asked: Asked) -> Iterator[Deviation | Doubt]:
     """Each value that does not fit."""
     pattern = str(asked.params["pattern"])
-    for hit in asked.hits():
-        if isinstance(hit, Doubt):
-            yield hit
-        elif isinstance(hit.value, Missing):
-            yield asked.found("no-match", hit, f"{hit.value.why}; it should fit `{pattern}`")
-        elif not isinstance(hit.value, str) or not re.fullmatch(pattern, hit.value):
-            yield asked.found("no-match", hit, f"it is {shown(hit.value)}; it should fit `{pattern}`")
+
+    def wrong(value: object) -> str:
+        return "" if isinstance(value, str) and re.fullmatch(pattern, value) else f"it is {shown(value)}"
+
+    yield from asked.each("no-match", f"fit `{pattern}`", wrong)
 
 
 KIND = Kind(

@@ -7,20 +7,18 @@ from collections.abc import Iterator
 
 from waveboard.gates.gate import Deviation, Doubt
 from waveboard.gates.kind import FLAG, ON_RECORDS, Asked, Kind
-from waveboard.gates.reading import Missing, same, shown
+from waveboard.gates.reading import same, shown
 from waveboard.model.declared import Param
 
 
 def run(asked: Asked) -> Iterator[Deviation | Doubt]:
     """Each value that is another one."""
     wanted = asked.params["value"]
-    for hit in asked.hits():
-        if isinstance(hit, Doubt):
-            yield hit
-        elif isinstance(hit.value, Missing):
-            yield asked.found("not-equal", hit, f"{hit.value.why}; it should be {shown(wanted)}")
-        elif not same(_sorted(asked, hit.value), _sorted(asked, wanted)):
-            yield asked.found("not-equal", hit, f"it is {shown(hit.value)}; it should be {shown(wanted)}")
+
+    def wrong(value: object) -> str:
+        return "" if same(_sorted(asked, value), _sorted(asked, wanted)) else f"it is {shown(value)}"
+
+    yield from asked.each("not-equal", f"be {shown(wanted)}", wrong)
 
 
 def _sorted(asked: Asked, value: object) -> object:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from waveboard.gates.gate import Deviation, Doubt
 from waveboard.gates.kind import ON_RECORDS, Asked, Kind
-from waveboard.gates.reading import Missing, same, shown
+from waveboard.gates.reading import same, shown
 from waveboard.model.declared import Param
 
 
@@ -12,13 +12,11 @@ def run(asked: Asked) -> Iterator[Deviation | Doubt]:
     """Each value outside the list."""
     given = asked.params["values"]
     wanted = given if isinstance(given, list) else []
-    for hit in asked.hits():
-        if isinstance(hit, Doubt):
-            yield hit
-        elif isinstance(hit.value, Missing):
-            yield asked.found("not-in", hit, f"{hit.value.why}; it should be one of {shown(wanted)}")
-        elif not any(same(hit.value, one) for one in wanted):
-            yield asked.found("not-in", hit, f"it is {shown(hit.value)}; it should be one of {shown(wanted)}")
+
+    def wrong(value: object) -> str:
+        return "" if any(same(value, one) for one in wanted) else f"it is {shown(value)}"
+
+    yield from asked.each("not-in", f"be one of {shown(wanted)}", wrong)
 
 
 KIND = Kind(

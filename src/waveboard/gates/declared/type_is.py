@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from waveboard.gates.gate import Deviation, Doubt
 from waveboard.gates.kind import ON_RECORDS, Asked, Kind
-from waveboard.gates.reading import Missing, kind_of
+from waveboard.gates.reading import kind_of
 from waveboard.model.declared import Param
 
 TYPES: dict[str, type | tuple[type, ...]] = {
@@ -25,13 +25,7 @@ def is_type(value: object, word: str) -> bool:
 def run(asked: Asked) -> Iterator[Deviation | Doubt]:
     """Each value of another type."""
     word = str(asked.params["type"])
-    for hit in asked.hits():
-        if isinstance(hit, Doubt):
-            yield hit
-        elif isinstance(hit.value, Missing):
-            yield asked.found("wrong-type", hit, f"{hit.value.why}; it should be of type {word}")
-        elif not is_type(hit.value, word):
-            yield asked.found("wrong-type", hit, f"it is {kind_of(hit.value)}; it should be of type {word}")
+    yield from asked.each("wrong-type", f"be of type {word}", lambda v: "" if is_type(v, word) else f"it is {kind_of(v)}")
 
 
 KIND = Kind(

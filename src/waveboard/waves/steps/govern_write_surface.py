@@ -6,16 +6,15 @@ grows there is not done here. From then on a rename from `/tmp` into the directo
 Source: notes on safe moves 5e; overlayfs documentation (changes to an upper directory that is not mounted are allowed).
 """
 
-from dataclasses import replace
-
 from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import RefusedError
 from waveboard.model.facts import Container, Mounts, Unavailable, WriteSurfaces
-from waveboard.waves.compose_edit import applied, bind, shown
+from waveboard.waves.compose_edit import bind, shown
+from waveboard.waves.composed import composed
 from waveboard.waves.estimate import move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
-from waveboard.waves.stateful import composed, data_disk, running
+from waveboard.waves.stateful import data_disk, running
 
 
 def _below(path: str, top: str) -> bool:
@@ -46,12 +45,9 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             f"{path} of {name} is not in its writable layer: {covering.destination if covering else 'a tmpfs'} covers it",
             "relocate_service moves what a mount holds",
         )
-    project, service, file = composed(container)
-    known, known_by = outlook.edits or {}, outlook.edited_by or {}
-    lines = known.get(file) or outlook.file(file).lines
-    edits = bind(file, lines, service, path, to)
+    compose = composed(outlook, container)
+    edits = bind(compose.file, compose.lines, compose.service, path, to)
     size, layer = _bytes(outlook, container, path), container.writable_bytes or 0
-    compose = f"docker compose -p {project} -f {file} up --no-start --no-deps --no-build --pull never {service}"
     step = Step(
         id=prefix,
         verb="surface_govern",
@@ -59,12 +55,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         title=f"keep {path} of {name} at {to} instead of in its writable layer",
         args={
             "container": name,
-            "project": project,
-            "service": service,
-            "compose_file": file,
-            "compose_before_sha256": outlook.file(file).digest,
-            "compose_edited_by": known_by.get(file),
-            "compose_edits": [dict(e) for e in edits],
+            **compose.args(edits),
             "data_path": path,
             "dst": to,
             "dst_mount": _filesystem(outlook, to),
@@ -74,16 +65,16 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             f"docker update --restart no {name} && docker stop -t 120 {name}",
             f"rsync -aHAXS --numeric-ids LAYER{path}/ {to}/   # then compare: modes, owners, xattrs, sha256; stop unless equal",
             f"rsync -aHAXS --numeric-ids LAYER/ {to}.wb-layer-<plan>/   # the whole layer, compared; kept: nothing is deleted",
-            f"# {file}, compare-and-swap:\n{shown(edits)}",
-            compose + "   # a new container; the old one goes",
+            f"# {compose.file}, compare-and-swap:\n{shown(edits)}",
+            compose.up("--no-start") + "   # a new container; the old one goes",
             f"# its layer gets back everything the old one held but {path}, compared",
             f"docker start {name}",
         ),
         undo_commands=(
             f"docker stop -t 120 {name}",
             f"rsync -aHAXS --numeric-ids LAYER/ {to}.wb-undo-layer-<plan>/   # what was written since is kept and carried back",
-            f"# {file} restored byte for byte",
-            compose,
+            f"# {compose.file} restored byte for byte",
+            compose.up("--no-start"),
             f"# its layer gets all of that and, at {path}, what {to} holds now; compared",
             f"docker start {name} && mv {to} {to}.wb-undone-<plan>",
         ),
@@ -93,8 +84,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         evidence=("docker", "mountinfo"),
         limit_s=3600,
     )
-    after = replace(outlook, edits={**known, file: applied(lines, edits)}, edited_by={**known_by, file: prefix})
-    return Rendered((step,), after)
+    return Rendered((step,), compose.after(edits, prefix))
 
 
 STEP = StepKind("govern_write_surface", ("container", "path", "to"), ("container", "path", "to"), render)

@@ -5,17 +5,18 @@ already lies in that directory stays there and only its name is new. The hand re
 Source: notes on safe moves 5d; docs.docker.com, `docker volume create` (driver-specific options of the local driver).
 """
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import ContractError
 from waveboard.model.facts import ContainerMount, Docker
-from waveboard.waves.compose_edit import applied, shown
+from waveboard.waves.compose_edit import shown
 from waveboard.waves.compose_volume import key_for, named
+from waveboard.waves.composed import composed
 from waveboard.waves.estimate import move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
-from waveboard.waves.stateful import composed, data_disk, declared, mount_at, running
+from waveboard.waves.stateful import data_disk, declared, mount_at, running, volume_bytes
 
 
 def _target(spec: StepSpec, outlook: Outlook, name: str) -> str:
@@ -62,14 +63,10 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     mount = mount_at(container, data_path)
     if _done(outlook, mount, volume, to):
         return Rendered((), outlook, f"{name} already keeps {data_path} in volume {volume} at {to}")
-    project, compose_service, file = composed(container)
-    known, known_by = outlook.edits or {}, outlook.edited_by or {}
-    lines = known.get(file) or outlook.file(file).lines
-    edits = named(file, lines, compose_service, data_path, key_for(project, volume), volume, to)
-    found = next((v for v in outlook.facts[Docker].volumes if v.name == mount.name), None) if mount.type == "volume" else None
-    size = (found.size_bytes or 0) if found else 0
+    compose = composed(outlook, container)
+    edits = named(compose.file, compose.lines, compose.service, data_path, key_for(compose.project, volume), volume, to)
+    size = volume_bytes(outlook, mount)
     source, carry, back = _texts(name, mount, to, outlook.wave)
-    compose = f"docker compose -p {project} -f {file} up -d --no-deps --no-build --pull never {compose_service}"
     step = Step(
         id=prefix,
         verb="name_volume",
@@ -78,12 +75,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         args={
             "container": name,
             "engine": service.engine,
-            "project": project,
-            "service": compose_service,
-            "compose_file": file,
-            "compose_before_sha256": outlook.file(file).digest,
-            "compose_edited_by": known_by.get(file),
-            "compose_edits": [dict(e) for e in edits],
+            **compose.args(edits),
             "source": {"kind": "bind", "path": mount.source} if mount.type == "bind" else {"kind": "volume", "name": mount.name},
             "dst": to,
             "dst_mount": data_disk(outlook, to),
@@ -97,15 +89,15 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "# record what the service itself says it holds; for redis CONFIG GET dir save appendonly too",
             f"docker update --restart no {name} && docker stop -t 120 {name}   # redis by SAVE first",
             *carry,
-            f"# {file}, compare-and-swap:\n{shown(edits)}",
-            f"{compose}   # makes volume {volume}: driver local, type none, o bind, device {to}",
+            f"# {compose.file}, compare-and-swap:\n{shown(edits)}",
+            f"{compose.up()}   # makes volume {volume}: driver local, type none, o bind, device {to}",
             "# compare with the record, and the directory behind the volume with the one that is meant; roll back unless equal",
         ),
         undo_commands=(
             f"docker stop -t 120 {name}",
             *back,
-            f"# {file} restored byte for byte",
-            compose,
+            f"# {compose.file} restored byte for byte",
+            compose.up(),
             f"# volume {volume} is left, empty of data of its own, registered as set aside: only a signed retire removes it",
         ),
         copy_bytes=size,
@@ -114,8 +106,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         evidence=("docker", "mountinfo"),
         limit_s=3 * 3600,
     )
-    after = replace(outlook, edits={**known, file: applied(lines, edits)}, edited_by={**known_by, file: prefix})
-    return Rendered((step,), after)
+    return Rendered((step,), compose.after(edits, prefix))
 
 
 STEP = StepKind("name_volume", ("container", "volume", "to", "writers"), ("container", "volume"), render)

@@ -5,16 +5,15 @@ container that the next recreate throws away. The hand refuses unless the log is
 Source: notes on safe moves 5d; the compose file reference (command).
 """
 
-from dataclasses import replace
-
 from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import RefusedError
 from waveboard.waves.compose_command import says_log, start_with_log
-from waveboard.waves.compose_edit import applied, shown
+from waveboard.waves.compose_edit import shown
+from waveboard.waves.composed import composed
 from waveboard.waves.estimate import move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
-from waveboard.waves.stateful import composed, declared, mount_at, running
+from waveboard.waves.stateful import declared, mount_at, running
 
 
 def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
@@ -34,11 +33,8 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         )
     if says_log(container.command):
         return Rendered((), outlook, f"{name} already starts with appendonly yes")
-    project, compose_service, file = composed(container)
-    known, known_by = outlook.edits or {}, outlook.edited_by or {}
-    lines = known.get(file) or outlook.file(file).lines
-    edits = start_with_log(file, lines, compose_service, container.command)
-    compose = f"docker compose -p {project} -f {file} up -d --no-deps --no-build --pull never {compose_service}"
+    compose = composed(outlook, container)
+    edits = start_with_log(compose.file, compose.lines, compose.service, container.command)
     step = Step(
         id=prefix,
         verb="redis_aof_persist",
@@ -46,12 +42,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         title=f"let {name} start with its append-only log on",
         args={
             "container": name,
-            "project": project,
-            "service": compose_service,
-            "compose_file": file,
-            "compose_before_sha256": outlook.file(file).digest,
-            "compose_edited_by": known_by.get(file),
-            "compose_edits": [dict(e) for e in edits],
+            **compose.args(edits),
             "data_path": data_path,
             "writers": writers(spec),
         },
@@ -60,14 +51,14 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "# refused unless the log is on, its rewrite ended well and its base is on disk in the directory that redis starts from",
             "# record CONFIG GET dir save appendonly and every key's value",
             f"docker exec {name} redis-cli SAVE; docker update --restart no {name} && docker stop -t 120 {name}",
-            f"# {file}, compare-and-swap:\n{shown(edits)}",
-            compose,
+            f"# {compose.file}, compare-and-swap:\n{shown(edits)}",
+            compose.up(),
             "# compare with the record: same mount, same keys, appendonly yes, a whole log; roll back unless equal",
         ),
         undo_commands=(
             f"docker exec {name} redis-cli SAVE; docker stop -t 120 {name}   # the dump holds all, writes since the change too",
-            f"# {file} restored byte for byte",
-            f"{compose}   # starts from the dump",
+            f"# {compose.file} restored byte for byte",
+            f"{compose.up()}   # starts from the dump",
             f"docker exec {name} redis-cli CONFIG SET appendonly yes   # on in the running server only, as it was before this step",
         ),
         downtime_s=move_seconds(0),
@@ -75,8 +66,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         evidence=("docker",),
         limit_s=3600,
     )
-    after = replace(outlook, edits={**known, file: applied(lines, edits)}, edited_by={**known_by, file: prefix})
-    return Rendered((step,), after)
+    return Rendered((step,), compose.after(edits, prefix))
 
 
 STEP = StepKind("redis_aof_persist", ("container", "writers"), ("container",), render)

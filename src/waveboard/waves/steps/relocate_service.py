@@ -4,16 +4,16 @@ The old data stays where it was or is renamed aside; nothing is deleted. Only th
 Source: notes on safe moves 5c; the compose file reference (short volume syntax).
 """
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import RefusedError
-from waveboard.model.facts import Docker
-from waveboard.waves.compose_edit import applied, bind, shown
+from waveboard.waves.compose_edit import bind, shown
+from waveboard.waves.composed import composed
 from waveboard.waves.estimate import move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
-from waveboard.waves.stateful import composed, declared, mount_at, running
+from waveboard.waves.stateful import declared, mount_at, running, volume_bytes
 
 _CHECKS = {
     "postgres": "rows of every table, system identifier",
@@ -31,22 +31,18 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     mount = mount_at(container, data_path)
     if mount.type == "bind" and mount.source == to:
         return Rendered((), outlook, f"{name} already keeps {data_path} at {to}")
-    project, compose_service, file = composed(container)
+    compose = composed(outlook, container)
     if outlook.data_uuid is None or outlook.data_target is None or not to.startswith(outlook.data_target + "/"):
         raise RefusedError(
             f"plan {outlook.wave}", f"{to} is not below a data disk this wave mounts", "mount_data_disk comes first"
         )
-    known, known_by = outlook.edits or {}, outlook.edited_by or {}
-    lines = known.get(file) or outlook.file(file).lines
-    edits = bind(file, lines, compose_service, data_path, to)
-    volume = next((v for v in outlook.facts[Docker].volumes if v.name == mount.name), None) if mount.type == "volume" else None
-    size = (volume.size_bytes or 0) if volume else 0
+    edits = bind(compose.file, compose.lines, compose.service, data_path, to)
+    size = volume_bytes(outlook, mount)
     is_bind = mount.type == "bind"
     short = mount.name[:12] if len(mount.name) == 64 else mount.name
     src = mount.source if is_bind else f"volume {mount.name}"
     aside = f"{src}.wb-{outlook.wave}-<plan>"
     place = src if is_bind else f"$(docker volume inspect -f '{{{{.Mountpoint}}}}' {short})"
-    compose = f"docker compose -p {project} -f {file} up -d --no-deps --no-build --pull never {compose_service}"
     step = Step(
         id=prefix,
         verb="service_relocate",
@@ -55,12 +51,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         args={
             "container": name,
             "engine": service.engine,
-            "project": project,
-            "service": compose_service,
-            "compose_file": file,
-            "compose_before_sha256": outlook.file(file).digest,
-            "compose_edited_by": known_by.get(file),
-            "compose_edits": [dict(e) for e in edits],
+            **compose.args(edits),
             "source": {"kind": "bind", "path": mount.source} if is_bind else {"kind": "volume", "name": mount.name},
             "dst": to,
             "dst_mount": {"target": outlook.data_target, "uuid": outlook.data_uuid},
@@ -73,8 +64,8 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             f"# record {_CHECKS[service.engine]}",
             f"docker update --restart no {name} && docker stop -t 120 {name}",
             f"rsync -aHAXS --numeric-ids {place}/ {to}/   # then compare: modes, owners, xattrs, links, sha256; stop unless equal",
-            f"# {file}, compare-and-swap:\n{shown(edits)}",
-            compose,
+            f"# {compose.file}, compare-and-swap:\n{shown(edits)}",
+            compose.up(),
             f"# compare {_CHECKS[service.engine]} with the record; roll back unless equal",
             *((f"mv {src} {aside}        # kept: nothing is deleted",) if is_bind else (f"# the old volume {short} stays",)),
         ),
@@ -82,7 +73,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             f"docker stop -t 120 {name}",
             "# writes since the switch are carried back; without any, the old data is used exactly as it was",
             *((f"mv {aside} {src}",) if is_bind else ()),
-            f"# {file} restored byte for byte",
+            f"# {compose.file} restored byte for byte",
             f"# {name} started again on {'volume ' + short if mount.name else src}",
         ),
         copy_bytes=size,
@@ -91,8 +82,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         evidence=("docker", "mountinfo"),
         limit_s=3 * 3600,
     )
-    after = replace(outlook, edits={**known, file: applied(lines, edits)}, edited_by={**known_by, file: prefix})
-    return Rendered((step,), after)
+    return Rendered((step,), compose.after(edits, prefix))
 
 
 STEP = StepKind("relocate_service", ("container", "to", "writers"), ("container", "to"), render)

@@ -10,6 +10,7 @@ from pathlib import Path
 from waveboard.model.contract import WORKSPACE_HOST, HostTarget
 from waveboard.model.errors import UsageError
 from waveboard.world.files import write_whole
+from waveboard.world.hosts.calls import Calls
 
 Json = Mapping[str, object]
 
@@ -17,25 +18,24 @@ Json = Mapping[str, object]
 class HandRouter:
     """The Hand port: the workspace's name goes to its own hand, every other to the hosts'."""
 
-    def __init__(self, hosts: object, directory: Path) -> None:
+    def __init__(self, hosts: Calls, directory: Path) -> None:
         self._hosts, self._workspace = hosts, WorkspaceHand(directory)
 
     def call(self, target: HostTarget, request: Json, timeout_s: float) -> Json:
         """As the Hand port says."""
         if target.id == WORKSPACE_HOST:
             return self._workspace.call(target, request, timeout_s)
-        answer: Json = self._hosts.call(target, request, timeout_s)  # type: ignore[attr-defined]
-        return answer
+        return self._hosts.call(target, request, timeout_s)
 
 
 class WorkspaceHand:
-    """The Hand port over one directory. `step` of a request is looked up in the plan text of the `open` before it."""
+    """The Hand port over one directory: every request carries the edit it is about, so nothing is remembered between them."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def call(self, target: HostTarget, request: Json, timeout_s: float) -> Json:
-        """ops: read (file), look (edit), edit (edit, back), and the rest of the hand's words, which need nothing here."""
+        """ops: read (file); do, undo, status and holds of an edit (args); the rest of the hand's words need nothing here."""
         op = request.get("op")
         if op == "read":
             return {"ok": True, "raw": self._path(str(request["file"])).read_bytes()}

@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 from waveboard.model.contract import HostTarget
 from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, UsageError, WaveboardError
 from waveboard.model.units import parse_instant
 from waveboard.model.vm import HypervisorState
+from waveboard.world.hosts.calls import Calls
 from waveboard.world.hypervisors import judge
 from waveboard.world.hypervisors.journal import Journal, Past, told
 from waveboard.world.hypervisors.verbs import VERBS, Ctx, Grounds, Makes, Now, disk_of
@@ -311,12 +312,6 @@ def _told(why: WaveboardError) -> Json:
     if isinstance(why, HaltedError):
         code = "state-damaged"
     return {"code": code, "cannot": why.cannot, "because": why.because[:4000], "fix": why.fix}
-
-
-class Calls(Protocol):
-    """app.ports.Hand, by shape."""
-
-    def call(self, target: HostTarget, request: Mapping[str, object], timeout_s: float) -> Mapping[str, object]: ...
 
 
 class RoutedHand:

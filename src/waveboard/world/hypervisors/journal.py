@@ -98,26 +98,24 @@ class Journal:
 
     def append(self, kind: str, plan: str, at: datetime, detail: Entry, **where: object) -> None:
         """On disk when it returns. A torn last line, of a crash while appending, is cut off first."""
-        with self.locked("journal.lock"):
-            handle = os.open(private_file(self._path), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            with os.fdopen(handle, "r+b") as file:
-                raw = file.read()
-                whole = raw.rfind(b"\n") + 1
-                file.truncate(whole)
-                lines = raw[:whole].split(b"\n")[:-1]
-                prev = sha256(lines[-1] if lines else b"").hexdigest()
-                entry = {
-                    "seq": len(lines) + 1,
-                    "at": instant_text(at),
-                    "kind": kind,
-                    "plan": plan,
-                    "prev": prev,
-                    "detail": detail,
-                }
-                file.seek(whole)
-                file.write(json.dumps({**entry, **where}, sort_keys=True, separators=(",", ":")).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+        with self.locked("journal.lock"), os.fdopen(_opened(self._path), "r+b") as file:
+            raw = file.read()
+            whole = raw.rfind(b"\n") + 1
+            file.truncate(whole)
+            lines = raw[:whole].split(b"\n")[:-1]
+            prev = sha256(lines[-1] if lines else b"").hexdigest()
+            entry = {
+                "seq": len(lines) + 1,
+                "at": instant_text(at),
+                "kind": kind,
+                "plan": plan,
+                "prev": prev,
+                "detail": detail,
+            }
+            file.seek(whole)
+            file.write(json.dumps({**entry, **where}, sort_keys=True, separators=(",", ":")).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     # -- fence, nonces, plans --------------------------------------------------------------------------------------------
 
@@ -161,7 +159,7 @@ class Journal:
 
     def take(self, name: str) -> int | None:
         """An exclusive lock that ends with its process; None while somebody else holds it. Let go by closing the descriptor."""
-        handle = os.open(private_file(self.directory / name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        handle = _opened(self.directory / name)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -172,9 +170,14 @@ class Journal:
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Held for a moment; waits for the other."""
-        handle = os.open(private_file(self.directory / name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        handle = _opened(self.directory / name)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
             os.close(handle)
+
+
+def _opened(path: Path) -> int:
+    """This user's alone, and no link somebody put there."""
+    return os.open(private_file(path), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -9,7 +9,7 @@ from waveboard.model.errors import RefusedError
 from waveboard.model.units import GIB, MIB
 from waveboard.model.vm import BackupState, DataDisk, HypervisorState, Pool, Shape, VmState
 from waveboard.world.hypervisors import iso, pve_words
-from waveboard.world.hypervisors.pve_api import PveApi
+from waveboard.world.hypervisors.pve_api import PveApi, record
 
 CLONE_S, TASK_S = 7200.0, 600.0
 Json = Mapping[str, object]
@@ -33,7 +33,7 @@ class Proxmox:
             vmid, node = _int(row["vmid"]), str(row["node"])
             config: Json = {}
             if row.get("type", "qemu") == "qemu" and (node in alive or not alive):
-                config = _object(self._api.get(f"/nodes/{node}/qemu/{vmid}/config"))
+                config = record(self._api.get(f"/nodes/{node}/qemu/{vmid}/config"))
             configs.append(config)
             vms[vmid] = _vm(vmid, node, row, config)
         pools = self._stores()
@@ -52,7 +52,7 @@ class Proxmox:
     def guest(self, vmid: int) -> tuple[bool, tuple[str, ...]]:
         """Whether the guest's agent answers, and the addresses it tells."""
         try:
-            told = _object(self._api.get(f"/nodes/{self._node}/qemu/{vmid}/agent/network-get-interfaces"))
+            told = record(self._api.get(f"/nodes/{self._node}/qemu/{vmid}/agent/network-get-interfaces"))
         except RefusedError:
             return False, ()
         cards = _rows(told.get("result"))
@@ -169,10 +169,10 @@ class Proxmox:
         return f"/nodes/{self._node}/qemu/{vmid}"
 
     def _config(self, vmid: int) -> Json:
-        return _object(self._api.get(f"{self._at(vmid)}/config"))
+        return record(self._api.get(f"{self._at(vmid)}/config"))
 
     def _status(self, vmid: int) -> str:
-        return str(_object(self._api.get(f"{self._at(vmid)}/status/current")).get("status"))
+        return str(record(self._api.get(f"{self._at(vmid)}/status/current")).get("status"))
 
 
 def _vm(vmid: int, node: str, row: Json, config: Json) -> VmState:
@@ -199,10 +199,6 @@ def _in_job(job: Json, vmid: int) -> bool:
     if _int(job.get("all", 0)):
         return str(vmid) not in str(job.get("exclude", "")).split(",")
     return str(vmid) in str(job.get("vmid", "")).split(",")
-
-
-def _object(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
 
 
 def _rows(value: object) -> list[Json]:

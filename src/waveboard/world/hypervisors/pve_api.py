@@ -64,7 +64,7 @@ class PveApi:
         node, kind = upid.split(":")[1], upid.split(":")[5]
         at, begun = f"/nodes/{node}/tasks/{quote(upid, safe='')}", self._clock.now()
         while True:
-            told = _object(self.get(f"{at}/status"))
+            told = record(self.get(f"{at}/status"))
             if told.get("status") == "stopped":
                 ended = str(told.get("exitstatus", "unknown"))
                 if ended == "OK" or ended.startswith("WARNINGS"):
@@ -87,7 +87,7 @@ class PveApi:
             raise HostError(cannot, f"no answer ({type(why).__name__}: {why})", "is the node up? run the command again") from None
         if answer.status_code == 200:
             try:
-                return _object(answer.json()).get("data")
+                return record(answer.json()).get("data")
             except ValueError:
                 raise HostError(cannot, "its answer is not JSON", "is this the API of Proxmox VE?") from None
         raise _refused(cannot, answer)
@@ -120,7 +120,7 @@ def _refused(cannot: str, answer: httpx2.Response) -> RefusedError | HostError:
 def _said(answer: httpx2.Response) -> str:
     words = [answer.reason_phrase]
     try:
-        told = _object(answer.json())
+        told = record(answer.json())
     except ValueError:
         told = {}
     if told.get("message"):
@@ -131,7 +131,8 @@ def _said(answer: httpx2.Response) -> str:
     return "".join(c for c in "; ".join(words) if c.isprintable())[:800]
 
 
-def _object(value: object) -> Mapping[str, object]:
+def record(value: object) -> Mapping[str, object]:
+    """A JSON object as it came; an empty one where something else came."""
     return value if isinstance(value, dict) else {}
 
 

@@ -1,7 +1,7 @@
 """Proxmox VE's own spellings: drives, networks, options and sizes of a VM's configuration as nouns. Pure; asks nobody."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from waveboard.model.units import GIB, MIB
 from waveboard.model.vm import Shape, VmDisk
@@ -33,9 +33,7 @@ def size(text: str) -> int:
 def disks(config: Config) -> tuple[VmDisk, ...]:
     """Every disk but media, by slot; serial, size and backup flag as configured."""
     found = []
-    for slot in sorted(key for key in config if DRIVE.fullmatch(key)):
-        given = options(config[slot])
-        volume = given.get("") or given.get("file", "")
+    for slot, volume, given in _drives(config):
         if given.get("media") == "cdrom" or ":" not in volume:
             continue
         pool, _, name = volume.partition(":")
@@ -54,9 +52,7 @@ def boot_slot(config: Config) -> str:
 
 def seed(config: Config) -> str:
     """The volume of the seed medium that was given to it; "" without one."""
-    for slot in sorted(key for key in config if DRIVE.fullmatch(key)):
-        given = options(config[slot])
-        volume = given.get("") or given.get("file", "")
+    for _, volume, given in _drives(config):
         if given.get("media") == "cdrom" and volume.rpartition("/")[2].startswith("waveboard-"):
             return volume
     return ""
@@ -88,4 +84,15 @@ def card(config: Config, bridge: str) -> str:
 def used(config: Config) -> set[str]:
     """Every volume the configuration names, detached ones too."""
     named = (options(value) for key, value in config.items() if DRIVE.fullmatch(key) or UNUSED.fullmatch(key) or "disk" in key)
-    return {given.get("") or given.get("file", "") for given in named}
+    return {_volume(given) for given in named}
+
+
+def _drives(config: Config) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Every drive by slot, media too: slot, volume, all its options."""
+    for slot in sorted(key for key in config if DRIVE.fullmatch(key)):
+        given = options(config[slot])
+        yield slot, _volume(given), given
+
+
+def _volume(given: Mapping[str, str]) -> str:
+    return given.get("") or given.get("file", "")
