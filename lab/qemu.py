@@ -22,13 +22,9 @@ from lab.estate import Machine
 from lab.golden.bake import boot_files
 from lab.identity import files
 from lab.settings import SSH_PORT, Settings
+from waveboard.world.hypervisors.acceleration import BINARY, acceleration
 
 KERNEL = "root=LABEL=rootfs rw console=ttyS0 net.ifnames=0 apparmor=0 selinux=0 audit=0 mitigations=off panic=1 quiet systemd.hostname="
-BINARY = "qemu-system-x86_64"
-# QEMU 7.2 sometimes spoils the flags after an emulated cmpxchg16b, and the guest's kernel panics: hide the instruction.
-# Five-level page tables only cost time in emulation.
-EMULATED = ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,-cx16,-la57"]
-NATIVE = ["-accel", "kvm", "-cpu", "host"]
 
 
 class Qemu:
@@ -118,7 +114,7 @@ def start(
 
 
 def command(
-    settings: Settings, machine: Machine, boot: Path, drives: Sequence[Drive], credential: Path, speed: list[str]
+    settings: Settings, machine: Machine, boot: Path, drives: Sequence[Drive], credential: Path, speed: Sequence[str]
 ) -> list[str]:
     """The whole qemu command line of one host. boot: the directory with its vmlinuz and initrd."""
     argv = [BINARY, "-name", machine.name, "-M", "pc", *speed, "-smp", "2", "-m", "1536", "-nodefaults"]
@@ -140,26 +136,6 @@ def credentials(identity: dict[str, list[str]]) -> str:
     for path, (mode, text) in identity.items():
         lines.append(f"f+~ {path} 0{mode} root root - {base64.b64encode(text.encode()).decode()}")
     return "".join(f"{line}\n" for line in dict.fromkeys(lines))
-
-
-def acceleration() -> list[str]:
-    """KVM where it really runs code: some machines offer /dev/kvm and then fail. A guest of a few instructions tells.
-
-    The probe is a boot sector's worth of nothing that asks QEMU's exit device to end; an emulated machine answers 33.
-    """
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return EMULATED
-    probe = Path("/tmp") / f"waveboard-kvm-probe.{os.getpid()}"
-    # 16-bit code at the reset vector: mov al,16; out 0xf4,al; hlt
-    probe.write_bytes(bytes(65536 - 16) + b"\xb0\x10\xe6\xf4\xf4" + bytes(11))
-    argv = [BINARY, "-M", "pc", *NATIVE, "-m", "16", "-nodefaults", "-display", "none", "-bios", str(probe)]
-    try:
-        done = run([*argv, "-device", "isa-debug-exit,iobase=0xf4,iosize=1"], seconds=10, check=False)
-        return NATIVE if done.returncode == 33 else EMULATED
-    except LabError:
-        return EMULATED
-    finally:
-        probe.unlink()
 
 
 QEMU = Qemu()

@@ -14,7 +14,7 @@ from waveboard.app.apply import undo
 from waveboard.model.errors import RefusedError, StepError
 from waveboard.model.units import GIB, MIB
 from waveboard.world.clock import SystemClock
-from waveboard.world.hypervisors import qemu_command
+from waveboard.world.hypervisors import acceleration, qemu_command
 from waveboard.world.hypervisors.qemu import Qemu
 
 TAG = "wb-i-0123456789ab"
@@ -30,9 +30,9 @@ def directory(tmp: Path) -> Path:
 
 @pytest.fixture
 def makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Qemu]:
-    if subprocess.run(["which", "qemu-img", qemu_command.BINARY], capture_output=True, check=False).returncode:
+    if subprocess.run(["which", "qemu-img", acceleration.BINARY], capture_output=True, check=False).returncode:
         pytest.skip("QEMU is not installed")
-    monkeypatch.setattr(qemu_command, "acceleration", lambda: qemu_command.EMULATED)
+    monkeypatch.setattr(qemu_command, "acceleration", lambda: acceleration.EMULATED)
     made = Qemu(directory(tmp_path / "q" if (tmp_path / "q").mkdir() is None else tmp_path), "pve1", SystemClock())
     yield made
     for vmid in made.look().vms:

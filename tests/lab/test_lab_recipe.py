@@ -15,6 +15,7 @@ from lab.estate import ESTATE, machine
 from lab.golden import containers, recipe
 from lab.settings import from_environment
 from lab.uevents import PAD, padded
+from waveboard.world.hypervisors.acceleration import EMULATED
 
 
 def test_instances_share_nothing_but_the_cache() -> None:
@@ -73,7 +74,7 @@ def test_a_virtual_machine_is_given_its_identity_and_no_way_out(tmp_path: Path) 
     assert base64.b64decode(content).decode() == text
     one = machine("mint-data")
     drives = [qemu.Drive(tmp_path / "a", one.serial("boot")), qemu.Drive(tmp_path / "b", one.serial("data"), "raw")]
-    argv = qemu.command(from_environment({}), one, tmp_path, drives, tmp_path / "c", qemu.EMULATED)
+    argv = qemu.command(from_environment({}), one, tmp_path, drives, tmp_path / "c", EMULATED)
     net = next(word for word in argv if word.startswith("user,"))
     assert "restrict=on" in net
     assert "hostfwd=tcp:127.0.77.212:2222-:22" in net

@@ -1,38 +1,11 @@
-"""How a local VM is run: its command line, and whether this machine's KVM really runs code. Starts nothing but that question."""
+"""How a local VM is run: its command line. Starts nothing."""
 
-import os
-import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from waveboard.model.units import MIB
 from waveboard.model.vm import Shape
-
-BINARY = "qemu-system-x86_64"
-PROBE_S = 10
-NATIVE = ("-accel", "kvm", "-cpu", "host")
-# QEMU 7.2 may spoil flags after an emulated cmpxchg16b, and five-level page tables only cost time in emulation: both are hidden
-EMULATED = ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,-cx16,-la57")
-
-
-@cache
-def acceleration() -> tuple[str, ...]:
-    """KVM only where a guest of a few instructions really ended by itself: /dev/kvm may be there and not work."""
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return EMULATED
-    with TemporaryDirectory(prefix="waveboard-") as scratch:
-        guest = Path(scratch, "guest")
-        guest.write_bytes(bytes(65536 - 16) + b"\xb0\x10\xe6\xf4\xf4" + bytes(11))  # at reset: mov al,16; out 0xf4,al; hlt
-        argv = [BINARY, "-M", "pc", *NATIVE, "-m", "16", "-nodefaults", "-display", "none", "-bios", str(guest)]
-        with suppress(subprocess.TimeoutExpired, OSError):
-            done = subprocess.run(
-                [*argv, "-device", "isa-debug-exit,iobase=0xf4,iosize=1"], capture_output=True, timeout=PROBE_S, check=False
-            )
-            return NATIVE if done.returncode == 33 else EMULATED
-    return EMULATED
+from waveboard.world.hypervisors.acceleration import BINARY, acceleration
 
 
 def argv(
