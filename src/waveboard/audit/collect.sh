@@ -215,6 +215,7 @@ tables() { # sets wb_autofs wb_net wb_mounted wb_local: newline-terminated lists
 	else
 		copy mountinfo /proc/self/mountinfo
 		copy mountinfo1 /proc/1/mountinfo
+		[ -z "$wb_root" ] || mounts
 		copy fib_trie /proc/net/fib_trie
 		if at /proc/self/mountinfo || at /proc/1/mountinfo; then set -- t "$a_file"; fi
 		begin files
@@ -231,6 +232,13 @@ tables() { # sets wb_autofs wb_net wb_mounted wb_local: newline-terminated lists
 	done
 	IFS=$wb_ifs; set +f
 	[ -n "$t_one" ] || { echo; finish 0; }
+}
+mounts() { # a recording may hold the older table only: mounts(5) without ids and device numbers
+	at /proc/self/mountinfo && return 0
+	at /proc/1/mountinfo && return 0
+	for m_file in /proc/self/mounts /proc/1/mounts /proc/mounts /etc/mtab; do
+		at "$m_file" && { copy mounts "$m_file"; return 0; }
+	done
 }
 unit_files() { # sets w_files: `u` and a file, a line each: mount units and udev's records
 	set --

@@ -16,12 +16,14 @@ from waveboard.audit.placement_flags import Marks
 from waveboard.audit.placement_mounts import MountTree
 from waveboard.audit.placement_site import Ground, unknown, where
 from waveboard.model.facts import (
+    MOUNTS_ALONE,
     Addresses,
     BlockDevices,
     DeviceLinks,
     Docker,
     Fstab,
     HostFacts,
+    Mount,
     Mounts,
     PathFact,
     Paths,
@@ -96,8 +98,9 @@ def _index(facts: HostFacts, mounts: Mounts) -> Ground:
     links, fstab = _or_none(facts.get(DeviceLinks)), _or_none(facts.get(Fstab))
     asked: Mapping[str, PathFact] = {} if isinstance(paths, Unavailable) else paths.by_path
     addresses = None if isinstance(own, Unavailable) else own.own
-    tree = MountTree(mounts.table)
     graph = blocks.reason if isinstance(blocks, Unavailable) else BlockGraph(blocks, links, lambda device: files.loop(device))
+    by_name = mounts.of == MOUNTS_ALONE
+    tree = MountTree(_numbered(mounts.table, graph) if by_name and isinstance(graph, BlockGraph) else mounts.table)
     files = Filesystems(tree, graph, addresses, asked)
     docker_tree, docker_files = tree, files
     if mounts.dockerd is not None:
@@ -107,7 +110,13 @@ def _index(facts: HostFacts, mounts: Mounts) -> Ground:
     marks = Marks(tree, fstab, None if isinstance(graph, str) else graph, links, boot)
     devices = {} if isinstance(blocks, Unavailable) else blocks.devices
     recorded = not isinstance(paths, Unavailable) and paths.recorded
-    return Ground(tree, files, docker_tree, docker_files, devices, boot, marks, asked, recorded)
+    return Ground(tree, files, docker_tree, docker_files, devices, boot, marks, asked, recorded, by_name)
+
+
+def _numbered(table: Iterable[Mount], graph: BlockGraph) -> list[Mount]:
+    """The lines of a table without device numbers, with those of the devices they name."""
+    names = ((mount, graph.named(mount.source) if mount.source.startswith("/dev/") else None) for mount in table)
+    return [replace(mount, devno=graph.devices[name].devno) if name else mount for mount, name in names]
 
 
 def _or_none(fact: T | Unavailable) -> T | None:

@@ -15,7 +15,10 @@ from waveboard.model.graph import Confidence, Node, Placement, PlacementClass
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The tables of one host, indexed once. docker_*: dockerd's own view when it lives in another mount namespace."""
+    """The tables of one host, indexed once. docker_*: dockerd's own view when it lives in another mount namespace.
+
+    by_name: the mount table told no device numbers, so devices were taken by the names it gives.
+    """
 
     tree: MountTree
     files: Filesystems
@@ -26,6 +29,7 @@ class Ground:
     marks: Marks
     paths: Mapping[str, PathFact]
     recorded: bool
+    by_name: bool = False
 
 
 # -- a host path ------------------------------------------------------------------------------------------------------
@@ -65,6 +69,8 @@ def where(
         return _no_answer(ground, path, found, kind, flags)
     if backing.lexical and found.known is Confidence.OBSERVED:
         found = replace(found, known=Confidence.LEXICAL)
+    if ground.by_name and found.known is Confidence.OBSERVED:
+        found = replace(found, known=Confidence.DECLARED, note="the recorded mount table gives devices by name alone")
     known = Confidence.NONE if kind is PlacementClass.UNKNOWN and not backing.leaves else found.known
     why = sentence(path, found.mount, backing, kind, ground.boot.disks, reasons, flags, found.note)
     return settle(path, found.mount, backing, kind, boot, known, why, flags, found.text)

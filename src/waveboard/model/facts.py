@@ -65,12 +65,18 @@ class Mount:
     shared: str | None = None  # peer group, "1"
 
 
+MOUNTS_ALONE = "mounts"
+
+
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """The host's own mount table (pid 1's where it could be read, else the auditor's; `of` says which)."""
+    """The host's own mount table (pid 1's where it could be read, else the auditor's; `of` says which).
+
+    MOUNTS_ALONE: a recording's /proc/mounts, which tells a device by its name at best: nothing in it is observed.
+    """
 
     table: tuple[Mount, ...]
-    of: str = "self"  # "1" | "self"
+    of: str = "self"  # "1" | "self" | MOUNTS_ALONE
     dockerd: tuple[Mount, ...] | None = None  # dockerd's own table when it lives in another mount namespace
 
 

@@ -1,11 +1,12 @@
 """The host's mount table: pid 1's where it could be read (itself or through the reader), else the auditor's own.
 
-dockerd's table comes beside it when dockerd lives in another mount namespace: docker's paths then mean something else.
+dockerd's table comes beside it when dockerd lives in another mount namespace: docker's paths then mean something else. A recorded tree
+without either may hold the older /proc/mounts (_mounts.py).
 """
 
 from waveboard.audit.probe import Probe, Sections, refused, text
-from waveboard.audit.probes import _documents, _mountinfo
-from waveboard.model.facts import Mounts, Unavailable
+from waveboard.audit.probes import _documents, _mountinfo, _mounts
+from waveboard.model.facts import MOUNTS_ALONE, Mounts, Unavailable
 
 
 def parse(sections: Sections) -> Mounts | Unavailable:
@@ -24,9 +25,13 @@ def parse(sections: Sections) -> Mounts | Unavailable:
         return Mounts(first, "1", dockerd)
     own = sections["mountinfo"]
     if (why := refused(own)) is not None:
-        return why
+        older = sections.get("mounts")
+        if older is None or refused(older) is not None:
+            return why
+        known = _mounts.table(text(older))
+        return Mounts(known, MOUNTS_ALONE, dockerd) if known else Unavailable("mounts: empty")
     found = _mountinfo.table(text(own), "mountinfo")
     return Mounts(found, "self", dockerd) if found else Unavailable("mountinfo: empty")
 
 
-PROBE = Probe(Mounts, ("mountinfo",), parse, ("mountinfo1", "docker"))
+PROBE = Probe(Mounts, ("mountinfo",), parse, ("mountinfo1", "mounts", "docker"))
