@@ -26,6 +26,7 @@ from waveboard.model.facts import (
 )
 from waveboard.waves import plan_json, show
 from waveboard.waves.admit import refusals
+from waveboard.waves.pins import fingerprint
 from waveboard.waves.plan import make, retire
 
 
@@ -226,6 +227,22 @@ def test_retire_names_exactly_what_was_set_aside() -> None:
     assert plan.kind == "retire" and plan_json.from_bytes(plan_json.to_bytes(plan)) == plan
     with pytest.raises(RefusedError, match="nothing is set aside"):
         retire(parent, E.facts(), (), proposer="p@x", contract=E.contract(), gates="g", at=E.AT)
+
+
+@pytest.mark.parametrize("noun", [Docker, Fstab, BlockDevices, Mounts, ConfigFiles])
+def test_what_a_later_look_did_not_see_is_not_a_change(noun: type) -> None:
+    """The plan stays good: it is asked again, where a plan that was made anew would have to be signed anew."""
+    plan, facts = planned(E.MOUNT), E.facts()
+    less = replace(facts, nouns={**facts.nouns, noun: Unavailable("timed out")})
+    (said,) = refusals(plan, E.contract(), {"shop-1": less}, instance="i", approvals=(), gates=plan.gates, entry=(), at=E.AT)
+    assert (said.kind, f"{noun.__name__}: timed out" in said.reason) == ("host", True)
+
+
+def test_nothing_there_and_nothing_seen_are_two_facts() -> None:
+    """A plan made on an empty fstab is void where fstab could not be read then, and the other way round."""
+    facts = E.facts()
+    empty, unread = (replace(facts, nouns={**facts.nouns, Fstab: noun}) for noun in (Fstab(()), Unavailable("denied")))
+    assert fingerprint(empty) != fingerprint(unread)
 
 
 def test_retire_has_a_window_of_its_own_because_the_parents_may_be_over() -> None:

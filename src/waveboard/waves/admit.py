@@ -8,7 +8,7 @@ from waveboard.model.change import HostPin, Plan
 from waveboard.model.contract import Contract
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.units import instant_text
-from waveboard.waves.pins import fingerprint
+from waveboard.waves.pins import fingerprint, unseen
 from waveboard.waves.windows import denying, openings
 
 
@@ -69,14 +69,18 @@ def _hosts(plan: Plan, facts: Mapping[str, HostFacts | Unavailable], pins: Mappi
                 Refusal("facts", f"{pin.host} is not the machine the plan was made for", "plan again; never apply to a stranger")
             )
         elif fingerprint(found) != pin.facts:
-            refusals.append(
-                Refusal(
-                    "facts",
-                    f"the facts of {pin.host} have changed since the plan was made",
-                    "plan again and have the new plan signed",
-                )
-            )
+            refusals.append(_differs(pin.host, unseen(found)))
     return refusals
+
+
+def _differs(host: str, missing: tuple[str, ...]) -> Refusal:
+    """A look that saw less than the plan's proves no change: it is asked again, and the plan stays good."""
+    if missing:
+        said = f"whether {host} is as it was when the plan was made is not known: {'; '.join(missing)}"
+        return Refusal("host", said, "make it visible and apply again; the plan and its signatures stay good")
+    return Refusal(
+        "facts", f"the facts of {host} have changed since the plan was made", "plan again and have the new plan signed"
+    )
 
 
 def _pinned(pin: HostPin, now: HostPin | Unavailable) -> list[Refusal]:
