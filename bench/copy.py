@@ -7,7 +7,6 @@ and the proof of equality stand beside it, since with writers stopped they are t
 """
 
 import argparse
-import importlib.util
 import os
 import random
 import resource
@@ -22,21 +21,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-HAND = Path(__file__).resolve().parent.parent / "hand/wb_hand.py"
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # instead of this directory, whose copy.py is not Python's
+
+from hand.wb_hand.copying import copy_tree
+from hand.wb_hand.proof import prove_equal
+
 BIG_BYTES, SPARSE_BYTES, LIMIT_S = 64 * 2**20, 256 * 2**20, 3600
 PEER = "rsync -aHAX"
 AGAIN = "rsync -aHAX --delete, second pass"
-
-
-def hand() -> Any:
-    """The hand's one file as a module, on this machine's own root."""
-    spec = importlib.util.spec_from_file_location("wb_hand", HAND)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["wb_hand"] = module
-    spec.loader.exec_module(module)
-    module.ROOT = ""
-    return module
 
 
 def plant(tree: Path, small: int, big: int) -> None:
@@ -85,21 +77,21 @@ def rsync(source: Path, destination: Path, *more: str) -> None:
     subprocess.run(["rsync", "-aHAX", *more, f"{source}/", f"{destination}/"], check=True)
 
 
-def one_round(program: Any, place: Path, hand_first: bool, seen: dict[str, list[tuple[float, float]]]) -> None:
+def one_round(place: Path, hand_first: bool, seen: dict[str, list[tuple[float, float]]]) -> None:
     source, theirs, ours = place / "tree", place / "theirs", place / "ours"
     theirs.mkdir()
     ours.mkdir()
     owner = Owner(ours, place)
 
     def by_hand(live: bool) -> Callable[[], object]:
-        return lambda: program.copy_tree(owner, str(source), str(ours), live=live, seconds=LIMIT_S)
+        return lambda: copy_tree(owner, str(source), str(ours), live=live, seconds=LIMIT_S)
 
     work: dict[str, Callable[[], object]] = {
         PEER: lambda: rsync(source, theirs),
         "the hand's copy": by_hand(live=True),
         AGAIN: lambda: rsync(source, theirs, "--delete"),
         "the hand's second pass": by_hand(live=False),
-        "the hand's proof, nothing read ahead": lambda: program.prove_equal(owner, str(source), str(ours), "bench"),
+        "the hand's proof, nothing read ahead": lambda: prove_equal(owner, str(source), str(ours), "bench"),
     }
     names = list(work)
     if hand_first:
@@ -119,7 +111,6 @@ def main() -> None:
     told = options.parse_args()
     if os.geteuid() != 0 or not shutil.which("rsync"):
         raise SystemExit("cannot run the copy benchmark: because it needs root (owners, ACLs) and rsync")
-    program = hand()
     seen: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory(dir=told.dir) as scratch:
         place = Path(scratch)
@@ -129,7 +120,7 @@ def main() -> None:
         rsync(place / "tree", place / "warm")  # both then read the source from memory
         shutil.rmtree(place / "warm")
         for turn in range(told.rounds):
-            one_round(program, place, turn % 2 == 1, seen)
+            one_round(place, turn % 2 == 1, seen)
     print(f"{told.small:,} small files, {told.big} of 64 MiB, {told.rounds} rounds, load {os.getloadavg()[0]:.1f}")
     print(f"{'what':38}{'wall s':>8} {'min..max':>14}{'CPU s':>8}{'x peer wall':>13}{'x peer CPU':>12}")
     for name, runs in seen.items():

@@ -6,11 +6,11 @@ import hashlib
 import json
 from pathlib import Path
 
+from hand.build import SOURCES, hand_file
 from lab.estate import Machine
 from lab.keys import Keys, allowed_signers, host_key
-from lab.settings import REPOSITORY, Settings
+from lab.settings import Settings
 
-PROGRAMS = {"wb-hand": "hand/wb_hand.py", "wb-ro": "hand/wb_ro.py"}
 FORCED = 'restrict,command="sudo -n /usr/local/libexec/waveboard/wb-hand"'
 
 
@@ -36,12 +36,9 @@ def files(settings: Settings, machine: Machine, keys: Keys) -> dict[str, list[st
 
 
 def programs() -> dict[str, list[str]]:
-    """The hand and the reader as they are in the repository now; one not written yet is left out."""
-    return {
-        f"/usr/local/libexec/waveboard/{name}": ["755", (REPOSITORY / source).read_text()]
-        for name, source in PROGRAMS.items()
-        if (REPOSITORY / source).exists()
-    }
+    """The hand and the reader as they are in the repository now."""
+    made = {"wb-hand": hand_file().decode(), "wb-ro": (SOURCES / "wb_ro.py").read_text()}
+    return {f"/usr/local/libexec/waveboard/{name}": ["755", text] for name, text in made.items()}
 
 
 def _reader(machine: Machine) -> dict[str, list[str]]:

@@ -11,9 +11,8 @@ from waveboard.model.errors import ContractError, UsageError
 from waveboard.vms.seed import Kit
 from waveboard.world.clock import SystemClock
 from waveboard.world.files import read_named, state_dir
+from waveboard.world.hosts import programs
 from waveboard.world.hypervisors.ground import Ground
-
-PROGRAMS = Path(__file__).resolve().parents[2] / "hand"
 
 
 def makers(site: Site, directory: Path) -> Makers:
@@ -63,8 +62,8 @@ def kit(site: Site, directory: Path, at: Ground, target: HostTarget) -> Kit:
         mutate_key=_public(directory, str(target.mutate_key_file)),
         allowed_signers=signers,
         host_key=at.host_key(target.id),
-        hand=read_named(str(PROGRAMS / "wb_hand.py"), "hand"),
-        reader=read_named(str(PROGRAMS / "wb_ro.py"), "reader"),
+        hand=programs.hand(),
+        reader=programs.reader(),
     )
 
 

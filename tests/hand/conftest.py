@@ -5,37 +5,31 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 import lab
+from hand.build import hand_file
 from tests.hand import driver
 from waveboard.model.contract import HostTarget
 from waveboard.world.hosts.hand_local import LocalHand
 from waveboard.world.hosts.hand_ssh import SshHand
 
-PROGRAM = Path(__file__).parents[2] / "hand" / "wb_hand.py"
 MACHINE = "0123456789abcdef0123456789abcdef"
 LAB = (
     f"{own}hand" if (own := os.environ.get("WAVEBOARD_TEST_LAB")) else "wbhandlab"
 )  # so that two checkouts can test on one machine
 
 
-@pytest.fixture(scope="module")
-def hand() -> ModuleType:
-    """The hand's program as a module, its own for every file of tests."""
-    spec = spec_from_file_location("wb_hand_under_test", PROGRAM)
-    assert spec and spec.loader
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hand as a host gets it."""
+    path = tmp_path_factory.mktemp("program") / "wb-hand"
+    path.write_bytes(hand_file())
+    return path
 
 
 def new_key(path: Path) -> Path:
@@ -46,8 +40,8 @@ def new_key(path: Path) -> Path:
 class Sandbox:
     """A directory that plays a host's root, two allowed signers, and a hand that runs on it."""
 
-    def __init__(self, root: Path, keys: Path) -> None:
-        self.root, self.keys = root, keys
+    def __init__(self, root: Path, keys: Path, program: Path) -> None:
+        self.root, self.keys, self.program = root, keys, program
         for name in ("etc/waveboard", "etc/docker", "etc/systemd/system", "stubs", "var/lib", "run"):
             (root / name).mkdir(parents=True)
         (root / "etc/machine-id").write_text(MACHINE + "\n")
@@ -58,7 +52,7 @@ class Sandbox:
         (root / "etc/waveboard/allowed_signers").write_text("".join(signers))
         self.stub("dockerd", "exit 0")
         self.target = HostTarget(id="mint-data", address="sandbox", user=None, port=None)
-        self.hand = LocalHand(PROGRAM, {"mint-data": root})
+        self.hand = LocalHand(program, {"mint-data": root})
 
     def stub(self, name: str, script: str) -> None:
         """A stand-in for a tool of the host."""
@@ -101,10 +95,10 @@ def signing_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path, signing_keys: Path) -> Sandbox:
+def sandbox(tmp_path: Path, signing_keys: Path, program: Path) -> Sandbox:
     if os.geteuid() != 0:
         pytest.skip("the hand runs as root only")
-    return Sandbox(tmp_path / "root", signing_keys)
+    return Sandbox(tmp_path / "root", signing_keys, program)
 
 
 class LabHost:

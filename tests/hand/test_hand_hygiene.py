@@ -8,13 +8,13 @@ import tarfile
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from tests.hand import driver
 from tests.hand.conftest import Sandbox
+from tests.hand.room import hand
 
 ID = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -149,7 +149,7 @@ def archive(path: Path, layers: list[bytes], told: list[bytes]) -> str:
     return "sha256:" + identifier
 
 
-def test_an_archive_is_believed_only_when_every_layer_is_what_its_image_names(hand: ModuleType, tmp_path: Path) -> None:
+def test_an_archive_is_believed_only_when_every_layer_is_what_its_image_names(tmp_path: Path) -> None:
     path = tmp_path / "images.tar"
     identifier = archive(path, [b"one", b"two" * 10**6], [b"one", b"two" * 10**6])
     assert hand.saved_images(str(path)) == {identifier: ["a:1", "b:2"]}
@@ -188,7 +188,7 @@ SAID_DONE = ("settled", {"detail": {"nonce": "1", "steps": {"s1": "done"}}})
     ],
 )  # fmt: skip
 def test_what_is_aside_is_spare_once_its_step_stands_or_the_hand_itself_undid_it(
-    hand: ModuleType, lines: tuple[tuple[str, Mapping[str, Any]], ...], because: str
+    lines: tuple[tuple[str, Mapping[str, Any]], ...], because: str
 ) -> None:
     told = hand.Aside.still_needed({"plan": "p", "step": "s1"}, hand.history(stands(*lines)))
     assert because in told if because else told == ""

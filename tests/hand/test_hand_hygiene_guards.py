@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.hand.room import hand
 
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 ONE, TWO, THREE = "record0001", "record0002", "record0003"
@@ -68,95 +69,93 @@ class Step:
 
 
 @pytest.fixture
-def scripted(hand: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Scripted:
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     made = Scripted()
     monkeypatch.setattr(hand, "engine", made.engine)
     monkeypatch.setattr(hand, "containers", lambda: made.used)
     return made
 
 
-def cache(hand: ModuleType, scripted: Scripted, *records: str) -> Any:
+def cache(scripted: Scripted, *records: str) -> Any:
     return hand.CacheRemove().do(Step({"records": list(records)}, scripted))
 
 
-def images(hand: ModuleType, scripted: Scripted, **more: Any) -> Any:
+def images(scripted: Scripted, **more: Any) -> Any:
     one = {"id": OLD, "tags": ["mint/app:1"], "digests": [], "bytes": 5, **more}
     return hand.ImageRemove().do(Step({"images": [one], "save_to": None}, scripted))
 
 
-def test_listed_records_go_and_no_other(hand: ModuleType, scripted: Scripted) -> None:
-    told = cache(hand, scripted, TWO, ONE)
+def test_listed_records_go_and_no_other(scripted: Scripted) -> None:
+    told = cache(scripted, TWO, ONE)
     assert set(scripted.cache) == {THREE} and told["removed"] == [ONE, TWO] and told["gone_already"] == []
 
 
-def test_a_record_the_engine_renamed_is_gone_already_and_its_successor_stays(hand: ModuleType, scripted: Scripted) -> None:
+def test_a_record_the_engine_renamed_is_gone_already_and_its_successor_stays(scripted: Scripted) -> None:
     scripted.cache = {"record0009": {}, "record0010": {" Parents": ["record0009"]}}
-    assert cache(hand, scripted, ONE)["gone_already"] == [ONE]
+    assert cache(scripted, ONE)["gone_already"] == [ONE]
     assert set(scripted.cache) == {"record0009", "record0010"} and scripted.sent == []
 
 
 @pytest.mark.parametrize("key", ["Parents", " Parents"])
-def test_a_record_below_one_that_is_not_listed_is_refused_before_anything_goes(
-    hand: ModuleType, scripted: Scripted, key: str
-) -> None:
+def test_a_record_below_one_that_is_not_listed_is_refused_before_anything_goes(scripted: Scripted, key: str) -> None:
     scripted.cache[THREE] = {key: [ONE]}
     with pytest.raises(hand.Refused, match=f"{THREE}, which the plan does not list, was built on it since"):
-        cache(hand, scripted, TWO, ONE)
+        cache(scripted, TWO, ONE)
     assert set(scripted.cache) == {ONE, TWO, THREE} and scripted.sent == []
 
 
-def test_a_record_in_use_is_refused_before_anything_goes(hand: ModuleType, scripted: Scripted) -> None:
+def test_a_record_in_use_is_refused_before_anything_goes(scripted: Scripted) -> None:
     scripted.cache[ONE] = {"InUse": True}
     with pytest.raises(hand.Refused, match="a build uses it"):
-        cache(hand, scripted, TWO, ONE)
+        cache(scripted, TWO, ONE)
     assert scripted.sent == []
 
 
-def test_a_record_built_on_between_the_look_and_its_removal_stays(hand: ModuleType, scripted: Scripted) -> None:
+def test_a_record_built_on_between_the_look_and_its_removal_stays(scripted: Scripted) -> None:
     scripted.cache = {ONE: {}}
     scripted.before = lambda: scripted.cache.update({THREE: {" Parents": [ONE]}})
     with pytest.raises(hand.Refused, match="something still rests on it"):
-        cache(hand, scripted, ONE)
+        cache(scripted, ONE)
     assert ONE in scripted.cache
 
 
-def test_an_engine_that_removes_more_than_the_one_record_fails_the_step(hand: ModuleType, scripted: Scripted) -> None:
+def test_an_engine_that_removes_more_than_the_one_record_fails_the_step(scripted: Scripted) -> None:
     scripted.also = (THREE,)
     with pytest.raises(hand.Refused, match=f"the engine removed {THREE}"):
-        cache(hand, scripted, TWO)
+        cache(scripted, TWO)
 
 
-def test_a_listed_image_goes_with_all_its_names_and_no_other(hand: ModuleType, scripted: Scripted) -> None:
+def test_a_listed_image_goes_with_all_its_names_and_no_other(scripted: Scripted) -> None:
     scripted.images[OLD] = ["mint/app:1", "mint/app:old"]
-    told = images(hand, scripted, tags=["mint/app:1", "mint/app:old"])
+    told = images(scripted, tags=["mint/app:1", "mint/app:old"])
     assert set(scripted.images) == {NEW} and told["removed"] == [OLD]
 
 
 @pytest.mark.parametrize("state", ["running", "exited", "created"])
-def test_an_image_any_container_uses_is_refused(hand: ModuleType, scripted: Scripted, state: str) -> None:
+def test_an_image_any_container_uses_is_refused(scripted: Scripted, state: str) -> None:
     scripted.used = [{"Name": "/late", "Image": OLD, "State": {"Status": state}}]
     with pytest.raises(hand.Refused, match=rf"container late \({state}\) uses it"):
-        images(hand, scripted)
+        images(scripted)
     assert OLD in scripted.images and scripted.sent == []
 
 
-def test_an_image_that_comes_into_use_after_the_look_is_refused(hand: ModuleType, scripted: Scripted) -> None:
+def test_an_image_that_comes_into_use_after_the_look_is_refused(scripted: Scripted) -> None:
     scripted.before = lambda: scripted.used.append({"Name": "/late", "Image": OLD, "State": {"Status": "created"}})
     with pytest.raises(hand.Refused, match="container late"):
-        images(hand, scripted)
+        images(scripted)
     assert OLD in scripted.images and scripted.sent == []
 
 
 @pytest.mark.parametrize("tags", [[], ["mint/app:1", "mint/app:kept"], ["mint/app:9"]])
-def test_an_image_with_other_names_than_planned_is_refused(hand: ModuleType, scripted: Scripted, tags: list[str]) -> None:
+def test_an_image_with_other_names_than_planned_is_refused(scripted: Scripted, tags: list[str]) -> None:
     scripted.images[OLD] = tags
     with pytest.raises(hand.Refused, match="not as planned"):
-        images(hand, scripted)
+        images(scripted)
     assert scripted.sent == []
 
 
 def test_a_name_that_moved_on_right_before_the_removal_stays_where_it_is(
-    hand: ModuleType, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripted.images[OLD] = ["mint/app:1", "mint/app:old"]
     listed, told = scripted.engine, []
@@ -169,11 +168,11 @@ def test_a_name_that_moved_on_right_before_the_removal_stays_where_it_is(
 
     monkeypatch.setattr(hand, "engine", engine)
     with pytest.raises(hand.Refused, match="mint/app:old names another image now"):
-        images(hand, scripted, tags=["mint/app:1", "mint/app:old"])
+        images(scripted, tags=["mint/app:1", "mint/app:old"])
     assert told and scripted.sent == []
 
 
-def test_what_comes_back_after_its_removal_is_told(hand: ModuleType, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_back_after_its_removal_is_told(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     real = scripted.engine
 
     def engine(method: str, path: str, query: Mapping[str, str] | None = None, *, seconds: float = 0) -> tuple[int, Any]:
@@ -181,4 +180,4 @@ def test_what_comes_back_after_its_removal_is_told(hand: ModuleType, scripted: S
 
     monkeypatch.setattr(hand, "engine", engine)
     with pytest.raises(hand.Refused, match="came back"):
-        images(hand, scripted)
+        images(scripted)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.hand import driver
 from tests.hand.conftest import Sandbox
-from tests.hand.test_hand_trees import hand
+from tests.hand.room import hand
 
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.hand.conftest import Sandbox
-from tests.hand.test_hand_trees import hand
+from tests.hand.room import hand
 
 INSPECT = (
     '[{"Id": "c1", "Name": "/cache", "Config": {"Env": []}, "State": {"Running": true, "Status": "running", "ExitCode": 0}}]'

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.hand import driver
-from tests.hand.conftest import PROGRAM, Sandbox
+from tests.hand.conftest import Sandbox
 from waveboard.model.contract import HostTarget
 from waveboard.model.errors import HostError
 from waveboard.world.hosts.hand_ssh import SshHand, last_answer
@@ -253,7 +253,7 @@ def test_the_hand_takes_no_arguments_and_no_test_root_through_sudo(sandbox: Sand
         (["--run", "x", "s0", "do", "1", "1"], {"SUDO_UID": "1000"}),
     ):
         done = subprocess.run(
-            [sys.executable, "-I", str(PROGRAM), *argv],
+            [sys.executable, "-I", str(sandbox.program), *argv],
             input=b"{}",
             capture_output=True,
             env={**os.environ, **more},

@@ -5,24 +5,22 @@ redis-server runs for real; docker is played by a script that knows one containe
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from tests.hand.conftest import PROGRAM, Sandbox
+from tests.hand.conftest import Sandbox
 from tests.hand.driver import Controller, sha, step
+from tests.hand.room import hand
 
 pytestmark = pytest.mark.skipif(not shutil.which("redis-server") or os.geteuid() != 0, reason="needs redis-server, and root")
 SECRET = "CANARY-of-redis"
@@ -269,17 +267,6 @@ def test_a_password_travels_in_the_environment_alone(sandbox: Sandbox, where: st
 # -- the looks alone ---------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def hand(tmp_path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("wb_hand", PROGRAM)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["wb_hand"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    module.ROOT = str(tmp_path)  # type: ignore[attr-defined]
-    return module
-
-
 SOUND = {
     "aof_enabled": "1",
     "aof_rewrite_in_progress": "0",
@@ -299,7 +286,8 @@ BROKEN: dict[str, dict[str, str | None]] = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_only_a_whole_log_counts(hand: ModuleType, tmp_path: Path, case: str) -> None:
+def test_only_a_whole_log_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    monkeypatch.setattr(hand, "ROOT", str(tmp_path))
     now = hand.RedisNow({"appenddirname": "dir", "appendfilename": "a"}, SOUND)
     (tmp_path / "t/dir").mkdir(parents=True)
     for name, text in FILES.items():
@@ -312,7 +300,7 @@ def test_only_a_whole_log_counts(hand: ModuleType, tmp_path: Path, case: str) ->
 
 
 @pytest.mark.parametrize("key", SOUND)
-def test_every_word_of_the_server_must_be_right(hand: ModuleType, key: str) -> None:
+def test_every_word_of_the_server_must_be_right(key: str) -> None:
     container = {"Name": "/cache", "Mounts": [], "Config": {}}
     for info in ({**SOUND, key: "1" if SOUND[key] == "0" else "err"}, {k: v for k, v in SOUND.items() if k != key}):
         with pytest.raises(hand.Refused, match=key) as refused:
@@ -333,9 +321,7 @@ def test_every_word_of_the_server_must_be_right(hand: ModuleType, key: str) -> N
         (["redis-server", "/r.conf"], "include /more.conf\n", None),
     ],
 )
-def test_how_redis_would_start(
-    hand: ModuleType, monkeypatch: pytest.MonkeyPatch, words: list[str], file: str | None, starts: bool | None
-) -> None:
+def test_how_redis_would_start(monkeypatch: pytest.MonkeyPatch, words: list[str], file: str | None, starts: bool | None) -> None:
     container = {"Id": "c", "Name": "/cache", "Config": {"Entrypoint": None, "Cmd": words}}
     now = hand.RedisNow({}, {"config_file": "/r.conf"} if file is not None else {})
     monkeypatch.setattr(hand, "docker", lambda *argv, **_: hand.Ran(0, (file or "").encode(), b""))

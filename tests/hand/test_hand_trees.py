@@ -2,71 +2,24 @@
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hand.conftest import PROGRAM, Sandbox
+from tests.hand.conftest import Sandbox
+from tests.hand.room import hand
 
 FSTAB = "LABEL=rootfs / ext4 defaults,errors=remount-ro 0 1\n# a comment\n"
 LINE = "UUID=07b7537a-d0eb-45ba-907a-8d6355807977 /mnt/data ext4 defaults,nofail 0 2"
-
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("wb_hand", PROGRAM)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["wb_hand"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-hand: Any = load()
-
-
-@pytest.fixture(autouse=True)
-def real_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hand, "ROOT", "")
-
-
-def test_the_file_is_python_3_9_of_the_standard_library_without_a_shell() -> None:
-    tree = ast.parse(PROGRAM.read_text(), feature_version=(3, 9))
-    for node in ast.walk(tree):
-        names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        assert all(name.split(".")[0] in sys.stdlib_module_names for name in names)
-        if isinstance(node, ast.keyword):
-            assert node.arg != "shell"
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
-            assert node.attr not in ("system", "popen", "removedirs")
-        if isinstance(node, ast.Name):
-            assert node.id not in ("eval", "exec", "__import__")
-
-
-def test_only_retire_removes_a_tree_and_nothing_prunes() -> None:
-    tree = ast.parse(PROGRAM.read_text())
-    holders = [
-        one.name
-        for one in ast.walk(tree)
-        if isinstance(one, ast.ClassDef)
-        and any(isinstance(part, ast.Attribute) and part.attr == "rmtree" for part in ast.walk(one))
-    ]
-    assert holders == ["Retire"] and PROGRAM.read_text().count("rmtree") == 1
-    words = [one.value for one in ast.walk(tree) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
-    assert not [word for word in words if word in ("prune", "-F", "--force", "-rf", "--privileged", "--volumes", "-V", "down")]
 
 
 def digest(path: Path) -> str:

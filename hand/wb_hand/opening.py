@@ -1,0 +1,90 @@
+"""The operations that begin and end a plan on this host: open, fence, close."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from .approvals import judge_approval
+from .documents import dumped
+from .fence import raise_fence
+from .files import write_atomic
+from .grammar import DIGEST, MAX_REQUEST, content, demand_keys, integer, list_of, one_of, word
+from .journal import Journal, PlanRecord, history
+from .judging import judge_plan, stored_plan
+from .place import at
+from .plan import identity
+from .refused import Json, Refused
+from .state import load_state, save_state
+from .windows import in_slot, in_window
+
+
+def op_open(request: Json) -> Json:
+    checks = {"op": content(), "plan": word(DIGEST), "text": content(MAX_REQUEST), "fence": integer(1, 10**15)}
+    demand_keys(request, {**checks, "approvals": list_of(lambda one: isinstance(one, dict), 20)}, "the request")
+    me = identity()
+    plan = judge_plan(request["text"], request["plan"], me)
+    in_window(plan.body, "the plan")
+    past = history(Journal().entries())
+    record = past.get(plan.digest, PlanRecord())
+    in_slot(plan.body, fresh=not record.opened)
+    if record.closed:
+        raise Refused("plan-closed", "open the plan", f"it was closed as {record.closed}", "make and sign a new plan")
+    for digest, other in past.items():
+        if other.opened and other.closed in ("", "halted") and digest != plan.digest:
+            how = "halted" if other.closed else "still open"
+            raise Refused(
+                "already-open", "open the plan", f"plan {digest} is {how} on this host", "bring that one to its end first"
+            )
+    os.makedirs(at(plan.directory), mode=0o700, exist_ok=True)
+    messages = [judge_approval(plan, one) for one in request["approvals"]]
+    principals = sorted({message["principal"] for message in messages})
+    _judge_signers(plan.body, principals)
+    nonces: dict[str, str] = load_state("nonces.json", {})
+    for message in messages:
+        if nonces.get(message["nonce"], plan.digest) != plan.digest:
+            raise Refused("approval-replayed", "open the plan", "its approval was already used for another plan")
+    raise_fence(request["fence"], "open the plan")
+    save_state("nonces.json", {**nonces, **{message["nonce"]: plan.digest for message in messages}})
+    for name in ("backup", "manifests", "steps"):
+        os.makedirs(at(f"{plan.directory}/{name}"), mode=0o700, exist_ok=True)
+    write_atomic(f"{plan.directory}/plan.json", request["text"].encode())
+    write_atomic(f"{plan.directory}/approvals.json", dumped(request["approvals"]).encode())
+    if not record.opened:
+        detail = {"principals": principals, "nonces": [message["nonce"] for message in messages], "wave": plan.body["wave"]}
+        Journal().append("opened", plan=plan.digest, fence=request["fence"], detail=detail)
+    steps = [step["id"] for step in plan.steps]
+    return {"plan": plan.digest, "principals": principals, "steps": steps, "resumed": record.opened}
+
+
+def _judge_signers(body: Json, principals: Sequence[str]) -> None:
+    if body["four_eyes"] and body["proposer"] in principals:
+        raise Refused(
+            "approval-void", "open the plan", f"{body['proposer']} proposed it and may not approve it", "another person must sign"
+        )
+    if len(principals) < body["quorum"]:
+        because = f"{len(principals)} of {body['quorum']} needed persons have signed"
+        raise Refused("approval-missing", "open the plan", because, "waveboard approve")
+
+
+def op_fence(request: Json) -> Json:
+    """Remember a newer fence and do nothing else: what an undo sends first, since it may come when `open` is no longer allowed."""
+    demand_keys(request, {"op": content(), "plan": word(DIGEST), "fence": integer(1, 10**15)}, "the request")
+    plan = stored_plan(request["plan"])
+    raise_fence(request["fence"], "take the plan over")
+    return {"plan": plan.digest, "fence": request["fence"]}
+
+
+def op_close(request: Json) -> Json:
+    keys = {"op": content(), "plan": word(DIGEST), "fence": integer(1, 10**15), "result": one_of("done", "rolled-back", "halted")}
+    demand_keys(request, keys, "the request")
+    plan = stored_plan(request["plan"])
+    raise_fence(request["fence"], "close the plan")
+    record = history(Journal().entries())[plan.digest]
+    if request["result"] == "done" and any(record.step(one["id"]).state != "applied" for one in plan.steps):
+        raise Refused("out-of-order", "close the plan as done", "not every step of this host is applied")
+    if request["result"] == "rolled-back" and any(record.step(one["id"]).state not in ("none", "undone") for one in plan.steps):
+        raise Refused("out-of-order", "close the plan as rolled back", "not every begun step of this host is undone")
+    if record.closed != request["result"]:
+        Journal().append("closed", plan=plan.digest, fence=request["fence"], detail={"result": request["result"]})
+    return {"plan": plan.digest, "result": request["result"]}

@@ -1,0 +1,302 @@
+"""service_relocate: one service's data carried to the data disk and proven equal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from ..compose import COMPOSE_KEYS, ComposeService
+from ..copying import copy_tree
+from ..directories import make_directory
+from ..docker import containers, demand_container, docker, docker_root, inspect, mounted_at, name_of, volume_device, volume_path
+from ..docker_life import demand_well, healthy, stop_container, users_of, wait_for
+from ..documents import dumped
+from ..files import plain_path, read_bytes, sha_of, swap, write_atomic
+from ..grammar import NAME, integer, is_path, one_of, or_null, shape, word
+from ..guards import is_guard, leave_guard, lift_guard
+from ..holdings import demand_marker, ready_digest
+from ..manifest import Manifest
+from ..mounts import MOUNT, demand_mount, mounted_below
+from ..moves import ENGINE, demand_same
+from ..place import at
+from ..proof import prove_equal, read_ahead
+from ..redis_log import demand_restart_keeps
+from ..refused import Json, Refused
+from ..s3 import S3Access
+from ..sizes import demand_space
+from ..verb import Ctx, mine, verdict
+
+
+class ServiceRelocate(ComposeService):
+    """One compose service's data in a directory of the data disk, mounted by bind."""
+
+    keys = {
+        **COMPOSE_KEYS,
+        "engine": ENGINE,
+        "source": lambda value: (
+            shape({"kind": one_of("volume"), "name": word(NAME)})(value)
+            or shape({"kind": one_of("bind"), "path": is_path})(value)
+        ),
+        "dst": is_path,
+        "dst_mount": MOUNT,
+        "s3": or_null(shape({"port": integer(1, 65535), "access_env": word("[A-Z0-9_]+"), "secret_env": word("[A-Z0-9_]+")})),
+    }
+
+    def judge(self, step: Json) -> None:
+        super().judge(step)
+        if step["args"]["s3"] is not None and step["args"]["engine"] != "s3":
+            raise Refused("bad-request", f"accept step {step['id']!r}", "s3 is for engine s3 only")
+
+    def access(self, args: Json) -> S3Access | None:
+        return S3Access(**args["s3"]) if args["s3"] else None
+
+    def digest(self, args: Json, seconds: float = 120) -> Json | None:
+        return ready_digest(args["container"], args["engine"], self.access(args), seconds)
+
+    def uses(self, args: Json, where: str) -> bool:
+        """Whether the container mounts its planned source ("source") or destination ("dst") at data_path."""
+        found = inspect(args["container"])
+        mount = mounted_at(found, args["data_path"]) if found else None
+        if mount is None:
+            return False
+        if where == "dst":
+            return bool(mount["Type"] == "bind" and mount["Source"] == args["dst"])
+        source = args["source"]
+        if source["kind"] == "volume":
+            return bool(mount["Type"] == "volume" and mount["Name"] == source["name"])
+        return bool(mount["Type"] == "bind" and mount["Source"] == source["path"])
+
+    def source_path(self, args: Json) -> str:
+        if args["source"]["kind"] == "bind":
+            return str(args["source"]["path"])
+        found = volume_device(args["source"]["name"]) or volume_path(args["source"]["name"])
+        if found is None:
+            raise Refused("precondition", f"find volume {args['source']['name']}", "docker has none of that name")
+        return found
+
+    def do(self, ctx: Ctx) -> Json:
+        args, facts = ctx.args, {}
+        if not self.switched(ctx):
+            facts = self._copy_and_switch(ctx)
+        ctx.phase("aside")
+        self.source_aside(ctx)
+        ctx.phase("start")
+        self.up(args)
+        wait_for(f"{args['container']} run", 90, lambda: bool(demand_container(args["container"])["State"]["Running"]))
+        if not self.uses(args, "dst"):
+            raise Refused("not-equal", f"verify {args['container']}", f"it does not mount {args['dst']} at {args['data_path']}")
+        ctx.phase("verify")
+        after = self.digest(args)
+        ctx.up()
+        demand_well([args["container"]], ctx.notes.get("healthy") or [])
+        demand_same(ctx.notes.get("baseline"), after, args["writers"], args["container"])
+        ctx.note(after=after)
+        return {**facts, "before": ctx.notes.get("baseline"), "after": after, "dst": args["dst"]}
+
+    def source_aside(self, ctx: Ctx) -> None:
+        """The old directory renamed and a guard in its place; an old volume stays where it is and is registered."""
+        src = ctx.args["source"].get("path")
+        if src is None:
+            ctx.set_volume_aside(ctx.args["source"]["name"], self.source_path(ctx.args))
+            return
+        if os.path.lexists(at(src)) and not is_guard(src):
+            ctx.set_aside(src, ctx.aside_name(src), "old-copy")
+        leave_guard(src)
+
+    def _copy_and_switch(self, ctx: Ctx) -> Json:
+        args, dst = ctx.args, ctx.args["dst"]
+        ctx.phase("preflight")
+        container = self._preflight(ctx)
+        src = self.source_path(args)
+        plain_path(src)
+        self._refuse_shared(args, src)
+        demand_mount(args["dst_mount"], dst)
+        if not mine(ctx, dst):
+            demand_space(src, args["dst_mount"]["target"])
+        make_directory(ctx, dst)
+        ctx.phase("copy")
+        copy_tree(ctx, src, dst, live=True, seconds=ctx.step["limit_s"])
+        proof = read_ahead(ctx, src, dst)
+        ctx.phase("baseline")
+        ctx.note(baseline=self.digest(args), healthy=healthy([args["container"]]))
+        ctx.phase("stop")
+        ctx.down()
+        self.hold_down(ctx, container)
+        stopped = stop_container(args["container"], args["engine"])
+        left = mounted_below(src) or users_of(src)
+        if left:
+            raise Refused("precondition", f"have {src} to itself", f"still in use: {', '.join(left[:5])}")
+        marker = demand_marker(src, args["engine"])
+        ctx.phase("final-copy", **stopped)
+        copy_tree(ctx, src, dst, live=False, seconds=ctx.step["limit_s"])
+        ctx.phase("prove")
+        proven = prove_equal(ctx, src, dst, "do", proof)
+        if demand_marker(dst, args["engine"]) != marker:
+            raise Refused("not-equal", f"prove {dst}", "its engine files are not those of the source")
+        ctx.note(manifest=proven["manifest"])
+        ctx.phase("switch", **proven)
+        self.switch(ctx)
+        return {**proven, "marker": marker}
+
+    def _preflight(self, ctx: Ctx) -> Json:
+        """The container is the planned compose service on its planned source, and the new file changes only its volumes."""
+        args, cannot = ctx.args, f"relocate {ctx.args['container']}"
+        container = demand_container(args["container"])
+        if not container["State"]["Running"]:  # an earlier attempt may have been cut off after the stop
+            if "restart" not in ctx.notes:
+                raise Refused("precondition", cannot, "it is not running", "start it and see that it works before it is moved")
+            docker("start", args["container"])
+            wait_for(f"{args['container']} run", 60, lambda: bool(demand_container(args["container"])["State"]["Running"]))
+        self.demand_labels(args, container, cannot)
+        if not self.uses(args, "source"):
+            raise Refused("precondition", cannot, f"at {args['data_path']} it mounts {mounted_at(container, args['data_path'])}")
+        before, after = self.trial(ctx)
+        self.demand_mounts_only(args, before, after, cannot)
+        if args["engine"] == "redis":
+            demand_restart_keeps(args["container"], after["services"][args["service"]].get("command"))
+        return container
+
+    def demand_mounts_only(self, args: Json, before: Json, after: Json, cannot: str) -> None:
+        for one in (before, after):
+            one["services"][args["service"]].pop("volumes", None)
+            one.pop("volumes", None)
+        if before != after:
+            raise Refused("precondition", cannot, "the new compose file changes more than this service's volumes", "plan again")
+
+    def _refuse_shared(self, args: Json, src: str) -> None:
+        """Another running container on the same data would keep writing to the old copy."""
+        for one in containers():
+            if not one["State"]["Running"] or name_of(one) == args["container"]:
+                continue
+            written = [mount for mount in one["Mounts"] if mount["Type"] in ("bind", "volume") and mount.get("RW")]
+            bound = [volume_device(mount["Name"]) for mount in written if mount["Type"] == "volume"]
+            found = [str(place).rstrip("/") + "/" for place in (*(mount.get("Source") for mount in written), *bound) if place]
+            if any(place.startswith(src + "/") or (place != "/" and (src + "/").startswith(place)) for place in found):
+                because = f"{name_of(one)} mounts the same data"
+                raise Refused("precondition", f"relocate {args['container']}", because, "plan both together")
+
+    def undo(self, ctx: Ctx) -> Json:
+        args, name = ctx.args, ctx.args["container"]
+        ctx.phase("look")
+        before = self.demand_file(ctx)
+        written, carried = False, False
+        if self.switched(ctx) or self.uses(args, "dst"):
+            written = self._written_since(ctx)
+            if written:  # before anything stops: a service must not be left down for want of room
+                self._demand_room_back(args)
+            ctx.phase("stop")
+            ctx.down()
+            with contextlib.suppress(Refused):
+                docker("update", "--restart", "no", name)
+            stop_container(name, args["engine"])
+        ctx.phase("data")
+        carried = self._data_back(ctx, written)
+        ctx.phase("restore")
+        if self.switched(ctx):
+            swap(args["compose_file"], sha_of(read_bytes(args["compose_file"])), before)
+        ctx.phase("start")
+        self._start_old(ctx)
+        ctx.phase("verify")
+        if not self.uses(args, "source"):
+            raise Refused("not-equal", f"verify {name}", "it does not mount its old data")
+        after = self.digest(args)
+        ctx.up()
+        demand_same(ctx.notes.get("undo_baseline"), after, args["writers"], name)
+        ctx.phase("keep")
+        left = ctx.retire_undone(args["dst"])
+        return {"carried": carried, "left": left, "after": after}
+
+    def _written_since(self, ctx: Ctx) -> bool:
+        """Whether the service holds anything else than at the switch. Where it cannot say, its files decide."""
+        args = ctx.args
+        held = None
+        with contextlib.suppress(Refused):
+            if demand_container(args["container"])["State"]["Running"]:
+                held = self.digest(args, 60)
+        then = ctx.notes.get("after") or ctx.notes.get("baseline")
+        if held is not None and then is not None:
+            ctx.note(undo_baseline=held)
+            fleeting = held.get("keys_with_expiry") or then.get("keys_with_expiry")  # whose values the digest leaves out
+            return bool(held["digest"] != then["digest"] or fleeting)
+        with contextlib.suppress(Refused):
+            stop_container(args["container"], args["engine"])
+        look = Manifest(args["dst"])
+        look.write(f"{ctx.plan.directory}/manifests/{ctx.step['id']}-undo.gz")
+        return look.digest != ctx.notes.get("manifest")
+
+    def _demand_room_back(self, args: Json) -> None:
+        src = args["source"].get("path") or volume_path(args["source"]["name"]) or f"{docker_root()}/volumes"
+        demand_space(args["dst"], os.path.dirname(src), 1.05, 64 << 20, "a twentieth more than its size and 64 MiB")
+
+    def _data_back(self, ctx: Ctx, written: bool) -> bool:
+        """The old data at its place. Written since the switch: carried back into a fresh directory, the old kept beside it."""
+        args, src = ctx.args, ctx.args["source"].get("path")
+        if src is None:
+            if volume_path(args["source"]["name"]) is None:  # somebody pruned it; what it held is in dst
+                docker("volume", "create", args["source"]["name"])
+                written = True
+            src = self.source_path(args)
+            if not written:
+                ctx.take_back(volume=args["source"]["name"])
+                return False
+            if not mine(ctx, src):
+                ctx.take_back(volume=args["source"]["name"])
+                ctx.set_aside(src, f"{src}.wb-before-{ctx.short}", "before-undo")
+        else:
+            aside = ctx.aside_name(src)
+            if not mine(ctx, src) and is_guard(src):
+                lift_guard(src)
+            if not written:
+                if os.path.lexists(at(aside)) and not os.path.lexists(at(src)):
+                    ctx.take_back(path=aside, origin=src)
+                return False
+            if os.path.lexists(at(src)) and not mine(ctx, src):
+                ctx.set_aside(src, f"{src}.wb-before-{ctx.short}", "before-undo")
+        self._demand_room_back(args)
+        make_directory(ctx, src)
+        copy_tree(ctx, args["dst"], src, live=False, seconds=ctx.step["limit_s"])
+        prove_equal(ctx, args["dst"], src, "undo")
+        return True
+
+    def _start_old(self, ctx: Ctx) -> None:
+        """The container as it was. Compose would let it inherit the new bind where its image declares a volume that the
+        old file does not name, so an anonymous volume is first mounted by an override and then inherited by compose itself."""
+        args, name = ctx.args, ctx.args["container"]
+        if self.uses(args, "source"):  # never recreated: only its restart policy was changed
+            self.start_unchanged(ctx)
+            return
+        if args["source"]["kind"] == "volume" and not self._declared(args):
+            keep = {"type": "volume", "source": "wb_old", "target": args["data_path"]}
+            volumes = {"wb_old": {"external": True, "name": args["source"]["name"]}}
+            override = f"{ctx.plan.directory}/{ctx.step['id']}.override.json"
+            write_atomic(override, dumped({"services": {args["service"]: {"volumes": [keep]}}, "volumes": volumes}).encode())
+            self.up(args, "--no-start", files=[args["compose_file"], override])
+        self.up(args)
+        wait_for(f"{name} run", 90, lambda: bool(demand_container(name)["State"]["Running"]))
+
+    def _declared(self, args: Json) -> bool:
+        """Whether the compose file itself mounts something at data_path."""
+        listed = self.rendered(args, args["compose_file"])["services"][args["service"]].get("volumes") or []
+        return any(one.get("target") == args["data_path"] and one.get("source") for one in listed)
+
+    def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
+        args = ctx.args
+        found = inspect(args["container"])
+        running = bool(found and found["State"]["Running"])
+        facts = {
+            "the compose file is the planned one": self.switched(ctx),
+            f"{args['container']} mounts {args['dst']}": self.uses(args, "dst"),
+            f"{args['container']} runs": running,
+        }
+        src = args["source"].get("path")
+        if src is not None:
+            facts[f"{src} is an empty guard"] = is_guard(src)
+        begun = (
+            self.switched(ctx)
+            or os.path.lexists(at(args["dst"]))
+            or (src is not None and os.path.lexists(at(ctx.aside_name(src))))
+        )
+        return verdict(facts, not begun and running and self.uses(args, "source"))
+
+
+VERB = ServiceRelocate()
