@@ -21,7 +21,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # instead of this directory, whose copy.py is not Python's
+sys.path.remove(str(Path(__file__).resolve().parent))  # its copy.py is not Python's
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hand.wb_hand.copying import copy_tree
 from hand.wb_hand.proof import prove_equal

@@ -1,4 +1,4 @@
-"""Whether a plan and what was signed for it count for this hypervisor: the host's own check, as hand/wb_hand.py makes it on a VM.
+"""Whether a plan and what was signed for it count for this hypervisor: the host's own check, as the hand makes it on a VM.
 
 It believes nobody: digest, form, instance, machine, window, slot, signature, persons and nonce are looked at here again.
 """
