@@ -44,6 +44,12 @@ def canonical_armor(signature: str) -> str:
     return begin + "\n".join(encoded[n : n + 70] for n in range(0, len(encoded), 70)) + end if encoded else ""
 
 
+def signing_key(signature: str) -> bytes:
+    """The public key inside an armor that `verify_signature` accepted: after SSHSIG and a version, a length and the key."""
+    raw = base64.b64decode("".join(signature.split("\n")[1:-2]))
+    return raw[14 : 14 + int.from_bytes(raw[10:14], "big")]
+
+
 def verify_signature(principal: str, message: str, signature: str, directory: str) -> None:
     """Raises: Refused unless `principal` of /etc/waveboard/allowed_signers signed exactly these bytes for approvals."""
     cannot, signers = "accept an approval", "/etc/waveboard/allowed_signers"

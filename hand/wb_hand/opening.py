@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from .approvals import judge_approval
+from .approvals import judge_approval, signing_key
 from .documents import dumped
 from .fence import raise_fence
 from .files import write_atomic
@@ -13,7 +13,7 @@ from .grammar import DIGEST, MAX_REQUEST, content, demand_keys, integer, list_of
 from .journal import Journal, PlanRecord, history
 from .judging import judge_plan, stored_plan
 from .place import at
-from .plan import identity
+from .plan import Identity, identity
 from .refused import Json, Refused
 from .state import load_state, save_state
 from .windows import in_slot, in_window
@@ -39,7 +39,8 @@ def op_open(request: Json) -> Json:
     os.makedirs(at(plan.directory), mode=0o700, exist_ok=True)
     messages = [judge_approval(plan, one) for one in request["approvals"]]
     principals = sorted({message["principal"] for message in messages})
-    _judge_signers(plan.body, principals)
+    keys = [signing_key(one["signature"]) for one in request["approvals"]]
+    _judge_signers(plan.body, me, [(message["principal"], key) for message, key in zip(messages, keys)])  # noqa: B905 (3.9)
     nonces: dict[str, str] = load_state("nonces.json", {})
     for message in messages:
         if nonces.get(message["nonce"], plan.digest) != plan.digest:
@@ -57,13 +58,20 @@ def op_open(request: Json) -> Json:
     return {"plan": plan.digest, "principals": principals, "steps": steps, "resumed": record.opened}
 
 
-def _judge_signers(body: Json, principals: Sequence[str]) -> None:
-    if body["four_eyes"] and body["proposer"] in principals:
+def _judge_signers(body: Json, me: Identity, signed: Sequence[tuple[str, bytes]]) -> None:
+    """signed: principal and key of each approval. A person counts once whatever they are called, and so does a key."""
+    people: set[str] = set()
+    keys: set[bytes] = set()
+    for principal, key in signed:
+        if me.person(principal) not in people and key not in keys:
+            people.add(me.person(principal))
+            keys.add(key)
+    if body["four_eyes"] and me.person(body["proposer"]) in {me.person(principal) for principal, _ in signed}:
         raise Refused(
             "approval-void", "open the plan", f"{body['proposer']} proposed it and may not approve it", "another person must sign"
         )
-    if len(principals) < body["quorum"]:
-        because = f"{len(principals)} of {body['quorum']} needed persons have signed"
+    if len(people) < body["quorum"]:
+        because = f"{len(people)} of {body['quorum']} needed persons have signed"
         raise Refused("approval-missing", "open the plan", because, "waveboard approve")
 
 

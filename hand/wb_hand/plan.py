@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .documents import parse_json
 from .files import read_or_none, text_of
-from .grammar import HOST, NAME, demand_keys, word
+from .grammar import HOST, NAME, content, demand_keys, list_of, word
 from .place import STATE
 from .refused import Json, Refused
+
+
+def is_people(value: Any) -> bool:
+    """Principal -> the other names this person goes by, as waveboard.yaml's `approvals.people`."""
+    if not isinstance(value, dict):
+        return False
+    return all(content(200)(key) and list_of(content(200), 100)(names) for key, names in value.items())
 
 
 class Identity(NamedTuple):
     instance: str
     hostname: str
     machine_id: str
+    people: Mapping[str, Sequence[str]]
+
+    def person(self, name: str) -> str:
+        """The person who goes by that name, case aside; the name itself when it is nobody's that root of this host has named."""
+        wanted = name.casefold()
+        for principal, names in self.people.items():
+            if wanted in {one.casefold() for one in (principal, *names)}:
+                return principal.casefold()
+        return wanted
 
 
 def identity() -> Identity:
@@ -24,11 +41,12 @@ def identity() -> Identity:
     if raw is None:
         raise Refused("not-installed", "act", "/etc/waveboard/hand.json is absent", "install the hand on this host")
     settings = parse_json(raw, "/etc/waveboard/hand.json")
-    demand_keys(settings, {"instance": word(NAME), "hostname": word(HOST)}, "/etc/waveboard/hand.json")
+    settings.setdefault("people", {})
+    demand_keys(settings, {"instance": word(NAME), "hostname": word(HOST), "people": is_people}, "/etc/waveboard/hand.json")
     machine = text_of("/etc/machine-id")
     if not re.fullmatch(r"[0-9a-f]{32}", machine):
         raise Refused("not-installed", "act", "/etc/machine-id holds no machine id")
-    return Identity(settings["instance"], settings["hostname"], machine)
+    return Identity(settings["instance"], settings["hostname"], machine, settings["people"])
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ def kit(site: Site, directory: Path, at: Ground, target: HostTarget) -> Kit:
         mutate_user=str(target.mutate_user),
         mutate_key=_public(directory, str(target.mutate_key_file)),
         allowed_signers=signers,
+        people=site.contract.approvals.people,
         host_key=at.host_key(target.id),
         hand=programs.hand(),
         reader=programs.reader(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,39 @@ def test_a_signed_plan_opens_and_resumes(sandbox: Sandbox) -> None:
 )
 def test_a_plan_that_is_not_for_here_and_now(sandbox: Sandbox, change: dict[str, Any], expected: str) -> None:
     assert code(sandbox.controller(sandbox.plan(**change)).open()) == expected
+
+
+@pytest.mark.parametrize(
+    ("people", "change", "expected"),
+    [
+        ({"ronny": ["ronny@desk"]}, {"proposer": "Ronny@desk"}, "approval-void"),
+        ({"ronny": ["ronny@desk"]}, {"proposer": "Ronny@desk", "four_eyes": False}, "ok"),
+        ({"ronny": ["ronny@desk"]}, {"proposer": "dana@desk"}, "ok"),
+        ({"ronny": [], "dana": ["dana@desk"]}, {"quorum": 2}, "ok"),
+        ({"ronny": ["Dana"]}, {"quorum": 2}, "approval-missing"),
+        ({"ronny": "dana"}, {}, "bad-request"),
+        ({"ronny": [1]}, {}, "bad-request"),
+        ({"@ronny": ["ronny"], "x": ["@ronny"]}, {}, "ok"),
+        (["ronny"], {}, "bad-request"),
+    ],
+)
+def test_signers_and_proposer_are_compared_as_persons(
+    sandbox: Sandbox, people: Any, change: dict[str, Any], expected: str
+) -> None:
+    settings = {"instance": "mint", "hostname": "mint-data", "people": people}
+    (sandbox.root / "etc/waveboard/hand.json").write_text(json.dumps(settings))
+    by = ("ronny", "dana") if "quorum" in change else ("ronny",)
+    assert code(sandbox.controller(sandbox.plan(**change), by).open()) == expected
+
+
+def test_one_key_under_two_names_counts_once(sandbox: Sandbox) -> None:
+    signers = sandbox.root / "etc/waveboard/allowed_signers"
+    first = signers.read_text().splitlines()[0]
+    signers.write_text(f"{first}\n{first.replace('ronny', 'dana', 1)}\n")
+    made = sandbox.plan(quorum=2)
+    text = driver.canonical(made)
+    signed = [driver.approve(made, text, sandbox.keys / "ronny", name) for name in ("ronny", "dana")]
+    assert code(driver.Controller(sandbox.ask, made, signed).open()) == "approval-missing"
 
 
 @pytest.mark.parametrize(

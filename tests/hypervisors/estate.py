@@ -30,7 +30,16 @@ SPEC = VmSpec(
 SHAPE = Shape(2, 2 * GIB, "vmbr0", True, True)
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHostKeyOfNewOne"
 KIT = Kit(
-    "i", "wbaudit", "ssh-ed25519 AAAAaudit c", "wbhand", "ssh-ed25519 AAAAhand c", "ronny …\n", PUBLIC, b"#!hand\n", b"#!ro\n"
+    "i",
+    "wbaudit",
+    "ssh-ed25519 AAAAaudit c",
+    "wbhand",
+    "ssh-ed25519 AAAAhand c",
+    "ronny …\n",
+    {"ronny": ("ronny@desk",)},
+    PUBLIC,
+    b"#!hand\n",
+    b"#!ro\n",
 )
 
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
-from lab import qemu, tier
+from lab import keys, qemu, tier
 from lab.errors import LabError
 from lab.estate import ESTATE, machine
 from lab.golden import containers, recipe
-from lab.settings import from_environment
+from lab.settings import REPOSITORY, from_environment
 from lab.uevents import PAD, padded
 from waveboard.world.hypervisors.acceleration import EMULATED
 
@@ -25,6 +26,11 @@ def test_instances_share_nothing_but_the_cache() -> None:
     assert ours.address(212) == "127.0.77.212"
     assert theirs.address(212) != ours.address(212)
     assert ours.cache == theirs.cache
+
+
+def test_the_hosts_know_the_people_of_the_example() -> None:
+    example = yaml.safe_load((REPOSITORY / "examples/mint/waveboard.yaml").read_text())
+    assert example["approvals"]["people"].items() >= keys.PEOPLE.items()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ HAND, READER = "/usr/local/libexec/waveboard/wb-hand", "/usr/local/libexec/waveb
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """What the workspace gives every VM. *_key: public lines; host_key: the VM's own public line; hand, reader: the programs."""
+    """What the workspace gives every VM. *_key: public lines; people: principal -> other names; host_key: the VM's own; hand, reader: the programs."""
 
     instance: str
     audit_user: str
@@ -27,6 +27,7 @@ class Kit:
     mutate_user: str
     mutate_key: str
     allowed_signers: str
+    people: Mapping[str, tuple[str, ...]]
     host_key: str
     hand: bytes
     reader: bytes
@@ -75,7 +76,11 @@ def _written(spec: VmSpec, kit: Kit) -> list[dict[str, object]]:
         f"Defaults:{kit.audit_user},{kit.mutate_user} !requiretty, !mail_badpass\n"
         f'{kit.audit_user} ALL=(root) NOPASSWD: {READER} ""\n{kit.mutate_user} ALL=(root) NOPASSWD: {HAND} ""\n'
     )
-    identity = {"instance": kit.instance, "hostname": spec.host}
+    identity = {
+        "instance": kit.instance,
+        "hostname": spec.host,
+        "people": {name: list(also) for name, also in kit.people.items()},
+    }
     return [
         _file("/etc/sudoers.d/waveboard", "0440", sudoers.encode()),
         _file("/etc/waveboard/hand.json", "0644", _text(identity).encode()),
