@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pytest
 from hand import build
 from tests.hand.conftest import Sandbox
 from tests.hand.room import hand
+from waveboard.model.errors import UsageError
+from waveboard.world.hosts import programs
 
 SOURCES = build.modules() | {"front": (build.SOURCES / "front.py").read_text()}
 TREES = {name: ast.parse(text, feature_version=(3, 9)) for name, text in SOURCES.items()}
@@ -106,3 +109,16 @@ def test_a_hand_that_is_replaced_while_it_runs_goes_on_as_it_was(sandbox: Sandbo
     argv = [sys.executable, "-I", "-c", code, str(path), "--test-root", str(sandbox.root)]
     done = subprocess.run(argv, input=b'{"op": "journal"}', capture_output=True, timeout=60, check=False)
     assert json.loads(done.stdout) == {"head": None, "lines": [], "more": False, "ok": True} and not path.exists()
+
+
+def test_the_sources_are_found_installed_and_in_a_checkout(tmp_path: Path) -> None:
+    package = tmp_path / "src/waveboard"
+    with pytest.raises(UsageError, match="holds them"):
+        programs.sources(package)
+    for place in (tmp_path / "hand", package / "hand"):  # what is inside the package comes first
+        place.mkdir(parents=True)
+        (place / "build.py").touch()
+        assert programs.sources(package) == place
+    shipped = tomllib.loads((build.SOURCES.parent / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert shipped["force-include"] == {"hand": "waveboard/hand"}
+    assert programs.hand() == build.hand_file() and programs.reader().startswith(b"#!/usr/bin/python3 -I\n")
