@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from .docker import demand_container, docker, docker_root, inspect
+from .files import text_of_real
 from .mounts import mounted_below
 from .place import at
 from .redis import redis_cli
@@ -73,12 +74,6 @@ def users_of(tree: str) -> list[str]:
                     found.append(f"{pid} {text_of_real(f'/proc/{pid}/comm')}")
                     break
     return found
-
-
-def text_of_real(path: str) -> str:
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        return file.read(4096).decode("utf-8", "replace").strip()
-    return ""
 
 
 def start_containers(names: Sequence[str]) -> None:

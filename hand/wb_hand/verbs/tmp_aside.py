@@ -8,8 +8,7 @@ import stat
 
 from ..aside import Aside
 from ..directories import existing, own_directory
-from ..docker_life import text_of_real
-from ..files import plain_path
+from ..files import plain_path, text_of_real
 from ..grammar import integer, is_path, list_of, shape, word
 from ..place import at
 from ..refused import Json, Refused
