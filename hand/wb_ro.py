@@ -360,7 +360,7 @@ def labels(value: dict[str, str] | None) -> dict[str, str]:
 
 def container(body: dict[str, Any]) -> dict[str, Any]:
     config, host, state, network = (body.get(key) or {} for key in ("Config", "HostConfig", "State", "NetworkSettings"))
-    graph = body.get("GraphDriver") or {}
+    graph, log = body.get("GraphDriver") or {}, host.get("LogConfig")
     return {
         **pick(body, "Id", "Name", "Created", "Image", "RestartCount"),
         "State": pick(state, "Status", "Pid", "ExitCode", "StartedAt"),
@@ -372,7 +372,11 @@ def container(body: dict[str, Any]) -> dict[str, Any]:
             "Volumes": sorted(config.get("Volumes") or ()),
             "Labels": labels(config.get("Labels")),
         },
-        "HostConfig": {**pick(host, "RestartPolicy", "Tmpfs", "NetworkMode"), "ReadonlyRootfs": host.get("ReadonlyRootfs")},
+        "HostConfig": {
+            **pick(host, "RestartPolicy", "Tmpfs", "NetworkMode"),
+            "ReadonlyRootfs": host.get("ReadonlyRootfs"),
+            "LogConfig": log and {"Type": log.get("Type"), "Config": pick(log.get("Config") or {}, "max-size", "max-file")},
+        },
         "GraphDriver": {"Name": graph.get("Name"), "Data": pick(graph.get("Data") or {}, "UpperDir")},
         "Mounts": [pick(item, "Type", "Name", "Source", "Destination", "Driver", "RW") for item in body.get("Mounts") or ()],
         "Addresses": [ip for item in (network.get("Networks") or {}).values() if (ip := (item or {}).get("IPAddress"))],

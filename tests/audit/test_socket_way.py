@@ -12,6 +12,7 @@ import pytest
 from tests.audit.trees import AT, NONCE
 from waveboard.audit import bundle, facts, program
 from waveboard.model.facts import ConfigFiles, Docker, Unavailable, WriteSurfaces
+from waveboard.model.logs import LogSettings
 
 ENGINE = Path(__file__).parents[1] / "hand" / "fake_engine.py"
 USABLE = (
@@ -38,6 +39,7 @@ def test_docker_by_curl(tmp_path: Path) -> None:
     docker = known[Docker]
     assert [one.name for one in docker.containers] == ["cache", "stopped"]
     assert docker.containers[0].writable_bytes == 12 and docker.containers[0].table is None
+    assert docker.containers[0].log == LogSettings("json-file", "10m") and docker.containers[1].log is None
     assert docker.layers_bytes == 7
     for noun in (ConfigFiles, WriteSurfaces):
         assert isinstance(known.get(noun), Unavailable)

@@ -57,6 +57,7 @@ def test_everything_the_files_say_together_makes_the_vm() -> None:
     assert (spec.memory_bytes, spec.boot_bytes, spec.boot_pool) == (2048 << 20, 50 << 30, "local-lvm")  # the VM's own size wins
     assert spec.data == DataDisk("tank", 100 << 30, "scsi", "db-1-data", "ext4", "db-1", "/mnt/data", True)
     assert (spec.docker_root, spec.log_rotation, spec.backup_max_age_s) == ("/mnt/data/docker", LogRotation(10**7, 3), 26 * 3600)
+    assert contract.policies["db-1"].logs is None  # no guard asks for them
     assert contract.hypervisors["pve"].pools == {"boot": "local-lvm", "tank-vms": "tank"}
 
 
@@ -109,3 +110,19 @@ def test_two_vms_never_share_a_serial() -> None:
 
 def test_a_profile_nobody_wrote_is_told() -> None:
     assert ("warning", "dangling-reference", "vms.yaml:8:14") in said(changed("vms.yaml", "profile: db-v1", "profile: gone-v1"))
+
+
+ASKED = WHOLE["guard.yaml"].replace("db_1_contract:\n", "db_1_contract:\n  require_log_rotation: true\n")
+
+
+def test_a_guard_that_asks_for_log_limits_gets_those_of_the_profile() -> None:
+    contract = judge({**WHOLE, "guard.yaml": ASKED}).contract
+    assert contract is not None and (rule := contract.policies["db-1"].logs) is not None and rule.limits is not None
+    assert rule.limits.value == LogRotation(10**7, 3) and str(rule.limits.place).startswith("profiles.yaml:19:")
+    assert contract.policies["app.two"].logs is None
+
+
+def test_a_guard_that_asks_for_log_limits_nobody_gives_is_told() -> None:
+    none = WHOLE["profiles.yaml"].replace("      log_rotation: {max_size_mb: 10, files: 3}\n", "")
+    found = judge({**WHOLE, "guard.yaml": ASKED, "profiles.yaml": none})
+    assert [(c.code, c.path) for c in found.errors] == [("missing-key", "db_1_contract.require_log_rotation")]

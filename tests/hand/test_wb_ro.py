@@ -65,6 +65,8 @@ def test_what_it_tells(told: tuple[Mapping[str, list[Any]], Mapping[str, Any]]) 
     names = [item["Name"] for item in documents["docker.container"]]
     assert names == ["/cache", "/stopped"], "one that went away since the list was made is not missed"
     assert documents["docker.container"][0]["Config"]["EnvNames"] == ["PASSWORD", "X"]
+    limits = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": None}}
+    assert [item["HostConfig"]["LogConfig"] for item in documents["docker.container"]] == [limits, None]
     assert documents["docker.volumes"][0]["Volumes"][0]["Options"] == {
         "type": "cifs",
         "device": "//s/x",

@@ -32,6 +32,7 @@ from waveboard.model.facts import (
 )
 from waveboard.model.finding import Mode
 from waveboard.model.graph import HostPlacements, PlacementClass
+from waveboard.model.logs import LogSettings
 from waveboard.model.vm import BackupState, DataDisk, HypervisorState, LogRotation, Network, VmDisk, VmSpec, VmState
 from waveboard.vms.bootstrap import bootstrap
 from waveboard.vms.parity import parity
@@ -73,7 +74,7 @@ POLICY = HostPolicy(
     write_surface_patterns=("upload",),
     thresholds=Thresholds(root_fail_pct=Sourced(80.0, PLACE)),
 )
-CACHE = Container("c" * 64, "cache", "redis", "sha256:1", "running", 9, {}, ())
+CACHE = Container("c" * 64, "cache", "redis", "sha256:1", "running", 9, {}, (), log=LogSettings("json-file", "10m", "3"))
 DOCKER = Docker(
     root_dir=f"{DATA}/docker",
     driver="overlay2",
@@ -163,6 +164,9 @@ def test_a_vm_as_it_is_asked_for_is_ready() -> None:
         (facts(d=replace(DOCKER, daemon_json="{}")), "SR-006", State.FAILS),
         (facts(d=replace(DOCKER, daemon_json=str(DOCKER.daemon_json).replace("10m", "1g"))), "SR-006", State.FAILS),
         (facts(d=replace(DOCKER, daemon_json=None)), "SR-006", State.UNKNOWN),
+        (facts(d=replace(DOCKER, daemon_json="[]")), "SR-006", State.UNKNOWN),
+        (facts(d=replace(DOCKER, containers=(replace(CACHE, log=LogSettings("json-file")),))), "SR-006", State.FAILS),
+        (facts(d=replace(DOCKER, containers=(replace(CACHE, log=None),))), "SR-006", State.UNKNOWN),
         (facts(p=Paths({DIRECTORY: PathFact(DIRECTORY, None, False, DATA)})), "SR-007", State.FAILS),
         (facts(p=Paths({})), "SR-007", State.UNKNOWN),
         (facts(r=RedisConfig({"cache": {"appendonly": "no"}})), "SR-008", State.FAILS),
@@ -183,6 +187,12 @@ def test_a_vm_as_it_is_asked_for_is_ready() -> None:
 def test_each_drift_is_named_by_its_rule(drift: Seen, rule: str, state: State) -> None:
     assert told(drift).get(rule) is state, told(drift)
     assert not assess(drift).ready
+
+
+def test_a_container_made_before_the_limits_is_named() -> None:
+    old = facts(d=replace(DOCKER, containers=(replace(CACHE, log=LogSettings("json-file", "1g", "3")),)))
+    (answer,) = (a for a in assess(old).answers if a.id == "SR-006")
+    assert answer.reasons == ("cache was made so that its max-size is 1g; 10000000 bytes are asked for",)
 
 
 @pytest.mark.parametrize("noun", list(NOUNS))

@@ -437,10 +437,12 @@ large() { # files above 1 MB below /tmp; the floor is in blocks of 512 bytes
 
 wb_reader=/usr/local/libexec/waveboard/wb-ro
 wb_socket=/var/run/docker.sock
-secrets() { # JSON strings that may hold secrets are emptied: environments, arguments, labels, proxies, user names and passwords
+secrets() { # JSON strings that may hold secrets are emptied: environments, arguments, labels, log options but ma…, proxies, passwords
 	sed -E -e 's/"(Env|Cmd|Args|Entrypoint|Test|Command|Log|Binds)":\[("([^"\\]|\\.)*",?)*\]/"\1":[]/g' \
 		-e 's/"(Command|Path|Output|Description|HttpProxy|HttpsProxy)":"([^"\\]|\\.)*"/"\1":""/g' \
-		-e 's/"Labels":\{("([^"\\]|\\.)*":"([^"\\]|\\.)*",?)*\}/"Labels":{}/g' \
+		-e 's/"Labels":\{("([^"\\]|\\.)*":"([^"\\]|\\.)*",?)*\}/"Labels":{}/g' -e ':log' \
+		-e 's/("LogConfig":\{"Type":"[^"]*","Config":\{("[^"\\]*":"([^"\\]|\\.)*",)*"([^m"\\][^"\\]*|m[^a"\\][^"\\]*)":")([^"\\]|\\.)+"/\1"/' \
+		-e 'tlog' \
 		-e 's/(user(name)?|pass(word|wd)?|secret|token|cred[a-z]*)=([^",\\]|\\.)*/\1=/gI' -e 's#//[^"/@]*@#//#g'
 }
 ask() { # DOCUMENT SECONDS URL...: one line each: {"doc": NAME, "ok": true, "body": BODY}

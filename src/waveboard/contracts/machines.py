@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from waveboard.contracts.check import error, warning
 from waveboard.contracts.estate import Estate
 from waveboard.contracts.formats.placement import VmStorage
+from waveboard.contracts.formats.profiles import LogRotation as Limits
 from waveboard.contracts.formats.profiles import Defaults, NfsMount, Profile, Profiles, Provisioning, Storage
 from waveboard.contracts.formats.vms import Lifecycle, Vm
 from waveboard.contracts.nodes import show
 from waveboard.contracts.typed import Read
-from waveboard.model.contract import Complaint
+from waveboard.model.contract import Complaint, Sourced
 from waveboard.model.units import MB
 from waveboard.model.vm import DataDisk, Hypervisor, LogRotation, Network, VmSpec
 
@@ -69,6 +70,23 @@ def machines(estate: Estate) -> Iterator[Machine]:
             yield Machine(None, () if "profiles" in estate.broken else (told,))
         elif found[1].storage is not None:
             yield _Drawing(estate, lives, at, vm, found[0], found[1], found[1].storage).machine()
+
+
+def rotation_of(estate: Estate, host: str) -> Sourced[LogRotation] | None:
+    """The log limits of that host's profile, None where no living VM goes by the id or its profile gives none."""
+    for _, _, vm in estate.living():
+        if host == (vm.ssh_target or vm.hostname):
+            for read in estate.profiles:
+                storage = found.storage if (found := read.value.profiles.get(vm.profile or "")) else None
+                if storage and storage.log_rotation:
+                    return Sourced(
+                        _limits(storage.log_rotation), read.at("profiles", vm.profile or "", "storage", "log_rotation")
+                    )
+    return None
+
+
+def _limits(given: Limits) -> LogRotation:
+    return LogRotation(round(given.max_size_mb * MB), given.files)
 
 
 class _Drawing:
@@ -143,7 +161,7 @@ class _Drawing:
             data=self._data(tier_pool),
             docker_root=self._below(storage.docker_data_root, "docker_data_root"),
             containerd_root=self._below(storage.containerd_root, "containerd_root"),
-            log_rotation=LogRotation(round(r.max_size_mb * MB), r.files) if (r := storage.log_rotation) else None,
+            log_rotation=_limits(r) if (r := storage.log_rotation) else None,
             nfs_mounts=tuple((one.path, one.source) for one in storage.nfs_mounts or self._shares()),
             directories=tuple(sorted(d for d in kept if d and mount and d.startswith(mount + "/"))),
             packages=self.packages,

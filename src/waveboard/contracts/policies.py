@@ -7,8 +7,9 @@ from waveboard.contracts.estate import Estate, Section
 from waveboard.contracts.formats.placement import TIERS, VmStorage
 from waveboard.contracts.formats.placement import Thresholds as Numbers
 from waveboard.contracts.formats.stateful import Host
+from waveboard.contracts.machines import rotation_of
 from waveboard.contracts.typed import Read
-from waveboard.model.contract import HostPolicy, RedisRule, S3Access, Service, Sourced, Thresholds
+from waveboard.model.contract import HostPolicy, LogRule, RedisRule, S3Access, Service, Sourced, Thresholds
 from waveboard.model.units import GB, MB
 
 
@@ -41,6 +42,7 @@ def _policy(
         required_containers=_required(section),
         write_surface_patterns=tuple(section.value.write_surface_patterns or ()) if section else (),
         redis=_redis(section),
+        logs=_logs(estate, host, section),
         thresholds=_thresholds(estate, host, storage),
         container_probes=tuple(own.container_probes),
         data_disk_serial=own.data_disk_serial,
@@ -99,6 +101,13 @@ def _redis(section: Section | None) -> RedisRule | None:
         return Sourced(value, section.guard.at(section.key, "redis", key)) if value not in (None, "") else None
 
     return RedisRule(asked("require_appendonly"), asked("require_named_volume_prefix"), asked("require_bind_mount_prefix"))
+
+
+def _logs(estate: Estate, host: str, section: Section | None) -> LogRule | None:
+    if section is None or section.value.require_log_rotation is not True:
+        return None
+    asked = Sourced(True, section.guard.at(section.key, "require_log_rotation"))
+    return LogRule(asked, rotation_of(estate, host))
 
 
 def _thresholds(estate: Estate, host: str, storage: tuple[Read[Any], str, VmStorage] | None) -> Thresholds:

@@ -13,7 +13,7 @@ from waveboard.model.document import Unreadable as Unreadable
 from waveboard.model.finding import Finding, Mode, Severity
 from waveboard.model.place import Place as Place
 from waveboard.model.register import Registers
-from waveboard.model.vm import Hypervisor, VmSpec
+from waveboard.model.vm import Hypervisor, LogRotation, VmSpec
 
 V = TypeVar("V")
 WORKSPACE_HOST = "@workspace"  # what a plan calls the workspace itself; no host id can begin so
@@ -139,6 +139,14 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class LogRule:
+    """That docker's logs are limited. asked: where a guard says so; limits: the profile's, None where no profile gives any."""
+
+    asked: Sourced[bool]
+    limits: Sourced[LogRotation] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HostPolicy:
     """Everything the contracts ask of one host, gathered from placement, guard, lifecycle and services."""
 
@@ -153,6 +161,7 @@ class HostPolicy:
     required_containers: tuple[Sourced[str], ...] = ()
     write_surface_patterns: tuple[str, ...] = ()
     redis: RedisRule | None = None
+    logs: LogRule | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
     container_probes: tuple[str, ...] = ()  # names of declared in-container probe classes allowed here: "redis"
     data_disk_serial: str | None = None

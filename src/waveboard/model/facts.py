@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar, cast
 
 from waveboard.model.evidence import Identity
+from waveboard.model.logs import LogSettings
 
 T = TypeVar("T")
 
@@ -244,6 +245,7 @@ class Container:
     table: tuple[Mount, ...] | None = None  # /proc/PID/mountinfo when it could be read
     upper_dir: str | None = None  # host path of the writable layer (GraphDriver UpperDir), None when not told
     links: Mapping[str, str] | None = None  # symlinks near the top and below mounts: path -> raw target; None when not looked at
+    log: LogSettings | None = None  # HostConfig.LogConfig: what it was made with; None when not told
     command: tuple[str, ...] | None = None  # Config.Cmd, only where it cannot hold a secret (redis-server with known options)
 
 

@@ -9,6 +9,7 @@ from waveboard.audit.probes import _documents, _mountinfo
 from waveboard.audit.probes._documents import Documents, items, mapping, member, string, strings, whole
 from waveboard.model.errors import EvidenceError
 from waveboard.model.facts import CacheRecord, Container, ContainerMount, Docker, Image, Mount, Unavailable, Volume
+from waveboard.model.logs import LogSettings, settings
 
 
 def parse(sections: Sections) -> Docker | Unavailable:
@@ -82,8 +83,16 @@ def _container(
         table=table,
         upper_dir=upper if isinstance(upper, str) else _upper(table),
         links=links.get(identifier),
+        log=_log(member(host, "LogConfig"), name),
         command=_command(member(config, "Command"), name),
     )
+
+
+def _log(value: object, name: str) -> LogSettings | None:
+    if value is None:
+        return None
+    options = {key: member(member(value, "Config"), key) for key in ("max-size", "max-file")}
+    return settings(string(member(value, "Type"), f"the log driver of {name}"), options)
 
 
 def _command(value: object, name: str) -> tuple[str, ...] | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from waveboard.contracts.check import Check, error, warning
 from waveboard.contracts.estate import Estate
+from waveboard.contracts.machines import rotation_of
 from waveboard.model.contract import Complaint
 
 
@@ -49,6 +50,17 @@ def run(estate: Estate) -> Iterator[Complaint]:
                 said = f"pack `{name}` enforces, while `enforce_enabled` is false at {place}"
                 yield warning(read.key(*loc), path, "contradicting-mode", said, "settle it: waveboard obeys the pack's mode")
     yield from _redis(estate)
+    yield from _logs(estate)
+
+
+def _logs(estate: Estate) -> Iterator[Complaint]:
+    """A guard that asks for log limits nobody gives."""
+    for host in estate.host_ids or ():
+        section = estate.section_of(host)
+        if section and section.value.require_log_rotation and rotation_of(estate, host) is None:
+            place, said = section.guard.at(section.key, "require_log_rotation"), f"no profile gives `{host}` its log limits"
+            fix = "give the VM a profile with storage.log_rotation"
+            yield error(place, f"{section.key}.require_log_rotation", "missing-key", said, fix)
 
 
 def _redis(estate: Estate) -> Iterator[Complaint]:

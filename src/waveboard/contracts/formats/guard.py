@@ -43,8 +43,9 @@ class Redis(Operator):
 
 
 class HostSection(Operator):
-    """`<host>_contract`."""
+    """`<host>_contract`. require_log_rotation: docker's logs are held to the `log_rotation` of the VM's profile."""
 
+    require_log_rotation: bool | None = None
     redis: Redis | None = None
     required_containers: list[Container] | None = None
     write_surface_patterns: list[str] | None = None

@@ -6,20 +6,27 @@ inode table stops them as surely with bytes to spare.
 Policy: `thresholds.root_usage_warn_pct`, `root_usage_fail_pct` (bytes and inodes of `/`), `docker_images_warn_gb`,
 `docker_build_cache_warn_gb`, `docker_local_volumes_warn_gb`, `data_usage_warn_pct`, `data_usage_fail_pct` (the filesystem at
 `data_mount`). Each is judged where a contract gives it and skipped, by name, where none does; reaching a threshold violates it.
+`<host>_contract.require_log_rotation: true` asks for the log limits of the VM's profile (`storage.log_rotation`): of the daemon, which
+gives them to new containers, and of every container in any state, since one keeps the limits it was made with.
 
 Sizes are bytes from the Engine API, images counted once however many layers they share. One finding a resource, whatever the
 level: the level is its severity (medium from the warning, high from the failure threshold), so the fingerprint stays.
+
+Not judged: containers whose driver keeps no file of their lines below docker's root (journald, syslog, none …).
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from waveboard.gates import seeds
 from waveboard.gates.gate import Canary, Deviation, Doubt, Gate, Observation, Skip, identify
-from waveboard.model.contract import HostPolicy, Place, Sourced, Thresholds
+from waveboard.model.contract import HostPolicy, LogRule, Place, Sourced, Thresholds
 from waveboard.model.facts import Docker, FilesystemUsage, HostFacts, Usage
 from waveboard.model.finding import Severity
-from waveboard.model.units import GB, show_size
+from waveboard.model.logs import LogSettings, daemon_settings
+from waveboard.model.units import GB, MB, show_size
+from waveboard.model.vm import LogRotation
 
 Limit = Sourced[float] | None
 
@@ -108,6 +115,39 @@ def volumes(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
         yield Doubt("volumes-size", f"the size of {unknown} of {len(sizes)} volumes is not known")
 
 
+def log_limits(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
+    """The limits that the daemon gives to new containers, and those that each container has."""
+    if policy.logs is None:
+        yield Skip("no contract asks for require_log_rotation")
+        return
+    if policy.logs.limits is None:
+        yield Doubt(
+            "log-limits", f"{policy.logs.asked.place} asks for log rotation and no profile gives this host's log_rotation"
+        )
+        return
+    docker, wanted = facts[Docker], policy.logs.limits.value
+    if docker.daemon_json is None:
+        yield Doubt("docker:log-limits", "daemon.json could not be read, so what new containers get is not known")
+    else:
+        given = daemon_settings(docker.daemon_json)
+        above = ["daemon.json is no JSON object"] if given is None else list(given.above(wanted))
+        if above:
+            yield _unlimited("log-limits", "docker:log-limits", f"the daemon: {'; '.join(above)}", "set_log_rotation sets them")
+    for container in docker.containers:
+        subject = f"container:{container.name}"
+        if container.log is None:
+            yield Doubt(subject, "its log settings were not told")
+        elif above := list(container.log.above(wanted)):
+            fix = (
+                "once the daemon has limits and has started with them, make the container again: it keeps those it was made with"
+            )
+            yield _unlimited("container-log-limits", subject, f"{container.name}: {'; '.join(above)}", fix)
+
+
+def _unlimited(code: str, subject: str, message: str, fix: str) -> Deviation:
+    return Deviation(code, subject, Severity.MEDIUM, f"logs may grow beyond the profile's limits: {message}", fix=fix)
+
+
 def _share(code: str, subject: str, what: str, pct: float, limits: tuple[Limit, Limit], rest: str) -> Iterator[Observation]:
     warn, fail = limits
     reached = fail if fail and pct >= fail.value else warn if warn and pct >= warn.value else None
@@ -158,7 +198,7 @@ def _inodes_pct(filesystem: FilesystemUsage) -> float:
 
 
 def _canary() -> Canary:
-    """Seeded: everything at its threshold exactly. Look-alike: everything just below it."""
+    """Seeded: everything at its threshold exactly, logs without limits. Look-alike: everything just below it, logs at their limits."""
     given = partial(Sourced, place=Place("canary"))
     thresholds = Thresholds(
         given(60.0),
@@ -169,18 +209,25 @@ def _canary() -> Canary:
         data_warn_pct=given(60.0),
         data_fail_pct=given(90.0),
     )
-    policy = HostPolicy(seeds.HOST, data_mount=given("/mnt/data"), thresholds=thresholds)
+    limits = LogRule(given(True), given(LogRotation(10 * MB, 3)))
+    policy = HostPolicy(seeds.HOST, data_mount=given("/mnt/data"), thresholds=thresholds, logs=limits)
+    limited = '{"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}}'
     seeded, lookalike = (
         seeds.fleet(
             policy,
             Usage({target: seeds.filesystem(target, 60 - less, inodes_pct=60 - less) for target in ("/", "/mnt/data")}),
             seeds.docker(
+                replace(seeds.container("c"), log=log),
+                daemon_json=daemon_json,
                 layers_bytes=15 * GB - less,
                 build_cache_bytes=10 * GB - less,
                 volumes=(seeds.volume("v", 30 * GB - less),),
             ),
         )
-        for less in (0, 1)
+        for less, daemon_json, log in (
+            (0, "{}", LogSettings("json-file")),
+            (1, limited, LogSettings("json-file", "10000k", "3")),
+        )
     )
     return Canary(seeded, frozenset(GATE.codes), lookalike)
 
@@ -197,7 +244,9 @@ GATE = Gate(
         "images-size": "images take more than their budget",
         "build-cache-size": "the build cache takes more than its budget",
         "volumes-size": "local volumes take more than their budget",
+        "log-limits": "the daemon gives new containers no log limits, or wider ones than the profile",
+        "container-log-limits": "a container was made without log limits, or with wider ones than the profile",
     },
     canary=_canary,
-    hosts=(root_bytes, root_inodes, filesystem_of_data, images, build_cache, volumes),
+    hosts=(root_bytes, root_inodes, filesystem_of_data, images, build_cache, volumes, log_limits),
 )

@@ -1,15 +1,13 @@
 """No container's log can fill a disk: docker's json-file driver rotates at the size and count the profile gives.
 
-A container made before the limits keeps the old ones until it is made again; the daemon's settings are what is judged.
+A container made before the limits keeps the old ones until it is made again, so each is judged beside the daemon's settings.
 """
 
-import json
-import re
 from collections.abc import Iterable, Iterator
 
 from waveboard.model.contract import StepSpec
 from waveboard.model.facts import Docker, Unavailable
-from waveboard.model.vm import LogRotation
+from waveboard.model.logs import daemon_settings
 from waveboard.vms.rule import Asked, Built, Checked, NotHere, Repaired, Rule, Said, Seen, Stage, Watched, fails, spec, unknown
 
 
@@ -22,37 +20,22 @@ def steps(asked: Asked) -> Iterable[StepSpec]:
 
 
 def check(seen: Seen) -> Iterator[Said]:
-    wanted, text = seen.vm.log_rotation, seen.facts[Docker].daemon_json
+    wanted, docker = seen.vm.log_rotation, seen.facts[Docker]
     if wanted is None:
         return
-    if text is None:
+    if docker.daemon_json is None:
         yield unknown("daemon.json could not be read")
-        return
-    try:
-        told = json.loads(text) if text.strip() else {}
-    except ValueError:
-        yield unknown("daemon.json is not JSON")
-        return
-    yield from _limits(told if isinstance(told, dict) else {}, wanted)
-
-
-def _limits(told: dict[str, object], wanted: LogRotation) -> Iterator[Said]:
-    options = told.get("log-opts")
-    limits = options if isinstance(options, dict) else {}
-    if told.get("log-driver", "json-file") != "json-file":
-        yield fails(f"docker logs through {told.get('log-driver')}; the limits are json-file's")
-    size = _bytes(limits.get("max-size"))
-    if size is None or size > wanted.max_bytes:
-        yield fails(f"log-opts max-size is {limits.get('max-size') or 'not set'}; {wanted.max_bytes} bytes are asked for")
-    files = str(limits.get("max-file") or "")
-    if not files.isdigit() or int(files) > wanted.files:
-        yield fails(f"log-opts max-file is {files or 'not set'}; {wanted.files} is asked for")
-
-
-def _bytes(value: object) -> int | None:
-    """`10m`, `10000k`: decimal, as docker counts its own log sizes."""
-    found = re.fullmatch(r"([0-9]{1,15})\s*([kmgt]?)b?", str(value).casefold())
-    return int(found[1]) * 1000 ** " kmgt".index(found[2] or " ") if found else None
+    elif (given := daemon_settings(docker.daemon_json)) is None:
+        yield unknown("daemon.json is no JSON object")
+    else:
+        if given.driver != "json-file":
+            yield fails(f"docker logs through {given.driver}; the limits are json-file's")
+        yield from (fails(f"log-opts {above}") for above in given.above(wanted))
+    for container in docker.containers:
+        if container.log is None:
+            yield unknown(f"{container.name}: its log settings were not told")
+        else:
+            yield from (fails(f"{container.name} was made so that its {above}") for above in container.log.above(wanted))
 
 
 RULE = Rule(
@@ -64,7 +47,7 @@ RULE = Rule(
         Stage.PROVISION: NotHere("docker is set up inside the guest; the seed leaves it stopped"),
         Stage.BOOTSTRAP: Built(("prepare_docker", "set_log_rotation"), steps),
         Stage.READY: Checked(check),
-        Stage.GATE: Watched({"D237": ("root-usage", "data-usage")}),
+        Stage.GATE: Watched({"D237": ("log-limits", "container-log-limits")}),
         Stage.WAVE: Repaired(("set_log_rotation",)),
     },
 )
