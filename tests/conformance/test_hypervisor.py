@@ -66,3 +66,11 @@ def test_only_the_vm_that_was_meant_is_destroyed(makes: Hypervisor) -> None:
     with pytest.raises(RefusedError, match="running"):
         makes.destroy(212, "new-1", TAG)
     assert makes.look().vms[212].status == "running"
+
+
+def test_a_new_vm_has_no_backups_and_none_is_asked_of_what_is_not_there(makes: Hypervisor) -> None:
+    with pytest.raises(RefusedError, match="no such VM"):
+        makes.backups(212)
+    makes.create(212, "new-1", "9000", "local-lvm", TAG)
+    found = makes.backups(212)
+    assert (found.enabled, found.jobs, found.newest, found.unseen_jobs, found.unseen_backups) == (False, (), None, "", "")

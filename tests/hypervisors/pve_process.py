@@ -20,6 +20,32 @@ TEMPLATE = {
 
 
 class LabPve(FakePve):
+    jobs = ()
+    listed = {}  # noqa: RUF012
+
+    def _routes_access(self):
+        return [*super()._routes_access(), ("GET", "/cluster/backup", self._jobs)]
+
+    async def _jobs(self, v, user):
+        return list(self.jobs)
+
+    def serve(self, storage, content):
+        self.storages[storage]["content"] = content
+
+    def sleepy(self, storage):
+        self.storages[storage]["active"] = 0
+
+    def list(self, storage, rows):
+        """What a storage of another kind (a backup server) would tell."""
+        self.listed[storage] = rows
+
+    async def _content_list(self, v, user):
+        return self.listed.get(v["storage"]) or await super()._content_list(v, user)
+
+    def keep(self, storage, volumes):
+        """Backups in a storage: volume name -> what is listed of it."""
+        self.storages[storage]["volumes"] = {name: {"content": "backup", **one} for name, one in volumes.items()}
+
     async def _apply_config(self, vm, user, p):
         p = dict(p)
         for key in [k for k in p if k.startswith(("scsi", "virtio")) and k[-1].isdigit()]:

@@ -139,6 +139,14 @@ def vm(**changes: object) -> Seen:
     return replace(WHOLE, hypervisor=replace(STATE, vms={11: replace(VM, **changes)}))  # type: ignore[arg-type]
 
 
+def kept(**changes: object) -> Seen:
+    return replace(WHOLE, hypervisor=replace(STATE, backups={11: replace(STATE.backups[11], **changes)}))  # type: ignore[arg-type]
+
+
+def test_a_fresh_backup_is_enough_whatever_else_is_unseen() -> None:
+    assert assess(kept(unseen_backups="a storage is not active", unseen_jobs="no rights")).ready
+
+
 def test_a_vm_as_it_is_asked_for_is_ready() -> None:
     assert assess(WHOLE).ready, assess(WHOLE)
     assert {a.id for a in assess(WHOLE).answers} == {"running", "docker", *(rule.id for rule in rules())}
@@ -177,6 +185,12 @@ def test_a_vm_as_it_is_asked_for_is_ready() -> None:
         (vm(disks=(replace(DISK, backup=False),)), "SR-012", State.FAILS),
         (replace(WHOLE, at=AT + timedelta(days=2)), "SR-012", State.FAILS),
         (replace(WHOLE, hypervisor=replace(STATE, backups={})), "SR-012", State.UNKNOWN),
+        (kept(enabled=False, jobs=()), "SR-012", State.FAILS),
+        (kept(enabled=False, jobs=(), unseen_jobs="no rights"), "SR-012", State.UNKNOWN),
+        (kept(newest=None), "SR-012", State.FAILS),
+        (kept(newest=None, unseen_backups="no rights"), "SR-012", State.UNKNOWN),
+        (kept(newest=AT - timedelta(days=2)), "SR-012", State.FAILS),
+        (kept(newest=AT - timedelta(days=2), unseen_backups="a storage is not active"), "SR-012", State.UNKNOWN),
         (replace(WHOLE, reboot=None), "SR-013", State.UNKNOWN),
         (replace(WHOLE, reboot=Reboot("p", "boot-2", "")), "SR-013", State.FAILS),
         (vm(status="stopped"), "running", State.FAILS),

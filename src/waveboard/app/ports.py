@@ -14,7 +14,7 @@ from waveboard.model.history import BundleRecord, CapRun, DispatchRecord, Hold, 
 from waveboard.model.opening import Opening
 from waveboard.model.receipt import Signature
 from waveboard.model.register import Change, Claim
-from waveboard.model.vm import DataDisk, HypervisorState, Shape
+from waveboard.model.vm import BackupState, DataDisk, HypervisorState, Shape
 
 
 class Reader(Protocol):
@@ -69,6 +69,10 @@ class Hypervisor(Protocol):
 
     def blank(self, vmid: int, serial: str) -> bool | None:
         """Whether the disk was never written to; None where the hypervisor cannot tell."""
+        ...
+
+    def backups(self, vmid: int) -> BackupState:
+        """The VM's backup jobs and its newest backup. `look` does not ask: it costs a listing of every place that holds backups."""
         ...
 
     def stop(self, vmid: int, grace_s: int) -> None:

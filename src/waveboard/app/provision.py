@@ -4,7 +4,7 @@ It makes nothing. Approve, apply, undo and settle are those of every plan; the h
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from waveboard.app.planning import keep_made
 from waveboard.app.plans import Known
@@ -16,8 +16,8 @@ from waveboard.model.change import HostPin, Plan
 from waveboard.model.contract import HostTarget
 from waveboard.model.errors import ApprovalNeeded, RefusedError, UsageError, WaveboardError
 from waveboard.model.facts import Unavailable
+from waveboard.model.vm import BackupState, HypervisorState, VmSpec
 from waveboard.model.vm import Hypervisor as Declared
-from waveboard.model.vm import HypervisorState, VmSpec
 from waveboard.vms import provision, seed
 from waveboard.waves import plan as planner
 
@@ -104,11 +104,23 @@ def asking(site: Site, makers: Makers) -> Callable[[VmSpec], HypervisorState | U
 
     def look(spec: VmSpec) -> HypervisorState | Unavailable:
         try:
-            return _look(site, spec, makers)
+            state = _look(site, spec, makers)
         except WaveboardError as error:
             return Unavailable(error.because)
+        return _with_backups(state, spec, makers)
 
     return look
+
+
+def _with_backups(state: HypervisorState, spec: VmSpec, makers: Makers) -> HypervisorState:
+    """The same, told of the VM's backups where its contract asks for any."""
+    if spec.backup_max_age_s is None or spec.vmid not in state.vms:
+        return state
+    try:
+        found = makers.hypervisor(spec.hypervisor).backups(spec.vmid)
+    except WaveboardError as error:
+        found = BackupState(False, (), (), None, error.because, error.because)
+    return replace(state, backups={spec.vmid: found})
 
 
 def _look(site: Site, spec: VmSpec, makers: Makers) -> HypervisorState:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from waveboard.contracts.check import error, warning
 from waveboard.contracts.estate import Estate
 from waveboard.contracts.formats.placement import VmStorage
-from waveboard.contracts.formats.profiles import LogRotation as Limits
 from waveboard.contracts.formats.profiles import Defaults, NfsMount, Profile, Profiles, Provisioning, Storage
+from waveboard.contracts.formats.profiles import LogRotation as Limits
 from waveboard.contracts.formats.vms import Lifecycle, Vm
 from waveboard.contracts.nodes import show
 from waveboard.contracts.typed import Read

@@ -159,17 +159,22 @@ class VmState:
 
 @dataclass(frozen=True, slots=True)
 class BackupState:
-    """Whether a VM is in a backup job, which of its disks that job leaves out, and when the newest backup ended."""
+    """Whether a VM is in an enabled backup job, which of its disks backups leave out, and when the newest backup was made.
+
+    unseen_jobs, unseen_backups: why there may be more than was seen, "" when that was everything.
+    """
 
     enabled: bool
     jobs: tuple[str, ...]
     excluded: tuple[str, ...]  # slots
     newest: datetime | None
+    unseen_jobs: str = ""
+    unseen_backups: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class HypervisorState:
-    """What is there: pools, every VM id in use, the VM asked about (None: not there), and its backups (None: not told).
+    """What is there: pools, every VM id in use, the VM asked about (None: not there), and the backups of those that were asked about.
 
     identity: what pins the hypervisor (machine id or certificate fingerprint), None where it cannot tell. images: what a VM can be
     made from -> bytes of its boot disk. loose: disks that no VM uses -> the VM id in their name; what they hold is not known.

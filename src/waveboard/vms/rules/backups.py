@@ -27,11 +27,17 @@ def check(seen: Seen) -> Iterator[Said]:
         yield unknown("the hypervisor did not tell of its backups")
         return
     if not found.enabled or not found.jobs:
-        yield fails("no enabled backup job holds it")
+        yield _lacks("no enabled backup job holds it", found.unseen_jobs)
     if found.newest is None:
-        yield fails("there is no backup of it")
+        yield _lacks("there is no backup of it", found.unseen_backups)
     elif seen.vm.backup_max_age_s is not None and seen.at - found.newest > timedelta(seconds=seen.vm.backup_max_age_s):
-        yield fails(f"the newest backup is of {found.newest:%Y-%m-%d %H:%M} UTC; {seen.vm.backup_max_age_s} s are allowed")
+        aged = f"the newest backup is of {found.newest:%Y-%m-%d %H:%M} UTC; {seen.vm.backup_max_age_s} s are allowed"
+        yield _lacks(aged, found.unseen_backups)
+
+
+def _lacks(what: str, unseen: str) -> Said:
+    """Certain only when everything could be seen."""
+    return unknown(f"{what}, as far as could be seen: {unseen}") if unseen else fails(what)
 
 
 RULE = Rule(

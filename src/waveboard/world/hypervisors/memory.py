@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from waveboard.model.errors import RefusedError
-from waveboard.model.vm import DataDisk, HypervisorState, Pool, Shape, VmDisk, VmState
+from waveboard.model.vm import BackupState, DataDisk, HypervisorState, Pool, Shape, VmDisk, VmState
 
 
 class MemoryHypervisor:
     """Satisfies app.ports.Hypervisor. faults: method -> raised before it does anything; late: raised after it did all of it; torn:
-    raised when half of it is done. written: serials of disks that were written to; seeds: what each guest was told."""
+    raised when half of it is done. written: serials of disks that were written to; seeds: what each guest was told;
+    kept: of whom there are backups."""
 
     def __init__(self, node: str, pools: Mapping[str, Pool], images: Mapping[str, int], identity: str | None = "memory") -> None:
         self.node, self.pools, self.images, self.identity, self.quorate = node, dict(pools), dict(images), identity, True
@@ -17,6 +18,7 @@ class MemoryHypervisor:
         self.loose: dict[str, int] = {}
         self.written: set[str] = set()
         self.seeds: dict[int, Mapping[str, bytes]] = {}
+        self.kept: dict[int, BackupState] = {}
         self.calls: list[str] = []
         self.faults: dict[str, BaseException] = {}
         self.late: dict[str, BaseException] = {}
@@ -89,6 +91,12 @@ class MemoryHypervisor:
         if not any(d.serial == serial for d in self._vm(vmid).disks):
             raise RefusedError(f"look at {serial}", f"VM {vmid} has no such disk", "name one it has")
         return serial not in self.written
+
+    def backups(self, vmid: int) -> BackupState:
+        self._vm(vmid)
+        if "backups" in self.faults:
+            raise self.faults["backups"]
+        return self.kept.get(vmid, BackupState(False, (), (), None))
 
     def stop(self, vmid: int, grace_s: int) -> None:
         self._begin("stop")

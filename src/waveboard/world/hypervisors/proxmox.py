@@ -1,15 +1,13 @@
 """Proxmox VE as a Hypervisor: a few calls of its HTTP API, each waited for to its end. It removes only what carries the tag it is told."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import cast
 from urllib.parse import quote
 
 from waveboard.model.errors import RefusedError
 from waveboard.model.units import GIB, MIB
 from waveboard.model.vm import BackupState, DataDisk, HypervisorState, Pool, Shape, VmState
-from waveboard.world.hypervisors import iso, pve_words
-from waveboard.world.hypervisors.pve_api import PveApi, record
+from waveboard.world.hypervisors import iso, pve_backups, pve_words
+from waveboard.world.hypervisors.pve_api import PveApi, record, rows, whole
 
 CLONE_S, TASK_S = 7200.0, 600.0
 Json = Mapping[str, object]
@@ -24,13 +22,13 @@ class Proxmox:
     # -- looking -------------------------------------------------------------------------------------------------------
 
     def look(self) -> HypervisorState:
-        told = _rows(self._api.get("/cluster/status"))
+        told = rows(self._api.get("/cluster/status"))
         cluster = next((row for row in told if row.get("type") == "cluster"), {})
         alive = {str(row["name"]) for row in told if row.get("type") == "node" and row.get("online")}
         vms: dict[int, VmState] = {}
         configs: list[Json] = []
-        for row in _rows(self._api.get("/cluster/resources", type="vm")):
-            vmid, node = _int(row["vmid"]), str(row["node"])
+        for row in rows(self._api.get("/cluster/resources", type="vm")):
+            vmid, node = whole(row["vmid"]), str(row["node"])
             config: Json = {}
             if row.get("type", "qemu") == "qemu" and (node in alive or not alive):
                 config = record(self._api.get(f"/nodes/{node}/qemu/{vmid}/config"))
@@ -42,9 +40,8 @@ class Proxmox:
             node=self._node,
             pools=pools,
             vms=vms,
-            backups=self._backups(vms, configs),
             identity=self._api.fingerprint,
-            quorate=bool(_int(cluster.get("quorate", 1))),
+            quorate=bool(whole(cluster.get("quorate", 1))),
             images=images,
             loose=self._loose(pools, configs),
         )
@@ -55,16 +52,16 @@ class Proxmox:
             told = record(self._api.get(f"/nodes/{self._node}/qemu/{vmid}/agent/network-get-interfaces"))
         except RefusedError:
             return False, ()
-        cards = _rows(told.get("result"))
-        found = (str(a.get("ip-address")) for card in cards for a in _rows(card.get("ip-addresses")))
+        cards = rows(told.get("result"))
+        found = (str(a.get("ip-address")) for card in cards for a in rows(card.get("ip-addresses")))
         return True, tuple(a for a in found if not a.startswith(("127.", "::1", "fe80")))
 
     def _stores(self) -> dict[str, Pool]:
         found = {}
-        for row in _rows(self._api.get(f"/nodes/{self._node}/storage")):
+        for row in rows(self._api.get(f"/nodes/{self._node}/storage")):
             name, holds = str(row["storage"]), "images" in str(row.get("content", "")).split(",")
             if row.get("active", 1):
-                found[name] = Pool(name, _int(row.get("total", 0)), _int(row.get("avail", 0)), holds)
+                found[name] = Pool(name, whole(row.get("total", 0)), whole(row.get("avail", 0)), holds)
         return found
 
     def _loose(self, pools: Mapping[str, Pool], configs: list[Json]) -> dict[str, int]:
@@ -73,25 +70,13 @@ class Proxmox:
         found = {}
         for name in self._pools:
             if name in pools and pools[name].holds_images:
-                for row in _rows(self._api.get(f"/nodes/{self._node}/storage/{name}/content", content="images")):
+                for row in rows(self._api.get(f"/nodes/{self._node}/storage/{name}/content", content="images")):
                     if str(row["volid"]) not in used and row.get("vmid"):
-                        found[str(row["volid"])] = _int(row["vmid"])
+                        found[str(row["volid"])] = whole(row["vmid"])
         return found
 
-    def _backups(self, vms: Mapping[int, VmState], configs: list[Json]) -> dict[int, BackupState]:
-        """Whose disks the jobs take. newest is not asked here: it costs a listing of every backup storage."""
-        jobs = [row for row in _rows(self._api.get("/cluster/backup")) if _int(row.get("enabled", 1))]
-        found = {}
-        for vmid, vm in vms.items():
-            mine = tuple(str(job["id"]) for job in jobs if _in_job(job, vmid))
-            found[vmid] = BackupState(bool(mine), mine, tuple(d.slot for d in vm.disks if not d.backup), None)
-        return found
-
-    def newest_backup(self, vmid: int, pool: str) -> datetime | None:
-        """When the newest backup of the VM in that storage was made; None when there is none."""
-        rows = _rows(self._api.get(f"/nodes/{self._node}/storage/{pool}/content", content="backup", vmid=vmid))
-        made = [_int(row["ctime"]) for row in rows if row.get("ctime")]
-        return datetime.fromtimestamp(max(made), UTC) if made else None
+    def backups(self, vmid: int) -> BackupState:
+        return pve_backups.backups(self._api, vmid)
 
     # -- making --------------------------------------------------------------------------------------------------------
 
@@ -151,8 +136,8 @@ class Proxmox:
             self._do("POST", f"{self._at(vmid)}/status/shutdown", grace_s + 60.0, timeout=grace_s, forceStop=1)
 
     def destroy(self, vmid: int, name: str, tag: str) -> None:
-        rows = _rows(self._api.get("/cluster/resources", type="vm"))
-        if not any(_int(row["vmid"]) == vmid for row in rows):
+        there = rows(self._api.get("/cluster/resources", type="vm"))
+        if not any(whole(row["vmid"]) == vmid for row in there):
             return
         config = self._config(vmid)
         if (config.get("name"), pve_words.tag(config)) != (name, tag) or not tag:
@@ -181,7 +166,7 @@ def _vm(vmid: int, node: str, row: Json, config: Json) -> VmState:
         name=str(row.get("name", "")),
         node=node,
         status=str(row.get("status", "unknown")),
-        template=bool(_int(row.get("template", 0))),
+        template=bool(whole(row.get("template", 0))),
         locked=str(config.get("lock") or row.get("lock") or ""),
         disks=pve_words.disks(config),
         tag=pve_words.tag(config),
@@ -193,17 +178,3 @@ def _vm(vmid: int, node: str, row: Json, config: Json) -> VmState:
 
 def _boot_bytes(vm: VmState) -> int:
     return next((d.size_bytes for d in vm.disks if d.slot == vm.boot), 0)
-
-
-def _in_job(job: Json, vmid: int) -> bool:
-    if _int(job.get("all", 0)):
-        return str(vmid) not in str(job.get("exclude", "")).split(",")
-    return str(vmid) in str(job.get("vmid", "")).split(",")
-
-
-def _rows(value: object) -> list[Json]:
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
-
-
-def _int(value: object) -> int:
-    return int(cast(int, value) or 0)

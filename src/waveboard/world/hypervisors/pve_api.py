@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote, urlsplit
 
 import httpx2
@@ -37,7 +38,7 @@ class PveApi:
             trust_env=False,
         )
 
-    def get(self, path: str, **params: object) -> object:
+    def get(self, path: str, /, **params: object) -> object:
         """The `data` of the answer."""
         return self._ask("GET", path, params=params)
 
@@ -134,6 +135,16 @@ def _said(answer: httpx2.Response) -> str:
 def record(value: object) -> Mapping[str, object]:
     """A JSON object as it came; an empty one where something else came."""
     return value if isinstance(value, dict) else {}
+
+
+def rows(value: object) -> list[Mapping[str, object]]:
+    """A JSON list's objects; nothing where something else came."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def whole(value: object) -> int:
+    """A number as PVE writes it, in JSON or in a text; 0 for none."""
+    return int(cast(int, value) or 0)
 
 
 def _token(path: Path) -> str:

@@ -3,6 +3,8 @@
 DIRECTORY/images/NAME             a disk image, or a directory with `disk`, vmlinuz, initrd and cmdline
 DIRECTORY/POOL/vm-ID-*.qcow2      disks; a pool is a directory that is there
 DIRECTORY/vms/ID/vm.json          what the VM is; beside it its seed, console, sockets
+DIRECTORY/backups/JOB/vm-ID/ANY/  one whole backup: a copy of each disk under its own name; whoever makes backups writes it there
+DIRECTORY/backups/JOB/disabled    makes the job one that no longer runs
 """
 
 import fcntl
@@ -15,16 +17,18 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 from uuid import uuid4
 
 from waveboard.model.errors import HostError, RefusedError, StepError, UsageError
-from waveboard.model.vm import DataDisk, HypervisorState, Pool, Shape, VmDisk, VmState
+from waveboard.model.vm import BackupState, DataDisk, HypervisorState, Pool, Shape, VmDisk, VmState
 from waveboard.world.files import write_whole
 from waveboard.world.hypervisors import iso, qemu_command, qmp
 from waveboard.world.hypervisors.verbs import Now
 
+OWN = ("images", "vms", "backups")
 IMG_S, START_S, QUIT_S = 3600, 60.0, 20.0
 _DISK = re.compile(r"vm-([0-9]+)-.+\.qcow2")
 Json = dict[str, object]
@@ -43,7 +47,7 @@ class Qemu:
     def look(self) -> HypervisorState:
         vms = {vm.vmid: vm for vm in map(self._state, self._ids())}
         used = {disk.volume for vm in vms.values() for disk in vm.disks}
-        pools = {p.name: self._pool(p) for p in sorted(self._root.iterdir()) if p.is_dir() and p.name not in ("images", "vms")}
+        pools = {p.name: self._pool(p) for p in sorted(self._root.iterdir()) if p.is_dir() and p.name not in OWN}
         there = ((f"{pool}:{p.name}", _DISK.fullmatch(p.name)) for pool in pools for p in (self._root / pool).iterdir())
         loose = {volume: int(match[1]) for volume, match in there if match and volume not in used}
         images = {p.name: self._size(_disk_of(p)) for p in sorted((self._root / "images").iterdir()) if _disk_of(p).is_file()}
@@ -82,6 +86,20 @@ class Qemu:
         if self._pid(vmid):
             return None  # what the guest still holds in memory is not seen from here
         return not any(part["data"] and not part["zero"] for part in json.loads(_img("map", "--output=json", str(file))))
+
+    def backups(self, vmid: int) -> BackupState:
+        """What is in `backups/`; nothing here makes any. A copy that lacks a disk, or whose copy of one is empty, is no backup."""
+        disks = _disks(self._kept(vmid))
+        wanted, left = {d["file"] for d in disks if d["backup"] == "1"}, tuple(d["slot"] for d in disks if d["backup"] != "1")
+        try:
+            there = self._root / "backups"
+            homes = [p / f"vm-{vmid}" for p in sorted(there.iterdir()) if (p / f"vm-{vmid}").is_dir()] if there.is_dir() else []
+            copies = [copy for home in homes for copy in home.iterdir() if copy.is_dir()]
+            made = [copy.stat().st_mtime for copy in copies if wanted <= {p.name for p in copy.iterdir() if p.stat().st_size}]
+        except OSError as why:
+            return BackupState(False, (), left, None, str(why), str(why))
+        jobs = tuple(home.parent.name for home in homes if not (home.parent / "disabled").exists())
+        return BackupState(bool(jobs), jobs, left, datetime.fromtimestamp(max(made), UTC) if made else None)
 
     # -- making --------------------------------------------------------------------------------------------------------
 
