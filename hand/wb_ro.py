@@ -164,6 +164,10 @@ def dropin_safe(line: str) -> bool:
     return bool(re.fullmatch(r"\[Unit\]|(?:RequiresMountsFor|AssertPathIsMountPoint)=[^\s\\\"']+", line))
 
 
+def containerd_safe(line: str) -> bool:
+    return bool(re.fullmatch(r"""\s*root\s*=\s*["'][^\s"']+["']\s*""", line))
+
+
 def compose_safe(line: str) -> bool:
     return (bool(COMPOSE_SAFE.fullmatch(line)) and not SECRET.search(line)) or redis_line(line)
 
@@ -529,6 +533,7 @@ def host() -> None:
     attempt("host.file", lambda: config_file("/etc/fstab", fstab_safe))
     for path in DROPINS:
         attempt("host.file", functools.partial(config_file, path, dropin_safe))
+    attempt("host.file", lambda: config_file("/etc/containerd/config.toml", containerd_safe))
     whole = attempt("host.daemon_json", daemon_json)
     attempt("host.file", lambda: config_file("/etc/docker/daemon.json", lambda line: whole is not None))
 

@@ -117,8 +117,8 @@ ASKED = WHOLE["guard.yaml"].replace("db_1_contract:\n", "db_1_contract:\n  requi
 
 def test_a_guard_that_asks_for_log_limits_gets_those_of_the_profile() -> None:
     contract = judge({**WHOLE, "guard.yaml": ASKED}).contract
-    assert contract is not None and (rule := contract.policies["db-1"].logs) is not None and rule.limits is not None
-    assert rule.limits.value == LogRotation(10**7, 3) and str(rule.limits.place).startswith("profiles.yaml:19:")
+    assert contract is not None and (rule := contract.policies["db-1"].logs) is not None
+    assert rule.limits == LogRotation(10**7, 3) and str(rule.asked).startswith("guard.yaml:13:")
     assert contract.policies["app.two"].logs is None
 
 
@@ -126,3 +126,11 @@ def test_a_guard_that_asks_for_log_limits_nobody_gives_is_told() -> None:
     none = WHOLE["profiles.yaml"].replace("      log_rotation: {max_size_mb: 10, files: 3}\n", "")
     found = judge({**WHOLE, "guard.yaml": ASKED, "profiles.yaml": none})
     assert [(c.code, c.path) for c in found.errors] == [("missing-key", "db_1_contract.require_log_rotation")]
+
+
+def test_shares_that_only_the_profile_names_are_judged_too() -> None:
+    profiles = WHOLE["profiles.yaml"] + '      nfs_mounts: [{path: /mnt/books, source: "nas:/books"}]\n'
+    contract = judge({**WHOLE, "profiles.yaml": profiles}).contract
+    assert contract is not None and contract.vms["db-1"].nfs_mounts == contract.policies["db-1"].nfs_mounts
+    assert contract.policies["db-1"].nfs_mounts == (("/mnt/books", "nas:/books"),)
+    assert contract.policies["app.two"].nfs_mounts == (("/mnt/media", "nas:/media"),)

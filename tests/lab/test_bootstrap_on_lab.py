@@ -41,8 +41,15 @@ DRIFTS = (
         "log rotation off",
         'cp /etc/docker/daemon.json /root/was; echo \'{"data-root": "/mnt/data/docker"}\' > /etc/docker/daemon.json',
         "SR-006",
-        "",
+        "log-limits",
         "cp /root/was /etc/docker/daemon.json",
+    ),
+    (
+        "a container with wider log limits",
+        "tar -c /etc/hostname | docker import - loud && docker create --name loud --log-opt max-size=1g loud true",
+        "SR-006",
+        "container-log-limits",
+        "docker rm loud && docker rmi loud",
     ),
     (
         "the boot disk bound over the data mount",
@@ -73,6 +80,10 @@ def test_a_blank_host_is_made_compliant_and_every_drift_is_named(desk: Desk) -> 
     assert data.root_run("cat /proc/sys/kernel/random/boot_id", check=True).stdout != before
     assert data.root_run("docker info -f '{{.DockerRootDir}}'").stdout.strip() == "/mnt/data/docker"
     assert data.root_run("ls -A /var/lib/docker 2>/dev/null").stdout == ""
+    assert "/mnt/data/containerd" in data.root_run("containerd config dump | grep '^root'", check=True).stdout
+    assert data.root_run("ls /mnt/data/containerd").stdout and data.root_run("ls -A /var/lib/containerd 2>/dev/null").stdout == ""
+    guard = desk.directory / "mint.storage.guard.policy.yaml"
+    guard.write_text(guard.read_text().replace("mint_data_contract:\n", "mint_data_contract:\n  require_log_rotation: true\n"))
     said = desk.ok("vm", "ready", "mint-data")
     assert "mint-data: ready" in said and "birth certificate" in said
     assert "  birth " in desk.ok("receipts", "show")
@@ -94,10 +105,12 @@ def test_a_bootstrap_is_taken_back(desk: Desk) -> None:
     data = desk.running.host("mint-data")
     data.root_run(BLANK, seconds=180, check=True)
     fstab = data.root_run("cat /etc/fstab", check=True).stdout
+    containerd = data.root_run("cat /etc/containerd/config.toml; ls /etc/systemd/system/containerd.service.d").stdout
     desk.ok("vm", "bootstrap", "mint-data", "-o", "boot.plan", code=2)
     desk.sign("boot.plan", desk.running.keys.approval, "ronny@mint")
     desk.ok("apply", "boot.plan")
     desk.ok("undo", "boot.plan")
     assert data.root_run("cat /etc/fstab", check=True).stdout == fstab
+    assert data.root_run("cat /etc/containerd/config.toml; ls /etc/systemd/system/containerd.service.d").stdout == containerd
     assert data.root_run("findmnt -n /mnt/data; ls -d /mnt/data /etc/docker/daemon.json 2>/dev/null").stdout == ""
     assert data.root_run("systemctl is-active docker.service").stdout.strip() == "inactive"

@@ -38,6 +38,7 @@ from waveboard.vms.bootstrap import bootstrap
 from waveboard.vms.parity import parity
 from waveboard.vms.ready import Readiness, assess
 from waveboard.vms.rule import Asked, Built, Reboot, Seen, Stage, State
+from waveboard.vms.rules import containerd_root
 from waveboard.vms.rules.docker_order import DROPIN
 from waveboard.vms.shelf import configuration, rules
 from waveboard.wiring import shelves
@@ -86,6 +87,7 @@ DOCKER = Docker(
     volumes=(),
     daemon_json='{"data-root": "/mnt/data/docker", "log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}}',
 )
+IMAGES = replace(DOCKER, driver_status={"driver-type": "io.containerd.snapshotter.v1"}, containerd_root=f"{DATA}/containerd")
 ORDER = ConfigFile(DROPIN, "1" * 64, ("[Unit]", f"RequiresMountsFor={DATA}", f"AssertPathIsMountPoint={DATA}"))
 NOUNS: dict[type, object] = {
     BlockDevices: BlockDevices(
@@ -143,6 +145,32 @@ def kept(**changes: object) -> Seen:
     return replace(WHOLE, hypervisor=replace(STATE, backups={11: replace(STATE.backups[11], **changes)}))  # type: ignore[arg-type]
 
 
+def images(lives: PlacementClass | None, docker: Docker = IMAGES, asked: str | None = None, *, ordered: bool = True) -> Seen:
+    """A docker that keeps its images in containerd, whose root lives there."""
+    path = f"{DATA}/containerd"
+    files = {DROPIN: ORDER} | ({containerd_root.DROPIN: replace(ORDER, path=containerd_root.DROPIN)} if ordered else {})
+    paths = {**ON_DATA} | ({path: placement(path, lives)} if lives else {})
+    seen = facts(d=docker, c=ConfigFiles(files))
+    return replace(seen, vm=replace(SPEC, containerd_root=asked), places=replace(PLACES, paths=paths))
+
+
+def test_images_in_containerd_on_the_data_disk_are_right() -> None:
+    assert assess(images(PlacementClass.DATA)).ready
+    assert assess(images(PlacementClass.DATA, IMAGES, f"{DATA}/containerd")).ready
+
+
+def test_a_containerd_in_which_docker_keeps_nothing_may_be_anywhere() -> None:
+    assert assess(images(None, replace(DOCKER, containerd_root="/var/lib/containerd"))).ready
+    assert assess(images(None, replace(DOCKER, containerd_root=None))).ready
+
+
+def test_a_containerd_of_dockers_own_starts_with_docker() -> None:
+    path = f"{DATA}/docker/containerd/daemon"
+    own = images(PlacementClass.DATA, replace(IMAGES, containerd_root=path), ordered=False)
+    assert own.places is not None
+    assert assess(replace(own, places=replace(own.places, paths={**ON_DATA, path: placement(path, PlacementClass.DATA)}))).ready
+
+
 def test_a_fresh_backup_is_enough_whatever_else_is_unseen() -> None:
     assert assess(kept(unseen_backups="a storage is not active", unseen_jobs="no rights")).ready
 
@@ -193,6 +221,13 @@ def test_a_vm_as_it_is_asked_for_is_ready() -> None:
         (kept(newest=AT - timedelta(days=2), unseen_backups="a storage is not active"), "SR-012", State.UNKNOWN),
         (replace(WHOLE, reboot=None), "SR-013", State.UNKNOWN),
         (replace(WHOLE, reboot=Reboot("p", "boot-2", "")), "SR-013", State.FAILS),
+        (images(PlacementClass.BOOT), "SR-014", State.FAILS),
+        (images(None), "SR-014", State.UNKNOWN),
+        (images(PlacementClass.UNKNOWN), "SR-014", State.UNKNOWN),
+        (images(PlacementClass.DATA, ordered=False), "SR-014", State.FAILS),
+        (images(PlacementClass.DATA, replace(IMAGES, containerd_root=None)), "SR-014", State.UNKNOWN),
+        (images(PlacementClass.DATA, DOCKER, f"{DATA}/other"), "SR-014", State.UNKNOWN),
+        (images(PlacementClass.DATA, IMAGES, f"{DATA}/other"), "SR-014", State.FAILS),
         (vm(status="stopped"), "running", State.FAILS),
         (vm(agent=None), "running", State.UNKNOWN),
         (replace(WHOLE, hypervisor=Unavailable("node down")), "running", State.UNKNOWN),
@@ -280,13 +315,23 @@ def kinds_of(seen: HostFacts, reboot: Reboot | None = None, spec: VmSpec = SPEC)
 
 def test_a_blank_vm_gets_everything_in_order_and_a_restart_last() -> None:
     blank = replace(FACTS, nouns={**NOUNS, Docker: Unavailable("no socket")})
-    assert kinds_of(blank) == ["mount_data_disk", "prepare_docker", "make_directories", "reboot"]
+    assert kinds_of(blank) == [
+        "mount_data_disk",
+        "mount_share",
+        "set_containerd_root",
+        "prepare_docker",
+        "make_directories",
+        "reboot",
+    ]
+    (root,) = [s for s in bootstrap(SPEC, POLICY, blank, None).steps if s.kind == "set_containerd_root"]
+    assert root.params == {"to": f"{DATA}/containerd"}
     assert bootstrap(SPEC, POLICY, blank, None).steps[-1].params == {"when": "always"}
 
 
 def test_an_old_vm_has_its_docker_moved_and_its_logs_limited() -> None:
     assert kinds_of(FACTS, WHOLE.reboot) == [
         "mount_data_disk",
+        "mount_share",
         "move_docker_root",
         "set_log_rotation",
         "make_directories",
@@ -296,7 +341,7 @@ def test_an_old_vm_has_its_docker_moved_and_its_logs_limited() -> None:
 
 
 def test_a_boot_only_vm_gets_its_log_limits_and_a_restart() -> None:
-    bare = replace(SPEC, data=None, docker_root=None, directories=())
+    bare = replace(SPEC, data=None, docker_root=None, directories=(), nfs_mounts=())
     assert kinds_of(FACTS, None, bare) == ["set_log_rotation", "reboot"]
 
 

@@ -10,7 +10,20 @@ from waveboard.model.change import Plan
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import ContractError, RefusedError
 from waveboard.model.evidence import digest_of
-from waveboard.model.facts import ConfigFile, ConfigFiles, Docker, HostFacts, PathFact, Paths, Unavailable
+from waveboard.model.facts import (
+    ConfigFile,
+    ConfigFiles,
+    ContainerMount,
+    Docker,
+    Fstab,
+    FstabEntry,
+    HostFacts,
+    Mount,
+    Mounts,
+    PathFact,
+    Paths,
+    Unavailable,
+)
 from waveboard.waves import plan as planner
 
 PREPARE = E.step("prepare_docker", to="/mnt/data/docker", log_max_bytes=10**7, log_files=3)
@@ -99,3 +112,105 @@ def test_settings_that_are_no_object_are_refused(text: str) -> None:
 def test_parameters_of_another_kind_are_told(step: StepSpec) -> None:
     with pytest.raises(ContractError):
         made(step, facts=E.facts())
+
+
+CONTAINERD = E.step("set_containerd_root", to="/mnt/data/containerd")
+CONFIG, DROPIN = "/etc/containerd/config.toml", "/etc/systemd/system/containerd.service.d/10-waveboard-data.conf"
+ORDERED = ("[Unit]", "RequiresMountsFor=/mnt/data", "AssertPathIsMountPoint=/mnt/data")
+
+
+def holding(facts: HostFacts, *files: ConfigFile) -> HostFacts:
+    known = facts[ConfigFiles].by_path
+    return replace(facts, nouns={**facts.nouns, ConfigFiles: ConfigFiles({**known, **{one.path: one for one in files}})})
+
+
+def test_containerd_gets_its_root_before_docker_first_starts() -> None:
+    *_, root, prepare = made(E.MOUNT, CONTAINERD, PREPARE, facts=blank()).steps
+    assert (root.verb, prepare.verb) == ("containerd_root", "docker_prepare")
+    assert root.args["root_mount"] == prepare.args["dst_mount"]
+    assert (root.args["config_before_sha256"], root.args["dropin"]) == (None, True)
+    stock = ConfigFile(CONFIG, "5" * 64, (None, 'root = "/var/lib/containerd"'))
+    *_, again = made(E.MOUNT, CONTAINERD, facts=holding(blank(), stock, ConfigFile(DROPIN, "6" * 64, ORDERED))).steps
+    assert (again.args["config_before_sha256"], again.args["dropin"]) == ("sha256:" + "5" * 64, False)
+
+
+def test_a_containerd_that_is_so_is_left_alone() -> None:
+    files = ConfigFile(CONFIG, "5" * 64, (None, 'root = "/mnt/data/containerd"')), ConfigFile(DROPIN, "6" * 64, ORDERED)
+    assert [s.verb for s in made(E.MOUNT, CONTAINERD, facts=holding(blank(), *files)).steps] == ["disk_format", "mount_data"]
+    running = E.facts(docker=E.docker(containerd_root="/mnt/data/containerd"))
+    assert [s.verb for s in made(E.MOUNT, CONTAINERD, facts=running).steps] == ["disk_format", "mount_data"]
+
+
+def test_a_containerd_that_may_hold_images_is_never_given_another_root() -> None:
+    with pytest.raises(RefusedError, match=r"docker runs already.*may hold images"):
+        made(E.MOUNT, CONTAINERD, facts=E.facts())
+    with pytest.raises(RefusedError, match="not below a data disk"):
+        made(CONTAINERD, facts=blank())
+    with pytest.raises(RefusedError, match="says something else"):
+        made(E.MOUNT, CONTAINERD, facts=holding(blank(), ConfigFile(DROPIN, "6" * 64, ("[Unit]", None))))
+
+
+MEDIA, BOOKS = ("/mnt/media", "nas:/media"), ("/mnt/books", "nas:/books")
+
+
+def share(path: str, source: str) -> StepSpec:
+    return E.step("mount_share", source=source, target=path)
+
+
+def shared(facts: HostFacts, *steps: StepSpec, asked: tuple[tuple[str, str], ...] = (MEDIA, BOOKS)) -> Plan:
+    contract = E.contract()
+    policies = {**contract.policies, "shop-1": replace(contract.policies["shop-1"], nfs_mounts=asked)}
+    known = replace(contract, policies=policies)
+    return planner.make(E.wave(*steps), known, {"shop-1": facts}, instance="i", proposer="me", gates="sha256:g", at=E.AT)
+
+
+def empty(*more: PathFact) -> HostFacts:
+    paths = {path: PathFact(path, None, False, "/mnt") for path, _ in (MEDIA, BOOKS)}
+    return E.facts(paths=Paths({**paths, **{one.path: one for one in more}}))
+
+
+def test_shares_are_mounted_from_fstab_one_edit_after_the_other() -> None:
+    *_, disk, media, books = shared(empty(), E.MOUNT, share(*MEDIA), share(*BOOKS)).steps
+    assert [s.verb for s in (disk, media, books)] == ["mount_data", "mount_share", "mount_share"]
+    assert (media.args["fstab_edited_by"], books.args["fstab_edited_by"]) == (disk.id, media.id)
+    assert "nofail" in str(media.args["options"]) and "_netdev" in str(media.args["options"])
+    (alone,) = shared(empty(), share(*MEDIA)).steps
+    assert alone.args["fstab_edited_by"] is None and alone.args["fstab_before_sha256"] == disk.args["fstab_before_sha256"]
+
+
+def test_a_share_that_is_mounted_so_is_left_alone() -> None:
+    made_so = (
+        Mounts((Mount(9, 1, "0:50", "/", "/mnt/media", (), "nfs4", "nas:/media", ()),)),
+        Fstab((FstabEntry("nas:/media", "/mnt/media", "nfs", ()),)),
+    )
+    facts = empty()
+    assert shared(replace(facts, nouns={**facts.nouns, Mounts: made_so[0], Fstab: made_so[1]}), share(*MEDIA)).steps == ()
+    for noun in made_so:  # mounted by hand, or named and not mounted: nothing is put over it
+        with pytest.raises(RefusedError, match=r"nas:/media (is mounted )?at /mnt/media"):
+            shared(replace(facts, nouns={**facts.nouns, type(noun): noun}), share(*MEDIA))
+
+
+def test_only_what_a_contract_asks_for_is_mounted() -> None:
+    with pytest.raises(RefusedError, match=r"no contract asks for nas:/media .* \(they ask for: nas:/books"):
+        shared(empty(), share(*MEDIA), asked=(BOOKS,))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        PathFact("/mnt/media", "/mnt/media", True, None, non_empty=True),
+        PathFact("/mnt/media", "/mnt/media", True, None, non_empty=None),
+        PathFact("/mnt/media", None, False, "/mnt", blocked="/mnt"),
+    ],
+)
+def test_a_share_never_hides_data(path: PathFact) -> None:
+    with pytest.raises(RefusedError, match=r"not provably empty|could not be looked at"):
+        shared(empty(path), share(*MEDIA))
+
+
+def test_a_share_is_not_put_under_a_container_that_has_the_place() -> None:
+    user = E.container("web", "web", ContainerMount("bind", "/srv", "/mnt/media/pictures"))
+    facts = empty()
+    docker = E.docker(containers=(user,))
+    with pytest.raises(RefusedError, match="web has /mnt/media/pictures bound"):
+        shared(replace(facts, nouns={**facts.nouns, Docker: docker}), share(*MEDIA))

@@ -21,7 +21,6 @@ P = PlacementClass
 _WORSE = {P.DATA: 0, P.NETDISK: 1, P.NET: 2, P.UNKNOWN: 3, P.MIXED: 4, P.BOOT: 5, P.VOLATILE: 6, P.LAYER: 7}
 _DOCKERS_OWN = frozenset(("/etc/hosts", "/etc/hostname", "/etc/resolv.conf"))
 _IMAGE = ("/usr/", "/etc/", "/bin/", "/sbin/", "/lib", "/proc/", "/sys/", "/dev/")  # a link there leads to what the image brought
-_SNAPSHOTTER = "io.containerd.snapshotter"
 
 
 class Fleet:
@@ -215,7 +214,7 @@ class Fleet:
         asked = ground.paths.get(root)
         proof = None if asked is not None and asked.exists else self._proof(root)
         found = where(ground, root, ground.docker_tree, ground.docker_files, proof)
-        if any(_SNAPSHOTTER in value for value in self._docker.driver_status.values()):
+        if self._docker.in_containerd:
             found = replace(found, flags=tuple(sorted({*found.flags, "LAYERS_ELSEWHERE"})))
         return found
 

@@ -15,7 +15,7 @@ from waveboard.contracts.formats.profiles import LogRotation as Limits
 from waveboard.contracts.formats.vms import Lifecycle, Vm
 from waveboard.contracts.nodes import show
 from waveboard.contracts.typed import Read
-from waveboard.model.contract import Complaint, Sourced
+from waveboard.model.contract import Complaint
 from waveboard.model.units import MB
 from waveboard.model.vm import DataDisk, Hypervisor, LogRotation, Network, VmSpec
 
@@ -72,16 +72,23 @@ def machines(estate: Estate) -> Iterator[Machine]:
             yield _Drawing(estate, lives, at, vm, found[0], found[1], found[1].storage).machine()
 
 
-def rotation_of(estate: Estate, host: str) -> Sourced[LogRotation] | None:
+def rotation_of(estate: Estate, host: str) -> LogRotation | None:
     """The log limits of that host's profile, None where no living VM goes by the id or its profile gives none."""
+    storage = _storage_of(estate, host)
+    return _limits(storage.log_rotation) if storage and storage.log_rotation else None
+
+
+def shares_of(estate: Estate, host: str) -> tuple[tuple[str, str], ...]:
+    """The network shares of that host's profile: (path, source)."""
+    storage = _storage_of(estate, host)
+    return tuple((one.path, one.source) for one in (storage and storage.nfs_mounts) or ())
+
+
+def _storage_of(estate: Estate, host: str) -> Storage | None:
     for _, _, vm in estate.living():
-        if host == (vm.ssh_target or vm.hostname):
-            for read in estate.profiles:
-                storage = found.storage if (found := read.value.profiles.get(vm.profile or "")) else None
-                if storage and storage.log_rotation:
-                    return Sourced(
-                        _limits(storage.log_rotation), read.at("profiles", vm.profile or "", "storage", "log_rotation")
-                    )
+        for read in estate.profiles if host == (vm.ssh_target or vm.hostname) else ():
+            if found := read.value.profiles.get(vm.profile or ""):
+                return found.storage
     return None
 
 

@@ -7,9 +7,10 @@ from waveboard.contracts.estate import Estate, Section
 from waveboard.contracts.formats.placement import TIERS, VmStorage
 from waveboard.contracts.formats.placement import Thresholds as Numbers
 from waveboard.contracts.formats.stateful import Host
-from waveboard.contracts.machines import rotation_of
+from waveboard.contracts.machines import rotation_of, shares_of
 from waveboard.contracts.typed import Read
-from waveboard.model.contract import HostPolicy, LogRule, RedisRule, S3Access, Service, Sourced, Thresholds
+from waveboard.model.contract import HostPolicy, RedisRule, S3Access, Service, Sourced, Thresholds
+from waveboard.model.logs import LogRule
 from waveboard.model.units import GB, MB
 
 
@@ -37,7 +38,7 @@ def _policy(
         data_mount=_sourced(storage, "data_mount"),
         boundary=own.boundary or "disk",
         allow_network_block=own.allow_network_block or False,
-        nfs_mounts=tuple((mount.path, mount.source) for mount in entry.nfs_mounts or ()),
+        nfs_mounts=tuple((mount.path, mount.source) for mount in entry.nfs_mounts or ()) or shares_of(estate, host),
         services=_services(host, services),
         required_containers=_required(section),
         write_surface_patterns=tuple(section.value.write_surface_patterns or ()) if section else (),
@@ -106,8 +107,7 @@ def _redis(section: Section | None) -> RedisRule | None:
 def _logs(estate: Estate, host: str, section: Section | None) -> LogRule | None:
     if section is None or section.value.require_log_rotation is not True:
         return None
-    asked = Sourced(True, section.guard.at(section.key, "require_log_rotation"))
-    return LogRule(asked, rotation_of(estate, host))
+    return LogRule(section.guard.at(section.key, "require_log_rotation"), rotation_of(estate, host))
 
 
 def _thresholds(estate: Estate, host: str, storage: tuple[Read[Any], str, VmStorage] | None) -> Thresholds:

@@ -6,25 +6,17 @@ Where a value's place in its file matters to a complaint or a receipt, it travel
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
 
 from waveboard.model.declared import DeclaredGate, KindShape
 from waveboard.model.document import Unreadable as Unreadable
 from waveboard.model.finding import Finding, Mode, Severity
+from waveboard.model.logs import LogRule
 from waveboard.model.place import Place as Place
+from waveboard.model.place import Sourced as Sourced
 from waveboard.model.register import Registers
-from waveboard.model.vm import Hypervisor, LogRotation, VmSpec
+from waveboard.model.vm import Hypervisor, VmSpec
 
-V = TypeVar("V")
 WORKSPACE_HOST = "@workspace"  # what a plan calls the workspace itself; no host id can begin so
-
-
-@dataclass(frozen=True, slots=True)
-class Sourced(Generic[V]):
-    """A contract value with the place it was read from."""
-
-    value: V
-    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +128,6 @@ class Thresholds:
     writable_layer_warn_bytes: Sourced[int] | None = None
     data_warn_pct: Sourced[float] | None = None  # fill of the filesystem at `data_mount`
     data_fail_pct: Sourced[float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LogRule:
-    """That docker's logs are limited. asked: where a guard says so; limits: the profile's, None where no profile gives any."""
-
-    asked: Sourced[bool]
-    limits: Sourced[LogRotation] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -319,6 +319,11 @@ class Docker:
     daemon_json: str | None = None  # text of /etc/docker/daemon.json, None when it could not be read
     containerd_root: str | None = None
 
+    @property
+    def in_containerd(self) -> bool:
+        """Whether images and writable layers are in containerd's image store, which the data-root does not move."""
+        return any("io.containerd.snapshotter" in told for told in self.driver_status.values())
+
 
 # -- services and write surfaces -------------------------------------------------------------------------------------
 

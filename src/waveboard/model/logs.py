@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from waveboard.model.place import Place
 from waveboard.model.units import MB
 from waveboard.model.vm import LogRotation
 
@@ -34,6 +35,14 @@ class LogSettings:
         files = str(stock_files) if self.max_file is None and stock_files else self.max_file or ""
         if not files.isdigit() or int(files) > wanted.files:
             yield f"max-file is {self.max_file or 'not set'}; {wanted.files} is asked for"
+
+
+@dataclass(frozen=True, slots=True)
+class LogRule:
+    """That docker's logs are limited. asked: where a guard says so; limits: the profile's, None where no profile gives any."""
+
+    asked: Place
+    limits: LogRotation | None = None
 
 
 def daemon_settings(text: str) -> LogSettings | None:

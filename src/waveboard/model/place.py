@@ -1,6 +1,9 @@
-"""Where something stands in a file of the workspace. Reads no file."""
+"""Where something stands in a file of the workspace, and values that know it. Reads no file."""
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +16,11 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.col}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced(Generic[V]):
+    """A contract value with the place it was read from."""
+
+    value: V
+    place: Place

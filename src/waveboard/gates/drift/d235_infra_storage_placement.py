@@ -26,7 +26,6 @@ from waveboard.model.finding import Severity
 from waveboard.model.graph import HostPlacements, PlacementClass
 
 STOCK_ROOT = "/var/lib/docker"  # dockerd(8), --data-root
-SNAPSHOTTER = "io.containerd.snapshotter"  # in DriverStatus when the containerd image store is in use, Engine API /info
 NO_TIER = "no contract declares a storage tier for it"
 
 
@@ -49,7 +48,7 @@ def image_store(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
         yield Skip(NO_TIER)
         return
     docker = facts[Docker]
-    if not any(SNAPSHOTTER in told for told in docker.driver_status.values()):
+    if not docker.in_containerd:
         return
     root = docker.containerd_root
     placement = facts[HostPlacements].paths.get(root) if root else None
@@ -149,7 +148,7 @@ def _canary() -> Canary:
     entry = StorFinding("STOR-1", "t", Severity.HIGH, "W", "open", "c", ("GAP-1",), ("LOOP-1",))
     boot, mixed = seeds.placement("/d", PlacementClass.BOOT), seeds.placement("/c", PlacementClass.MIXED)
     good = seeds.placement("/d", PlacementClass.DATA, disks=("vda",))
-    status = {"driver-type": f"{SNAPSHOTTER}.v1"}
+    status = {"driver-type": "io.containerd.snapshotter.v1"}
 
     def paths(full: bool) -> Paths:
         return Paths({STOCK_ROOT: PathFact(STOCK_ROOT, STOCK_ROOT, exists=True, ancestor=STOCK_ROOT, non_empty=full)})

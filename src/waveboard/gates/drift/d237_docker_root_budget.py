@@ -21,10 +21,10 @@ from functools import partial
 
 from waveboard.gates import seeds
 from waveboard.gates.gate import Canary, Deviation, Doubt, Gate, Observation, Skip, identify
-from waveboard.model.contract import HostPolicy, LogRule, Place, Sourced, Thresholds
+from waveboard.model.contract import HostPolicy, Place, Sourced, Thresholds
 from waveboard.model.facts import Docker, FilesystemUsage, HostFacts, Usage
 from waveboard.model.finding import Severity
-from waveboard.model.logs import LogSettings, daemon_settings
+from waveboard.model.logs import LogRule, LogSettings, daemon_settings
 from waveboard.model.units import GB, MB, show_size
 from waveboard.model.vm import LogRotation
 
@@ -121,11 +121,9 @@ def log_limits(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
         yield Skip("no contract asks for require_log_rotation")
         return
     if policy.logs.limits is None:
-        yield Doubt(
-            "log-limits", f"{policy.logs.asked.place} asks for log rotation and no profile gives this host's log_rotation"
-        )
+        yield Doubt("log-limits", f"{policy.logs.asked} asks for log rotation and no profile gives this host's log_rotation")
         return
-    docker, wanted = facts[Docker], policy.logs.limits.value
+    docker, wanted = facts[Docker], policy.logs.limits
     if docker.daemon_json is None:
         yield Doubt("docker:log-limits", "daemon.json could not be read, so what new containers get is not known")
     else:
@@ -209,7 +207,7 @@ def _canary() -> Canary:
         data_warn_pct=given(60.0),
         data_fail_pct=given(90.0),
     )
-    limits = LogRule(given(True), given(LogRotation(10 * MB, 3)))
+    limits = LogRule(Place("canary"), LogRotation(10 * MB, 3))
     policy = HostPolicy(seeds.HOST, data_mount=given("/mnt/data"), thresholds=thresholds, logs=limits)
     limited = '{"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}}'
     seeded, lookalike = (

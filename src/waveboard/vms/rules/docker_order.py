@@ -10,15 +10,20 @@ DROPIN = "/etc/systemd/system/docker.service.d/10-waveboard-data.conf"
 
 
 def check(seen: Seen) -> Iterator[Said]:
+    yield from unordered(seen, "docker", DROPIN)
+
+
+def unordered(seen: Seen, unit: str, dropin: str) -> Iterator[Said]:
+    """What lets that unit start before the data disk is mounted."""
     if seen.vm.data is None:
         return
-    found = seen.facts[ConfigFiles].by_path.get(DROPIN)
+    found = seen.facts[ConfigFiles].by_path.get(dropin)
     if found is None:
-        yield fails(f"{DROPIN} is not there: docker may start before {seen.vm.data.mount} is mounted")
+        yield fails(f"{dropin} is not there: {unit} may start before {seen.vm.data.mount} is mounted")
         return
     for line in (f"RequiresMountsFor={seen.vm.data.mount}", f"AssertPathIsMountPoint={seen.vm.data.mount}"):
         if line not in found.lines:
-            yield unknown(f"{DROPIN} has lines that are not told") if None in found.lines else fails(f"{DROPIN} lacks {line}")
+            yield unknown(f"{dropin} has lines that are not told") if None in found.lines else fails(f"{dropin} lacks {line}")
 
 
 RULE = Rule(

@@ -1,9 +1,15 @@
 """Each network share the tier needs is mounted at its path from its export, and would be again after a restart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from waveboard.model.contract import StepSpec
 from waveboard.model.facts import Fstab, Mounts
-from waveboard.vms.rule import Checked, NotHere, Rule, Said, Seen, Stage, Watched, fails
+from waveboard.vms.rule import Asked, Built, Checked, NotHere, Repaired, Rule, Said, Seen, Stage, Watched, fails, spec
+
+
+def steps(asked: Asked) -> Iterable[StepSpec]:
+    for path, source in asked.vm.nfs_mounts:
+        yield spec(asked.vm, "mount_share", source=source, target=path)
 
 
 def check(seen: Seen) -> Iterator[Said]:
@@ -21,15 +27,13 @@ def check(seen: Seen) -> Iterator[Said]:
 RULE = Rule(
     "SR-010",
     "network shares mounted from their exports",
-    80,
+    25,
     lambda vm, policy: bool(vm.nfs_mounts),
     {
         Stage.PROVISION: NotHere("a hypervisor knows no mounts"),
-        Stage.BOOTSTRAP: NotHere(
-            "no kind of step mounts a share yet: a person adds the fstab line, and the VM is not ready before"
-        ),
+        Stage.BOOTSTRAP: Built(("mount_share",), steps),
         Stage.READY: Checked(check),
         Stage.GATE: Watched({"D236": ("wrong-export", "not-mounted", "not-persisted")}),
-        Stage.WAVE: NotHere("no kind of step mounts a share yet: a person adds the fstab line"),
+        Stage.WAVE: Repaired(("mount_share",)),
     },
 )

@@ -110,7 +110,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             limit_s=300,
         ),
     )
-    return Rendered(steps, after)
+    return Rendered(steps, replace(after, edited_by={**(outlook.edited_by or {}), "/etc/fstab": f"{prefix}b"}))
 
 
 STEP = StepKind("mount_data_disk", ("serial", "target", "fstype", "label"), ("serial", "target", "fstype", "label"), render)
