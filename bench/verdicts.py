@@ -121,7 +121,7 @@ def whole_way(hosts: int) -> tuple[float, float, PackReport]:
     contracts, pack = contract(hosts)
     facts: dict[str, HostFacts | Unavailable] = {}
     places: dict[str, HostPlacements] = {}
-    for cached in (_mountinfo._table, _mountinfo._rest, _documents._documents, evaluate.blindness):
+    for cached in (_mountinfo._table, _mountinfo._kept, _documents._documents, evaluate.blindness):
         cached.cache_clear()
     spent = first = 0.0
     for raw in fleet(hosts):

@@ -3,14 +3,13 @@
 Output that is not UTF-8 stands under `stdout_b64` / `stderr_b64` instead. It does not say what evidence means.
 """
 
-import json
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
 from datetime import datetime
 
-from waveboard.audit import frames
+from waveboard.audit import frames, json_text
 from waveboard.model import canonical
 from waveboard.model.errors import EvidenceError
 from waveboard.model.evidence import Bundle, Digest, Evidence, Identity, digest_of
@@ -65,7 +64,7 @@ def from_json(raw: bytes) -> Bundle:
     if len(raw) > BYTES_MAX:
         raise _bad(f"it has {len(raw)} bytes, more than {BYTES_MAX}")
     try:
-        document = json.loads(raw)
+        document = json_text.read(raw)
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             raise _bad(f"its schema is not {SCHEMA}")
         identity = document["identity"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from waveboard.model.evidence import Identity
 from waveboard.model.logs import LogSettings
@@ -50,9 +50,11 @@ class HostFacts:
 # -- storage ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """One line of mountinfo, octal escapes already undone. Source: proc_pid_mountinfo(5)."""
+class Mount(NamedTuple):
+    """One line of mountinfo, octal escapes already undone. Source: proc_pid_mountinfo(5).
+
+    A row, not a record, because a host has hundreds of them and every container its own table.
+    """
 
     mount_id: int
     parent_id: int

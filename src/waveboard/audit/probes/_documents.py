@@ -3,10 +3,10 @@
 A stream without its `end` document was cut, and nothing in it is relied on.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from waveboard.audit import json_text
 from waveboard.audit.probe import refused
 from waveboard.model.errors import EvidenceError
 from waveboard.model.evidence import Evidence
@@ -53,7 +53,7 @@ def _documents(raw: bytes) -> Documents:
     lines: list[Doc] = []
     try:
         for line in raw.splitlines():
-            document = json.loads(line)
+            document = json_text.read(line)
             if not isinstance(document, dict):
                 raise ValueError("not an object")
             lines.append(document)

@@ -8,8 +8,9 @@ from waveboard.model.facts import Mount
 
 _OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 MOUNTS_MAX = 20000
+_LINE = re.compile(r"^([0-9]{1,10}) ([0-9]{1,10}) ([0-9]{1,10}:[0-9]{1,10}) (.*)$", re.MULTILINE)
 _KEPT_CHARS = 512  # longer lines (overlays) are nobody else's; a hostile host must not fill the cache with them
-_Parts = tuple[str, str, tuple[str, ...], str | None, str, str, tuple[str, ...]]
+_Parts = tuple[str, str, tuple[str, ...], str, str, tuple[str, ...], str | None]  # of a Mount, from its root on
 
 
 def unescape(text: str) -> str:
@@ -30,22 +31,30 @@ def _table(text: str) -> tuple[Mount, ...]:
     """Raises: ValueError saying what does not fit."""
     if not text:
         return ()
-    lines = text.split("\n")
-    if lines.pop() != "" or len(lines) >= MOUNTS_MAX:
+    lines = text.count("\n")
+    if text[-1] != "\n" or lines >= MOUNTS_MAX:
         raise ValueError("cut or far too long")
-    return tuple(map(_mount, lines))
-
-
-def _mount(line: str) -> Mount:
+    found = _LINE.findall(text)  # a line gives one match at most
     try:
-        mount_id, parent_id, devno, rest = line.split(" ", 3)
-        root, target, options, shared, fstype, source, super_options = _rest(rest) if len(rest) <= _KEPT_CHARS else _parts(rest)
-        major, _, minor = devno.partition(":")
-        if not (major.isdecimal() and minor.isdecimal()):
-            raise ValueError(devno)
-        return Mount(int(mount_id), int(parent_id), devno, root, target, options, fstype, source, super_options, shared)
+        if len(found) == lines:
+            return tuple(
+                [
+                    Mount(int(mount), int(parent), devno, *(_kept(rest) if len(rest) <= _KEPT_CHARS else _parts(rest)))
+                    for mount, parent, devno, rest in found
+                ]
+            )
     except ValueError:
-        raise ValueError(f"a line does not fit: {line[:80]!r}") from None
+        pass
+    unfit = next(line for line in text.split("\n") if not _fits(line))
+    raise ValueError(f"a line does not fit: {unfit[:80]!r}")
+
+
+def _fits(line: str) -> bool:
+    match = _LINE.fullmatch(line)
+    try:
+        return match is not None and bool(_parts(match[4]))
+    except ValueError:
+        return False
 
 
 def _parts(rest: str) -> _Parts:
@@ -62,11 +71,11 @@ def _parts(rest: str) -> _Parts:
         unescape(root),
         unescape(target),
         tuple(options.split(",")),
-        shared,
         fstype,
         unescape(source),
         tuple(map(unescape, supers) if "\\" in super_options else supers),
+        shared,
     )
 
 
-_rest = lru_cache(maxsize=2048)(_parts)  # /proc, /sys and the like are the same on every host and in every container
+_kept = lru_cache(maxsize=2048)(_parts)  # /proc, /sys and the like are the same on every host and in every container
