@@ -70,6 +70,11 @@ def member(value: object, key: str) -> object:
     return value.get(key) if isinstance(value, dict) else None
 
 
+def members(value: object) -> Doc:
+    """The object itself; one without members when it is none."""
+    return value if isinstance(value, dict) else {}
+
+
 def string(value: object, what: str) -> str:
     """A JSON string. Raises: EvidenceError naming what."""
     if not isinstance(value, str):

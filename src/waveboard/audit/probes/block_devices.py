@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from waveboard.audit.probe import Probe, Sections, refused, text
-from waveboard.audit.probes import _documents
+from waveboard.audit.probes import _documents, _records
 from waveboard.model.errors import EvidenceError
 from waveboard.model.evidence import Evidence
 from waveboard.model.facts import BlockDevice, BlockDevices, DevicePool, Unavailable
@@ -25,7 +25,7 @@ def parse(sections: Sections) -> BlockDevices | Unavailable:
         return why
     behind, serials = _behind_loops(sections), _serials(sections.get("files"))
     names: dict[str, BlockDevice] = {}
-    for fields in _records(text(sections["block"])):
+    for fields in _devices(text(sections["block"])):
         device = _device(fields, behind)
         if device.serial is None and device.devno in serials and device.parent is None:
             device = replace(device, serial=serials[device.devno])
@@ -34,7 +34,7 @@ def parse(sections: Sections) -> BlockDevices | Unavailable:
     return BlockDevices(names, tuple(pools)) if names else Unavailable("block: no device was seen")
 
 
-def _records(output: str) -> Iterator[dict[str, list[str]]]:
+def _devices(output: str) -> Iterator[dict[str, list[str]]]:
     record: dict[str, list[str]] = {}
     for line in output.splitlines():
         key, _, value = line.partition(" ")
@@ -83,20 +83,15 @@ def _count(digits: str | None) -> int | None:
 
 def _serials(evidence: Evidence | None) -> dict[str, str]:
     """Serial by device number as udev recorded it: what the hypervisor was given, before spellings that hold the model."""
-    found: dict[str, dict[str, str]] = {}
-    current: dict[str, str] = {}
     if evidence is None or refused(evidence) is not None or b"\nL E:ID_" not in evidence.stdout:
         return {}
-    for line in text(evidence).splitlines():
-        if line.startswith("F "):
-            current = found.setdefault(line.rsplit("/", 1)[-1].removeprefix("b"), {})
-        elif line.startswith("L E:ID_"):
-            key, _, value = line[4:].partition("=")
-            current[key] = value
-    order = ("ID_SCSI_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL")
-    return {
-        devno: next(told[key] for key in order if key in told) for devno, told in found.items() if any(k in told for k in order)
-    }
+    found: dict[str, str] = {}
+    for path, lines in _records.records(evidence).items():
+        told = dict(line[2:].partition("=")[::2] for line in lines if line.startswith("E:ID_"))
+        serial = next((told[key] for key in ("ID_SCSI_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL") if key in told), None)
+        if serial is not None:
+            found[_records.devno(path)] = serial
+    return found
 
 
 def _behind_loops(sections: Sections) -> dict[str, str]:

@@ -6,6 +6,8 @@ A link is one device's, whoever else claims it: which device lost it only udev's
 import re
 
 from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.audit.probes import _records
+from waveboard.model.evidence import Evidence
 from waveboard.model.facts import DeviceLinks, Unavailable
 
 _LINK = re.compile(r" (/dev/[^ ]+) -> ([^ ]+)$")
@@ -20,14 +22,14 @@ def parse(sections: Sections) -> DeviceLinks | Unavailable:
     for line in text(evidence).splitlines():
         if match := _LINK.search(line):
             links[match[1]] = match[2].rsplit("/", 1)[-1]
-    recorded = _recorded(text(sections["files"]), text(sections["block"])) if "files" in sections and "block" in sections else {}
+    recorded = _recorded(sections["files"], text(sections["block"])) if "files" in sections and "block" in sections else {}
     return DeviceLinks(
         links or {link: devices[-1] for link, devices in recorded.items()},
         {link: devices for link, devices in recorded.items() if len(devices) > 1},
     )
 
 
-def _recorded(udev: str, block: str) -> dict[str, tuple[str, ...]]:
+def _recorded(udev: Evidence, block: str) -> dict[str, tuple[str, ...]]:
     """Link -> every device whose record claims it, in the order of the records."""
     names: dict[str, str] = {}
     name = ""
@@ -38,13 +40,12 @@ def _recorded(udev: str, block: str) -> dict[str, tuple[str, ...]]:
         elif key == "number":
             names[value.strip()] = name
     links: dict[str, tuple[str, ...]] = {}
-    device = ""
-    for line in udev.splitlines():
-        if line.startswith("F "):
-            device = names.get(line.rsplit("/", 1)[-1].removeprefix("b"), "")
-        elif line.startswith("L S:") and device:
-            link = "/dev/" + line[4:]
-            links[link] = (*(d for d in links.get(link, ()) if d != device), device)
+    for path, lines in _records.records(udev).items():
+        device = names.get(_records.devno(path))
+        for line in lines if device else ():
+            if line.startswith("S:"):
+                link = "/dev/" + line[2:]
+                links[link] = (*(d for d in links.get(link, ()) if d != device), device)
     return links
 
 

@@ -6,7 +6,7 @@ None and a placement inside a container rests on what was declared. Sizes nobody
 
 from waveboard.audit.probe import Probe, Sections
 from waveboard.audit.probes import _documents, _mountinfo
-from waveboard.audit.probes._documents import Documents, items, mapping, member, string, strings, whole
+from waveboard.audit.probes._documents import Doc, Documents, items, mapping, member, members, string, strings, whole
 from waveboard.model.errors import EvidenceError
 from waveboard.model.facts import CacheRecord, Container, ContainerMount, Docker, Image, Mount, Unavailable, Volume
 from waveboard.model.logs import LogSettings, settings
@@ -56,35 +56,36 @@ def _containers(documents: Documents) -> tuple[Container, ...]:
         for body in documents.each("docker.sizes")
         for item in items(body, "docker.sizes")
     }
-    found = (_container(body, tables, links, sizes) for body in documents.each("docker.container"))
+    found = (_container(members(body), tables, links, sizes) for body in documents.each("docker.container"))
     return tuple(sorted(found, key=lambda one: (one.name, one.id)))
 
 
 def _container(
-    body: object, tables: dict[object, tuple[Mount, ...]], links: dict[object, dict[str, str] | None], sizes: dict[object, int]
+    body: Doc, tables: dict[object, tuple[Mount, ...]], links: dict[object, dict[str, str] | None], sizes: dict[object, int]
 ) -> Container:
-    config, host, state = (member(body, key) for key in ("Config", "HostConfig", "State"))
-    identifier = string(member(body, "Id"), "a container's Id")
-    name = string(member(body, "Name"), "a container's Name").removeprefix("/")
+    config, host, state = (members(body.get(key)) for key in ("Config", "HostConfig", "State"))
+    identifier = string(body.get("Id"), "a container's Id")
+    name = string(body.get("Name"), "a container's Name").removeprefix("/")
     table = tables.get(identifier)
-    upper = member(member(member(body, "GraphDriver"), "Data"), "UpperDir")
+    upper = member(member(body.get("GraphDriver"), "Data"), "UpperDir")
+    mount = f"a mount of {name}"
     return Container(
         id=identifier,
         name=name,
-        image=string(member(config, "Image"), f"the image of {name}"),
-        image_id=string(member(body, "Image"), f"the image id of {name}"),
-        state=string(member(state, "Status"), f"the state of {name}"),
-        pid=whole(member(state, "Pid")) or 0,
-        labels=mapping(member(config, "Labels"), f"the labels of {name}"),
-        mounts=tuple(_mount(item, name) for item in items(member(body, "Mounts"), f"the mounts of {name}")),
-        restart=str(member(member(host, "RestartPolicy"), "Name") or ""),
+        image=string(config.get("Image"), f"the image of {name}"),
+        image_id=string(body.get("Image"), f"the image id of {name}"),
+        state=string(state.get("Status"), f"the state of {name}"),
+        pid=whole(state.get("Pid")) or 0,
+        labels=mapping(config.get("Labels"), f"the labels of {name}"),
+        mounts=tuple([_mount(members(item), mount) for item in items(body.get("Mounts"), f"the mounts of {name}")]),
+        restart=str(member(host.get("RestartPolicy"), "Name") or ""),
         writable_bytes=sizes.get(identifier),
-        tmpfs=tuple(mapping(member(host, "Tmpfs"), f"the tmpfs of {name}")),
+        tmpfs=tuple(mapping(host.get("Tmpfs"), f"the tmpfs of {name}")),
         table=table,
         upper_dir=upper if isinstance(upper, str) else _upper(table),
         links=links.get(identifier),
-        log=_log(member(host, "LogConfig"), name),
-        command=_command(member(config, "Command"), name),
+        log=_log(host.get("LogConfig"), name),
+        command=_command(config.get("Command"), name),
     )
 
 
@@ -99,14 +100,14 @@ def _command(value: object, name: str) -> tuple[str, ...] | None:
     return None if value is None else strings(value, f"the command of {name}")
 
 
-def _mount(item: object, name: str) -> ContainerMount:
+def _mount(item: Doc, what: str) -> ContainerMount:
     return ContainerMount(
-        type=string(member(item, "Type"), f"a mount of {name}"),
-        destination=string(member(item, "Destination"), f"a mount of {name}"),
-        source=string(member(item, "Source") or "", f"a mount of {name}"),
-        name=string(member(item, "Name") or "", f"a mount of {name}"),
-        driver=string(member(item, "Driver") or "", f"a mount of {name}"),
-        rw=member(item, "RW") is not False,
+        type=string(item.get("Type"), what),
+        destination=string(item.get("Destination"), what),
+        source=string(item.get("Source") or "", what),
+        name=string(item.get("Name") or "", what),
+        driver=string(item.get("Driver") or "", what),
+        rw=item.get("RW") is not False,
     )
 
 
@@ -150,34 +151,34 @@ def _images(body: object, df: object) -> tuple[Image, ...] | None:
     if isinstance(body, Unavailable):
         return None
     found: list[Image] = []
-    for item in items(body, "the images"):
-        identifier, size = string(member(item, "Id"), "an image's Id"), whole(member(item, "Size"))
+    for image in map(members, items(body, "the images")):
+        identifier, size = string(image.get("Id"), "an image's Id"), whole(image.get("Size"))
         if size is None:
             raise EvidenceError("read the images", "docker: an image has no size")
-        count = used.get(identifier, member(item, "Containers"))
-        tags = strings(member(item, "RepoTags"), "an image's tags")
-        told = isinstance(item, dict) and "RepoDigests" in item
-        digests = strings(member(item, "RepoDigests"), "an image's digests") if told else None
+        count = used.get(identifier, image.get("Containers"))
+        tags = strings(image.get("RepoTags"), "an image's tags")
+        digests = strings(image["RepoDigests"], "an image's digests") if "RepoDigests" in image else None
         used_by = count if type(count) is int else -1
-        found.append(Image(identifier, tags, size, used_by, whole(member(item, "Created")) or 0, digests))
+        found.append(Image(identifier, tags, size, used_by, whole(image.get("Created")) or 0, digests))
     return tuple(found)
 
 
 def _cache(df: object) -> tuple[CacheRecord, ...]:
-    return (
-        () if isinstance(df, Unavailable) else tuple(_record(item) for item in items(member(df, "BuildCache"), "the build cache"))
-    )
+    if isinstance(df, Unavailable):
+        return ()
+    return tuple([_record(members(item)) for item in items(member(df, "BuildCache"), "the build cache")])
 
 
-def _record(item: object) -> CacheRecord:
-    told = isinstance(item, dict) and any(key.strip() == "Parents" for key in item)
-    used = member(item, "LastUsedAt") or member(item, "CreatedAt")
+def _record(record: Doc) -> CacheRecord:
+    name = string(record.get("ID"), "a cache record")
+    told = "Parents" in record or " Parents" in record  # the engine has printed both
+    used = record.get("LastUsedAt") or record.get("CreatedAt")
     return CacheRecord(
-        id=(name := string(member(item, "ID"), "a cache record")),
-        size_bytes=whole(member(item, "Size")) or 0,
-        in_use=member(item, "InUse") is True,
-        shared=member(item, "Shared") is True,
-        parents=strings(member(item, "Parents") or member(item, " Parents"), f"the parents of {name}") if told else None,
+        id=name,
+        size_bytes=whole(record.get("Size")) or 0,
+        in_use=record.get("InUse") is True,
+        shared=record.get("Shared") is True,
+        parents=strings(record.get("Parents") or record.get(" Parents"), "the parents of a cache record") if told else None,
         used_at=used if isinstance(used, str) else "",
     )
 

@@ -6,6 +6,7 @@ A unit file nobody wants is not mounted at boot and does not count; units genera
 from collections.abc import Iterator
 
 from waveboard.audit.probe import Probe, Sections, recorded, refused, text
+from waveboard.audit.probes import _records
 from waveboard.audit.probes._mountinfo import unescape
 from waveboard.model.evidence import Evidence
 from waveboard.model.facts import Fstab, FstabEntry, Unavailable
@@ -34,23 +35,16 @@ def _lines(output: str) -> Iterator[FstabEntry]:
 
 
 def _units(evidence: Evidence) -> Iterator[FstabEntry]:
-    files: dict[str, dict[str, str]] = {}
-    current: dict[str, str] = {}
-    for line in text(evidence).splitlines():
-        kind, _, rest = line.partition(" ")
-        if kind == "F":
-            current = files.setdefault(rest, {})
-        elif rest.startswith(("E:", "S:")):  # udev's, the most by far
-            continue
-        elif "=" in rest and not rest.lstrip().startswith(("#", ";")):
-            key, _, value = rest.partition("=")
-            current[key.strip()] = value.strip()
+    files = _records.records(evidence)
     wanted = {path.rsplit("/", 1)[-1] for path in files if path.rpartition("/")[0].endswith((".wants", ".requires"))}
     seen: set[str] = set()
-    for path, fields in files.items():
-        name, target = path.rsplit("/", 1)[-1], fields.get("Where", "")
-        automount = name.removesuffix(".mount") + ".automount"
-        if not name.endswith(".mount") or name in seen or not target.startswith("/") or not fields.get("What"):
+    for path, lines in files.items():
+        name = path.rsplit("/", 1)[-1]
+        if not name.endswith(".mount") or name in seen:
+            continue
+        fields = {key.strip(): value.strip() for key, sign, value in (line.partition("=") for line in lines) if sign}
+        target, automount = fields.get("Where", ""), name.removesuffix(".mount") + ".automount"
+        if not target.startswith("/") or not fields.get("What"):
             continue
         if fields.get("SourcePath") == "/etc/fstab" or not ({name, automount} & wanted):
             continue
