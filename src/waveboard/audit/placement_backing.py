@@ -92,3 +92,21 @@ def under(node: Node, below: Backing, flag: str = "", filesystems: frozenset[str
         (node, *below.nodes),
         below.lexical,
     )
+
+
+def spelled(found: Backing) -> Backing:
+    """The same, as far as a path's spelling tells."""
+    if found.lexical:
+        return found
+    return Backing(
+        found.disks,
+        found.netdisks,
+        found.net,
+        found.ram,
+        found.unknown,
+        found.doubts,
+        found.filesystems,
+        found.flags,
+        found.nodes,
+        lexical=True,
+    )

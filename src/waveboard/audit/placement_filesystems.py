@@ -6,7 +6,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_net, under
+from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_net, spelled, under
 from waveboard.audit.placement_blocks import BlockGraph
 from waveboard.audit.placement_mounts import MountTree, asked_above, tidy
 from waveboard.audit.placement_shares import (
@@ -68,7 +68,7 @@ class Filesystems:
         mount = self.tree.walk(asked_above(tidy(path), self._paths))
         if mount is None:
             return not_known(path, f"no mount of the table holds {path}")
-        return replace(self.of(mount), lexical=True)
+        return spelled(self.of(mount))
 
     def device(self, spec: str) -> Backing | None:
         """What a device named by a path or an fstab spec rests on. None: no such device is listed."""
@@ -94,7 +94,7 @@ class Filesystems:
         if self.tree.hides(tidy(file), mount) or (devno is not None and not mount.devno.startswith("0:")):
             return not_known(device.name, f"{file} behind {device.name} may be on a hidden mount")
         found = self.of(mount)
-        return found if devno is not None else replace(found, lexical=True)  # a name from another namespace looks the same
+        return found if devno is not None else spelled(found)  # a name from another namespace looks the same
 
     # -- one mount ---------------------------------------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class Filesystems:
         table |= dict.fromkeys(HOST_SHARE, lambda m: on_net(m.source, f"{m.fstype}, a directory of the machine below this one"))
         table |= dict.fromkeys(MEMORY, lambda m: in_ram(m.fstype, "memory"))
         table |= dict.fromkeys(KERNEL, lambda m: not_known(m.fstype, f"{m.fstype} is the kernel's own and keeps no files"))
-        table |= dict.fromkeys(STACKED, lambda m: replace(self.at(m.source), lexical=True))
+        table |= dict.fromkeys(STACKED, lambda m: spelled(self.at(m.source)))
         return table
 
     def _local(self, mount: Mount) -> Backing:
@@ -243,7 +243,7 @@ class Filesystems:
         branches = [branch.partition("=")[0] for branch in mount.source.split(":")]
         if not all(branch.startswith("/") and "*" not in branch for branch in branches):
             return not_known("mergerfs", f"the branches of the mergerfs at {mount.target} are not told in full")
-        return replace(join([self.at(branch) for branch in branches]), lexical=True)
+        return spelled(join([self.at(branch) for branch in branches]))
 
     def _served(self, mount: Mount) -> Backing:
         """A network filesystem; one that this very host serves rests on the exported path."""
@@ -253,6 +253,6 @@ class Filesystems:
             if mount.fstype not in ("nfs", "nfs4") or not path.startswith("/") or path == "/":
                 return not_known(mount.source, f"{mount.source} is served by this very host, from where cannot be told")
             node = Node("net", mount.source, f"{mount.fstype} from this very host")
-            return under(node, replace(self.at(path), lexical=True))
+            return under(node, spelled(self.at(path)))
         doubt = "" if own is False else f"whether {mount.source} is served by this very host cannot be told"
         return replace(on_net(mount.source, f"{mount.fstype} {address or ''}".strip(), doubt), lexical=bool(doubt))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class PlacementClass(Enum):
@@ -27,8 +28,7 @@ class Confidence(Enum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One link of the chain. kind: path | container | volume | mount | filesystem | subvolume | pool | lv | md | crypt | dm | bcache |
     drbd | zvol | loop | multipath | partition | disk | net | ram | overlay | unknown. name is the kernel's or the mount's own."""
 
