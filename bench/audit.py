@@ -7,6 +7,7 @@ as whole commands, start-up included. No docker is asked here: this machine's is
 """
 
 import argparse
+import multiprocessing
 import os
 import resource
 import shutil
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -51,7 +53,7 @@ def ssh_true(sshd: Sshd, hosts: Sequence[str], key_exchange: str) -> Run:
 
 
 def audit(reader: SshReader, targets: Mapping[str, HostTarget], fresh: bool) -> Run:
-    asks = [Ask(host, program.with_params(NONCE, PATHS)) for host in targets]
+    asks = [Ask(host, program.text(), program.parameters(NONCE, PATHS)) for host in targets]
 
     def run() -> None:
         if fresh:
@@ -131,12 +133,34 @@ def measure(sshd: Sshd, count: int, rounds: int) -> None:
                 clients[name].append(client_s() - client)
                 time.sleep(0.2)  # sessions end a moment after their clients
                 servers[name].append(host_s(sshd) - server)
+    memory = _memory_mib(targets)
     anchor = walls["ssh true, curve25519"]
     for name in variants:
         ratio = statistics.median(own / other for own, other in zip(walls[name], anchor, strict=True))
         client, server = (1000 * statistics.median(times[name]) / count for times in (clients, servers))
         shown = "     -" if "kept" in name else f"{server:6.1f}"  # kept sessions have not ended yet
         print(f"{count:5} {name:26} {statistics.median(walls[name]):8.3f} {ratio:7.2f} {client:11.1f} {shown:>9}")
+    print(f"{count:5} {'audit, fresh, peak memory':26} {memory:.0f} MiB, the interpreter and its libraries included", flush=True)
+
+
+def _memory_mib(targets: Mapping[str, HostTarget]) -> float:
+    """Peak memory of one fresh audit in a process of its own: this one holds two fleets of connections and every figure."""
+    context = multiprocessing.get_context("spawn")
+    receive, send = context.Pipe(duplex=False)
+    child = context.Process(target=_audited_alone, args=(targets, send))
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise SystemExit("the audit that was to be measured for its memory did not end well")
+    found: float = receive.recv()
+    return found
+
+
+def _audited_alone(targets: Mapping[str, HostTarget], send: Connection) -> None:
+    with SshReader() as reader:
+        audit(reader, targets, fresh=True)()
+        told = Path("/proc/self/status").read_text()  # ru_maxrss would still tell of the process this one was forked from
+        send.send(int(told.partition("VmHWM:")[2].split()[0]) / 1024)
 
 
 def main() -> None:
@@ -168,7 +192,6 @@ def main() -> None:
     for count in told.counts:
         with tempfile.TemporaryDirectory() as place, running(Path(place), {"good": ""}, "ListenAddress 0.0.0.0") as sshd:
             measure(sshd, count, told.rounds)
-    print(f"peak memory of the controller: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def decode(kind: Any, value: Any) -> Any:
         return {key: decode(inside[1], item) for key, item in value.items()}
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(value)
-    if dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):  # a record, or a row
         return _noun(kind, value)
     if not isinstance(value, int | float if kind is float else kind) or (isinstance(value, bool) and kind is not bool):
         raise TypeError(f"{value!r} is no {kind}")
@@ -56,10 +56,17 @@ def _noun(kind: Any, value: Mapping[str, Any]) -> Any:
     if unknown:
         raise TypeError(f"{kind.__name__} has no {sorted(unknown)}")
     filled = {name: decode(hints[name], item) for name, item in value.items()}
-    for field in dataclasses.fields(kind):
-        if field.name not in filled and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            filled[field.name] = _blank(kind, field.name)
+    for name in _required(kind):
+        if name not in filled:
+            filled[name] = _blank(kind, name)
     return kind(**filled)
+
+
+def _required(kind: Any) -> list[str]:
+    if hasattr(kind, "_fields"):
+        return [name for name in kind._fields if name not in kind._field_defaults]
+    missing = dataclasses.MISSING
+    return [one.name for one in dataclasses.fields(kind) if one.default is missing and one.default_factory is missing]
 
 
 def _blank(kind: type, name: str) -> Any:

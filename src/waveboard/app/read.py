@@ -17,7 +17,7 @@ from waveboard.model.change import HostPin
 from waveboard.model.contract import Contract, HostPolicy, HostTarget
 from waveboard.model.document import Recorded
 from waveboard.model.errors import EvidenceError, HostError, UsageError
-from waveboard.model.evidence import Answer, Ask, Bundle, digest_of
+from waveboard.model.evidence import Answer, Ask, Bundle, Digest
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.graph import HostPlacements
 from waveboard.model.history import Snapshot
@@ -53,17 +53,27 @@ def paths_of(policy: HostPolicy | None) -> tuple[str, ...]:
 
 def collect(site: Site, hosts: Sequence[str], paths: tuple[str, ...] = ()) -> Mapping[str, Bundle]:
     """One bundle a host, complete or with the reason why not; stored before anybody judges it. paths: asked of each host as well."""
+    return _collected(site, hosts, paths)[0]
+
+
+def _collected(
+    site: Site, hosts: Sequence[str], paths: tuple[str, ...] = ()
+) -> tuple[Mapping[str, Bundle], Mapping[str, Digest]]:
+    """The bundles, and the addresses they were stored under."""
     nonces = {host: site.clock.token(32) for host in hosts}
-    asks = [Ask(h, program.with_params(nonces[h], (*paths_of(site.contract.policies.get(h)), *paths))) for h in hosts]
-    answers = site.reader.collect(asks, {host: site.target(host) for host in hosts})
-    found = {host: bundle_from(host, answers[host], nonces[host], site.clock.now()) for host in hosts}
-    for host, one in found.items():
-        raw = bundles.to_json(one)
-        site.store.put_object(raw)
-        site.store.save_bundle(one, digest_of(raw))
+    asked = {h: program.parameters(nonces[h], (*paths_of(site.contract.policies.get(h)), *paths)) for h in hosts}
+    asks = [Ask(host, program.text(), block) for host, block in asked.items()]
+    answers = dict(site.reader.collect(asks, {host: site.target(host) for host in hosts}))
+    instants = {host: site.clock.now() for host in asked}
+    found: dict[str, Bundle] = {}
+    stored: dict[str, Digest] = {}
+    for host, at in instants.items():  # an answer goes when its bundle is there: a fleet's evidence is held once
+        found[host] = one = bundle_from(host, answers.pop(host), nonces[host], at)
+        stored[host] = site.store.put_object(bundles.to_json(one))
+        site.store.save_bundle(one, stored[host])
         if one.failure:
             site.say(f"{host}: no complete answer: {one.failure}")
-    return found
+    return found, stored
 
 
 def bundle_from(host: str, answer: Answer | HostError, nonce: str, at: datetime) -> Bundle:
@@ -79,17 +89,23 @@ def one(reader: Reader, clock: Clock, host: str, target: HostTarget | None, root
     """A bundle outside any workspace: a recorded tree below `root`, or this machine."""
     nonce = clock.token(32)
     asked = tuple(dict.fromkeys((*paths_of(None), *paths)))
-    answers = reader.collect([Ask(host, program.with_params(nonce, asked, root))], {host: target} if target else {})
+    answers = reader.collect(
+        [Ask(host, program.text(), program.parameters(nonce, asked, root))], {host: target} if target else {}
+    )
     return bundle_from(host, answers[host], nonce, clock.now())
 
 
-def understand(contract: Contract, found: Mapping[str, Bundle], run_key: str, at: datetime) -> Reading:
-    """Facts and placements of bundles, pure: the same bundles give the same reading anywhere, at any time."""
+def understand(
+    contract: Contract, found: Mapping[str, Bundle], run_key: str, at: datetime, stored: Mapping[str, Digest] | None = None
+) -> Reading:
+    """Facts and placements of bundles, pure: the same bundles give the same reading anywhere, at any time.
+
+    stored: the bundles' addresses, when the caller has just stored them.
+    """
     facts: dict[str, HostFacts | Unavailable] = {}
     places: dict[str, HostPlacements] = {}
-    digests: dict[str, str] = {}
+    digests = dict(stored) if stored is not None else {host: bundles.digest(bundle) for host, bundle in found.items()}
     for host, bundle in found.items():
-        digests[host] = bundles.digest(bundle)
         if bundle.failure:
             facts[host] = Unavailable(bundle.failure)
             continue
@@ -112,7 +128,8 @@ def _places(known: HostFacts, policy: HostPolicy | None) -> HostPlacements | Non
 def audit(site: Site, hosts: Sequence[str]) -> Reading:
     """Collect, understand, keep the snapshot, issue the receipt."""
     key, at = new_key(site, "host.audit"), site.clock.now()
-    read = understand(site.contract, collect(site, hosts), key, at)
+    found, stored = _collected(site, hosts)
+    read = understand(site.contract, found, key, at, stored)
     site.store.save_snapshot(Snapshot(key, at, site.contract.digest, read.bundles))
     body: dict[str, object] = {
         "contract": site.contract.digest,
@@ -129,9 +146,8 @@ def replayed(site: Site, found: Mapping[str, Bundle], recorded: Recorded) -> Rea
     for ever. recorded: what declared gates were given then; no command is run."""
     if not found:
         raise UsageError("judge the evidence", "it holds no bundle of these hosts", "give the bundles of the pack's hosts")
-    for one_bundle in found.values():
-        site.store.put_object(bundles.to_json(one_bundle))
+    stored = {host: site.store.put_object(bundles.to_json(bundle)) for host, bundle in found.items()}
     at = max(b.collected_at for b in found.values())
-    read = understand(site.contract, found, new_key(site, "host.audit"), at)
+    read = understand(site.contract, found, new_key(site, "host.audit"), at, stored)
     gatherer = Gatherer(site.contract, site.documents, None, site.store, site.clock, recorded)
     return replace(read, gatherer=gatherer, runner=site.runner)

@@ -37,7 +37,12 @@ def digest() -> Digest:
 
 
 def with_params(nonce: str, paths: Sequence[str] = (), root: str = "") -> str:
-    """The whole text for `/bin/sh -s`. root: directory of a recorded tree, "" for the machine itself.
+    """The whole text for `/bin/sh -s`: the parameter block and the program. Raises: UsageError, as `parameters` does."""
+    return parameters(nonce, paths, root) + text()
+
+
+def parameters(nonce: str, paths: Sequence[str] = (), root: str = "") -> str:
+    """The block before the program. root: directory of a recorded tree, "" for the machine itself.
 
     Raises: UsageError for a nonce, path or root outside the grammar.
     """
@@ -50,4 +55,4 @@ def with_params(nonce: str, paths: Sequence[str] = (), root: str = "") -> str:
             raise UsageError(
                 "collect evidence", f"{path!r} is not an absolute path without `..` and control characters", "name it in full"
             )
-    return _HEAD % "\n".join((nonce, root.rstrip("/"), *dict.fromkeys(paths))) + text()
+    return _HEAD % "\n".join((nonce, root.rstrip("/"), *dict.fromkeys(paths)))

@@ -22,8 +22,10 @@ def _no_float(text: str) -> object:
     raise ValueError(f"{text[:40]} is not an integer")
 
 
-_write = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
-_read = json.JSONDecoder(parse_int=_integer, parse_float=_no_float, parse_constant=_no_float).decode
+_write = json.JSONEncoder(  # what it is given was read from JSON or went through _checked: it is a tree, and not deep
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
+_read = json.JSONDecoder(parse_int=_integer, parse_float=_no_float, parse_constant=_no_float).raw_decode
 
 
 def encode(value: object) -> bytes:
@@ -39,7 +41,7 @@ def decode(raw: bytes, limit: int = 16 * 2**20) -> object:
     if len(raw) > limit:
         raise ValueError(f"{len(raw)} bytes, more than {limit}")
     try:
-        value: object = _read(raw.decode("utf-8"))
+        value, _ = _read(raw.decode("utf-8"))  # what stands behind it is told by the comparison below
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
     except json.JSONDecodeError as error:

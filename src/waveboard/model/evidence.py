@@ -60,10 +60,18 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What to feed to one host's `/bin/sh -s`: the constant program behind its parameter block (audit.program.with_params)."""
+    """What to feed to one host's `/bin/sh -s`: its own parameter block (audit.program.parameters), then the constant program,
+    which all hosts' asks share. An ask made by hand may hold everything in `program`.
+    """
 
     host: str
     program: str
+    parameters: str = ""
+
+    @property
+    def text(self) -> str:
+        """The whole of it."""
+        return self.parameters + self.program
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def instant_text(at: datetime) -> str:
     """RFC 3339 in UTC with seconds: `2026-02-26T03:38:31Z`. Raises: ValueError for a naive instant."""
     if at.tzinfo is None:
         raise ValueError("a naive instant has no meaning here")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def parse_instant(text: str) -> datetime:

@@ -17,7 +17,7 @@ RECEIPTS, APPROVALS, EVIDENCE = "receipts/", "approvals/", "evidence/"
 PARTS = {"message": ".json", "signature": ".sig", "allowed_signers": ".allowed_signers"}  # body key -> file suffix
 _SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: the DER before a raw Ed25519 public key
 _BEGIN, _END = b"-----BEGIN PUBLIC KEY-----\n", b"\n-----END PUBLIC KEY-----\n"
-_HEX_RUN = re.compile(rb"[0-9a-f]{64,}")
+_HEX_ONLY = bytes(byte if byte in b"0123456789abcdef" else ord(" ") for byte in range(256))
 
 
 def public_pem(public: bytes) -> bytes:
@@ -39,7 +39,7 @@ def raw_key(pem: bytes) -> bytes:
 
 def digests_named(payload: bytes) -> set[str]:
     """Every sha256 (hex) that a signed payload names: each run of exactly 64 hex digits, wherever it stands."""
-    return {run.decode() for run in _HEX_RUN.findall(payload) if len(run) == 64}
+    return {run.decode() for run in payload.translate(_HEX_ONLY).split() if len(run) == 64}
 
 
 def approval_files(receipt: Receipt) -> dict[str, str]:

@@ -88,7 +88,7 @@ def strings(value: object, what: str) -> tuple[str, ...]:
         return ()
     if not isinstance(value, list):
         raise EvidenceError("read the docker documents", f"docker: {what} is no list")
-    return tuple(string(item, what) for item in value)
+    return tuple([string(item, what) for item in value])
 
 
 def mapping(value: object, what: str) -> dict[str, str]:

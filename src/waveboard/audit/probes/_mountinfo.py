@@ -65,17 +65,11 @@ def _parts(rest: str) -> _Parts:
     fstype, source, super_options = fields[dash + 1 : dash + 4]
     if not target.startswith("/"):
         raise ValueError(target)
-    shared = next((tag[7:] for tag in fields[3:dash] if tag.startswith("shared:")), None)
-    supers = super_options.split(",")
-    return (
-        unescape(root),
-        unescape(target),
-        tuple(options.split(",")),
-        fstype,
-        unescape(source),
-        tuple(map(unescape, supers) if "\\" in super_options else supers),
-        shared,
-    )
+    shared = next((tag[7:] for tag in fields[3:dash] if tag.startswith("shared:")), None) if dash > 3 else None
+    supers = tuple(super_options.split(","))
+    if "\\" in rest:
+        root, target, source, supers = unescape(root), unescape(target), unescape(source), tuple(map(unescape, supers))
+    return root, target, tuple(options.split(",")), fstype, source, supers, shared
 
 
 _kept = lru_cache(maxsize=2048)(_parts)  # /proc, /sys and the like are the same on every host and in every container

@@ -16,6 +16,7 @@ from waveboard.model.facts import BlockDevice, BlockDevices, DevicePool, Unavail
 
 _SECTOR_BYTES = 512  # sysfs counts in these whatever the device's own block size is
 _DEVNO = re.compile(r"[0-9]+:[0-9]+")
+_SERIAL_KEYS = ("ID_SCSI_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL")  # the first that is there
 _ZPOOL_DEVICE = re.compile(r"^\s+(/dev/\S+)\s+(\S+)")
 
 
@@ -87,10 +88,12 @@ def _serials(evidence: Evidence | None) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for path, lines in _records.records(evidence).items():
-        told = dict(line[2:].partition("=")[::2] for line in lines if line.startswith("E:ID_"))
-        serial = next((told[key] for key in ("ID_SCSI_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL") if key in told), None)
-        if serial is not None:
-            found[_records.devno(path)] = serial
+        properties = [line[2:].partition("=") for line in lines if line.startswith("E:ID_")]
+        told = {key: value for key, _, value in properties}
+        for key in _SERIAL_KEYS if told else ():
+            if key in told:
+                found[_records.devno(path)] = told[key]
+                break
     return found
 
 

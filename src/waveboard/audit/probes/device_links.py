@@ -41,7 +41,7 @@ def _recorded(udev: Evidence, block: str) -> dict[str, tuple[str, ...]]:
             names[value.strip()] = name
     links: dict[str, tuple[str, ...]] = {}
     for path, lines in _records.records(udev).items():
-        device = names.get(_records.devno(path))
+        device = names.get(_records.devno(path), "")
         for line in lines if device else ():
             if line.startswith("S:"):
                 link = "/dev/" + line[2:]

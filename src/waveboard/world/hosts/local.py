@@ -49,7 +49,7 @@ class LocalReader:
 
     def _talk(self, child: subprocess.Popen[bytes], ask: Ask) -> bytes:
         assert child.stdin and child.stdout
-        rest, parts, size = memoryview(ask.program.encode("utf-8")), list[bytes](), 0
+        rest, parts, size = memoryview(ask.text.encode("utf-8")), list[bytes](), 0
         deadline = time.monotonic() + self._total_s
         os.set_blocking(child.stdin.fileno(), False)
         with selectors.DefaultSelector() as selector:

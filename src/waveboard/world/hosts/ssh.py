@@ -99,7 +99,7 @@ class SshReader:
             factory: Any = partial(_Session, self._limits.output_bytes)
             channel, made = await connection.create_session(factory, COMMAND, encoding=None)
             session = cast("_Session", made)
-            channel.write(ask.program.encode("utf-8"))
+            channel.write(ask.text.encode("utf-8"))
             channel.write_eof()
             await session.finished
             channel.close()
