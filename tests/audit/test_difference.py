@@ -72,8 +72,8 @@ def test_files_mounts_and_redis_are_compared_by_what_matters() -> None:
     root = Mount(1, 0, "8:1", "/", "/", ("rw",), "ext4", "/dev/sda1", ())
     before = facts(m=Mounts((root,)), f=ConfigFiles({"/etc/fstab": ConfigFile("/etc/fstab", "1" * 64, ())}),
                    r=RedisConfig({"r": {"appendonly": "no", "used_memory": "1"}}))  # fmt: skip
-    layer = replace(root, target="/var/lib/docker/overlay2/x/merged", fstype="overlay")
-    after = facts(m=Mounts((replace(root, options=("ro",)), layer)), f=ConfigFiles({"/etc/fstab": ConfigFile("/etc/fstab", "2" * 64, ())}),
+    layer = root._replace(target="/var/lib/docker/overlay2/x/merged", fstype="overlay")
+    after = facts(m=Mounts((root._replace(options=("ro",)), layer)), f=ConfigFiles({"/etc/fstab": ConfigFile("/etc/fstab", "2" * 64, ())}),
                   r=RedisConfig({"r": {"appendonly": "yes", "used_memory": "9"}}))  # fmt: skip
     assert names(before, after) == ["mount:/", "file:/etc/fstab", "redis:r"]
 
