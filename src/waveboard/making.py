@@ -8,7 +8,7 @@ from waveboard.app.provision import Makers
 from waveboard.app.site import Site
 from waveboard.model.contract import Contract, HostTarget
 from waveboard.model.errors import ContractError, UsageError
-from waveboard.vms.seed import Kit
+from waveboard.vms.kit import Kit
 from waveboard.world.clock import SystemClock
 from waveboard.world.files import read_named, state_dir
 from waveboard.world.hosts import programs
@@ -47,12 +47,12 @@ def ground(contract: Contract, directory: Path) -> Ground:
     return Ground(state_dir(directory) / "host-keys", pinned)
 
 
-def kit(site: Site, directory: Path, at: Ground, target: HostTarget) -> Kit:
-    """What the VM is given. Raises: UsageError, ContractError naming what is missing."""
+def kit(site: Site, directory: Path, at: Ground | None, target: HostTarget) -> Kit:
+    """What the VM is given. at: None for a host that has a host key of its own. Raises: UsageError, ContractError naming what is missing."""
     lacks = [name for name in ("user", "key_file", "mutate_user", "mutate_key_file", "known_hosts") if not getattr(target, name)]
     if lacks or site.contract.approvals is None:
         because = f"the workspace does not say its {', '.join(lacks) or 'approvals'}"
-        raise ContractError(f"seed {target.id}", because, "complete `access:` and `approvals:` in waveboard.yaml")
+        raise ContractError(f"equip {target.id}", because, "complete `access:` and `approvals:` in waveboard.yaml")
     signers = read_named(str(directory / site.contract.approvals.allowed_signers), "allowed signers").decode()
     return Kit(
         instance=site.instance,
@@ -62,7 +62,7 @@ def kit(site: Site, directory: Path, at: Ground, target: HostTarget) -> Kit:
         mutate_key=_public(directory, str(target.mutate_key_file)),
         allowed_signers=signers,
         people=site.contract.approvals.people,
-        host_key=at.host_key(target.id),
+        host_key=at.host_key(target.id) if at else "",
         hand=programs.hand(),
         reader=programs.reader(),
     )

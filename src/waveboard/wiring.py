@@ -18,7 +18,7 @@ from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
 from waveboard.contracts.expiry import expired
 from waveboard.contracts.load import Loaded, load, wanted
-from waveboard.model.contract import Complaint, Contract, Known
+from waveboard.model.contract import Complaint, Contract, Known, Unreadable
 from waveboard.model.document import Recorded
 from waveboard.model.errors import ContractError, UsageError
 from waveboard.model.evidence import Bundle, digest_of
@@ -48,8 +48,13 @@ def locate(named: str | None) -> Path:
 
 def load_contracts(directory: Path) -> Loaded:
     """Every contract of the workspace, checked against the shelves that exist in this code."""
+    return load(*workspace_bytes(directory))
+
+
+def workspace_bytes(directory: Path) -> tuple[bytes, Mapping[str, bytes | Unreadable], Known]:
+    """waveboard.yaml, every file it asks for, and the shelves they are checked against."""
     text = read_named(str(directory / MARK), "workspace file")
-    return load(text, read_files(directory, wanted(text)), shelves())
+    return text, read_files(directory, wanted(text)), shelves()
 
 
 @cache

@@ -16,7 +16,7 @@ from waveboard.model.contract import HostTarget, Overrun, Window
 from waveboard.model.units import GIB
 from waveboard.model.vm import DataDisk, Hypervisor, Network, Pool, Shape, VmSpec
 from waveboard.receipts import sshsig
-from waveboard.vms.seed import Kit
+from waveboard.vms.kit import Kit
 from waveboard.world.hypervisors.hand import HypervisorHand, RoutedHand
 from waveboard.world.hypervisors.memory import MemoryHypervisor
 from waveboard.world.ssh_keygen import SshKeygen

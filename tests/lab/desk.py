@@ -25,7 +25,7 @@ class Desk:
     def waveboard(self, *words: str, crash_at: str = "") -> subprocess.CompletedProcess[str]:
         return self.run([sys.executable, "-m", "waveboard", *words], crash_at)
 
-    def run(self, argv: list[str], crash_at: str = "") -> subprocess.CompletedProcess[str]:
+    def run(self, argv: list[str], crash_at: str = "", stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         env = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -35,7 +35,7 @@ class Desk:
         if crash_at:
             env |= {"WAVEBOARD_TEST_HOOKS": "1", "WAVEBOARD_CRASH_AT": crash_at}
         return subprocess.run(
-            argv, env=env, cwd=self.directory, capture_output=True, text=True, timeout=self.seconds, check=False
+            argv, env=env, cwd=self.directory, input=stdin, capture_output=True, text=True, timeout=self.seconds, check=False
         )
 
     def ok(self, *words: str, code: int = 0) -> str:

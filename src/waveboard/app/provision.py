@@ -19,6 +19,7 @@ from waveboard.model.facts import Unavailable
 from waveboard.model.vm import BackupState, HypervisorState, VmSpec
 from waveboard.model.vm import Hypervisor as Declared
 from waveboard.vms import provision, seed
+from waveboard.vms.kit import Kit
 from waveboard.waves import plan as planner
 
 USER_NET = "user"  # a network that only the hypervisor's own address leads into
@@ -29,7 +30,7 @@ class Makers:
     """What wiring gives: the hypervisor by its id, and the kit of a host (host key, programs, keys, signers)."""
 
     hypervisor: Callable[[str], Hypervisor]
-    kit: Callable[[HostTarget], seed.Kit]
+    kit: Callable[[HostTarget], Kit]
 
 
 def wave_id(host: str) -> str:
@@ -44,6 +45,9 @@ def spec_of(site: Site, host: str) -> VmSpec:
         known = ", ".join(site.contract.vms) or "none"
         because = "the contracts do not say how it is made (a VM of the lifecycle contract whose profile has `storage:`)"
         raise UsageError(f"provision {host}", because, f"VMs that can be made: {known}")
+    if spec.existing:
+        because = f"its profile {spec.profile} says `existing: true`: it was there before its contract"
+        raise UsageError(f"provision {host}", because, "waveboard vm bootstrap makes an existing VM as its contracts ask")
     if spec.hypervisor not in site.contract.hypervisors:
         raise UsageError(f"provision {host}", "no hypervisor is named for it", "add `hypervisors:` to waveboard.yaml")
     return spec

@@ -1,6 +1,7 @@
 """Where every waiver stands: live, ended, or resting on a condition, and what it covered in the latest runs. Changes nothing."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from waveboard.app.judged import newest_runs, report_of
 from waveboard.app.site import Site
@@ -11,7 +12,8 @@ from waveboard.model.units import instant_text
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """state: live | expired | conditional (its condition is judged with every run). covered: findings of the latest runs."""
+    """state: live | expired | conditional (its condition is judged with every run) | proposed (nobody answers for it, so it covers
+    nothing). covered: findings of the latest runs."""
 
     waiver: Waiver
     state: str
@@ -36,8 +38,14 @@ def standings(site: Site) -> tuple[Standing, ...]:
     return tuple(
         Standing(
             waiver,
-            "expired" if waiver.until and waiver.until <= now else "conditional" if waiver.during or waiver.ends_when else "live",
+            _state(waiver, now),
             tuple(f for f in seen.values() if f.waiver == waiver.id),
         )
         for waiver in site.contract.registers.waivers
     )
+
+
+def _state(waiver: Waiver, now: datetime) -> str:
+    if waiver.until and waiver.until <= now:
+        return "expired"
+    return "proposed" if waiver.proposed else "conditional" if waiver.during or waiver.ends_when else "live"

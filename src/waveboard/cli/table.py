@@ -34,6 +34,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "close": Entry("waveboard.cli.change:close", "judge the exit gates on a fresh audit and write the closeout receipt"),
     "vm": Entry("waveboard.cli.vm:vm", "a VM from its contracts: provision it, bootstrap it, and is it ready"),
+    "adopt": Entry("waveboard.cli.adopt:adopt", "a first contract for a host that is there already, as drafts"),
     "parity": Entry("waveboard.cli.vm:parity", "who enforces each storage rule at each stage of a VM's life"),
     "status": Entry("waveboard.cli.change:status", "where plans, leases and steps stand"),
     "receipts": Entry("waveboard.cli.receipts:receipts", "show, verify and export receipts"),

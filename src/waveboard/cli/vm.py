@@ -89,6 +89,21 @@ def ready(ctx: click.Context, host: str, wait: bool, timeout: int, given: tuple[
     return 0 if judged.ready else 5 if judged.readiness.doubtful else 2
 
 
+@vm.command("kit")
+@click.argument("host")
+@click.option("--remove", "away", is_flag=True, help="Print the script that takes the kit away again.")
+@click.pass_context
+def kit(ctx: click.Context, host: str, away: bool) -> int:
+    """Print the script that lets waveboard read and change HOST. Read it, run it as root there: waveboard runs none of it."""
+    from waveboard.making import kit as given
+    from waveboard.vms import kit_script
+
+    site = opened(ctx.obj)
+    found = given(site, Path(str(ctx.obj["workspace"])), None, site.target(host))
+    click.echo(kit_script.remove(host, found) if away else kit_script.install(host, found), nl=False)
+    return 0
+
+
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print waveboard.parity/1.")
 def parity(as_json: bool) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from waveboard.contracts.nodes import Document, Scalar, show
+from waveboard.contracts.nodes import Document, Loc, Scalar, show
 from waveboard.contracts.text import read
 from waveboard.model.errors import ContractError
 
@@ -21,7 +21,7 @@ class Edit:
     field: str
 
 
-def edits(file: str, raw: bytes, wanted: Sequence[tuple[tuple[str, ...], str, str]]) -> tuple[Edit, ...]:
+def edits(file: str, raw: bytes, wanted: Sequence[tuple[Loc, str, str]]) -> tuple[Edit, ...]:
     """Where each (path, old, new) stands, by offset. Raises: ContractError when a scalar is not there or says something else."""
     document = _document(file, raw)
     mark = len(raw) - len(document.text.encode())  # a byte order mark is no part of the text
@@ -63,5 +63,5 @@ def _document(file: str, raw: bytes) -> Document:
     return document
 
 
-def _cannot(file: str, path: Sequence[str], because: str) -> ContractError:
+def _cannot(file: str, path: Loc, because: str) -> ContractError:
     return ContractError(f"edit {file} at {show(path)}", because, "look at the file; plan the promotion again")

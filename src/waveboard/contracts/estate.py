@@ -155,6 +155,8 @@ class Estate:
         """Host id or hostname -> every VM id that a living VM or the placement policy claims for it."""
         found: dict[str, set[int]] = {}
         for _, _, vm in self.living():
+            if vm.id is None:
+                continue
             for name in {vm.hostname, vm.ssh_target or vm.hostname}:
                 found.setdefault(name, set()).add(vm.id)
         for read in self.placement:

@@ -32,7 +32,7 @@ from waveboard.contracts.text import decode, read
 from waveboard.contracts.typed import Read, fit
 from waveboard.model.contract import Complaint, Contract, Known, Place, Unreadable
 
-__all__ = ["Loaded", "load", "wanted"]
+__all__ = ["Loaded", "estate_of", "load", "wanted"]
 
 FORMATS: Mapping[str, type[BaseModel]] = {
     "hosts": SshTargets,
@@ -109,6 +109,13 @@ def load(workspace: bytes | Unreadable, files: Mapping[str, bytes | Unreadable],
     }
     contract = assemble.contract(estate, {WORKSPACE: workspace, **used})
     return Loaded(replace(contract, complaints=tidy), tidy)
+
+
+def estate_of(workspace: bytes, files: Mapping[str, bytes | Unreadable], known: Known) -> Estate | None:
+    """Everything that could be read, unjudged; None for a waveboard.yaml that cannot be used."""
+    document, _ = read(WORKSPACE, workspace)
+    value = fit(document, Workspace)[0] if document else None
+    return _gather(Read(document, value), files, known)[0] if document and value else None
 
 
 def _tidy(complaints: Iterable[Complaint]) -> tuple[Complaint, ...]:

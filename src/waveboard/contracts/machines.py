@@ -107,6 +107,7 @@ class _Drawing:
         self.loc: tuple[str, ...] = ("profiles", vm.profile or "")
         self.given = profile.provisioning or Provisioning()
         self.defaults = read.value.defaults or Defaults()
+        self.existing = self.given.existing is True
         self.packages = tuple((profile.bootstrap.packages if profile.bootstrap else None) or ())
         self.wrong: list[Complaint] = []
 
@@ -124,7 +125,7 @@ class _Drawing:
 
     def _need(self, name: str) -> str:
         value = self._value(name)
-        if value is None:
+        if value is None and not self.existing:
             fix = f"add `{name}:` to the profile's provisioning, or to `defaults:`"
             self._bad("vm-incomplete", f"nothing says its `{name}`", fix, "provisioning")
         return str(value or "")
@@ -135,22 +136,24 @@ class _Drawing:
         memory_mb = (resources and resources.memory_mb) or self.given.memory_mb or self.defaults.memory_mb
         boot_gb = (resources and resources.boot_disk_gb) or self.given.disk_gb or self.defaults.disk_gb
         for name, value in (("cpu_cores", cores), ("memory_mb", memory_mb), ("disk_gb", boot_gb)):
-            if value is None:
+            if value is None and not self.existing:
                 self._bad(
                     "vm-incomplete", f"nothing says its `{name}`", "add it to the profile or the VM's resources", "provisioning"
                 )
         template = self.given.image or (str(self.given.template_vmid) if self.given.template_vmid else None)
-        if template is None:
+        if template is None and not self.existing:
             fix = "give the profile `template_vmid:` or `image:`"
             self._bad("vm-incomplete", "nothing says what it is made from", fix, "provisioning")
         hypervisor, tier_pool, boot_pool = self._hypervisor()
+        if self.vm.id is None and (hypervisor or not self.existing):
+            self._bad("vm-incomplete", "nothing says its VM id", "add `id:` to its lifecycle entry", "provisioning")
         self._agrees()
         own = [h for read in self.estate.services if (h := read.value.hosts.get(self.host))]
         kept = {s.data_dir for h in own for s in h.services}
         mount = storage.data_disk.mount if storage.data_disk else None
         return VmSpec(
             host=self.host,
-            vmid=self.vm.id,
+            vmid=self.vm.id or 0,
             hypervisor=hypervisor.id if hypervisor else "",
             node=hypervisor.node if hypervisor else self.vm.proxmox_host or "",
             template=template or "",
@@ -175,6 +178,7 @@ class _Drawing:
             backup_target=self.vm.backup_target,
             backup_max_age_s=storage.backup.max_age_h * 3600 if storage.backup else None,
             place=self.lives.at("vms", self.at, "hostname"),
+            existing=self.existing,
         )
 
     def _hypervisor(self) -> tuple[Hypervisor | None, str, str]:
@@ -183,6 +187,8 @@ class _Drawing:
         if not known:
             return None, "", str(self._value("storage") or "")
         name = self.vm.proxmox_host or self.defaults.proxmox_host or ""
+        if not name and self.existing:
+            return None, "", ""
         found = known.get(name)
         if found is None:
             place = self.lives.at("vms", self.at, "proxmox_host")
@@ -193,7 +199,7 @@ class _Drawing:
         boot = self._value("storage") or found.pools.get("boot")
         tier = found.pools.get(self.storage.tier, "")
         for pool, asked in ((boot, "boot"), (tier, self.storage.tier if self.storage.data_disk else "")):
-            if asked and not pool:
+            if asked and not pool and not self.existing:
                 fix = f"add `{asked}: POOL` under hypervisors.{name}.pools in waveboard.yaml"
                 self._bad("no-pool", f"`{name}` has no pool for `{asked}`", fix, "storage", "tier")
         return found, tier, str(boot or "")
@@ -216,7 +222,7 @@ class _Drawing:
             self._bad("vm-incomplete", "nothing says how large its data disk is", fix, "storage", "data_disk")
         serial, label = (text.replace("{hostname}", self.vm.hostname) for text in (disk.serial, disk.label))
         for what, text, longest in (("serial", serial, LONGEST_SERIAL), ("label", label, LONGEST_LABEL)):
-            if len(text) > longest:
+            if len(text) > longest and not (self.existing and what == "serial"):  # a disk that is there is known by what it says
                 said = f"the {what} `{text}` has {len(text)} characters; {longest} are kept"
                 self._bad("too-long", said, "shorten it", "storage", "data_disk", what)
         return DataDisk(

@@ -214,6 +214,8 @@ class Paths:
     recorded: bool = False
 
 
+INTERFACES = ("/run", "/var/run", "/dev", "/proc", "/sys")  # a bind of these gives a container the host, not a place for data
+
 # -- docker ----------------------------------------------------------------------------------------------------------
 
 
@@ -227,6 +229,13 @@ class ContainerMount:
     name: str = ""
     driver: str = ""
     rw: bool = True
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether what a container writes there is data: a writable volume, or a bind that is no interface of the host."""
+        if self.type == "bind":
+            return self.rw and not any(self.source == at or self.source.startswith(at + "/") for at in INTERFACES)
+        return self.rw and self.type in ("volume", "cluster")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from waveboard.model.place import Place
 GAP_STATUSES = ("open", "fixed", "closed", "accepted")
 LOOP_STATUSES = ("planned", "active", "draft", "open", "deferred", "closed")
 SEVERITIES = ("critical", "high", "medium", "low")
+UNOWNED = "to be named"  # the owner of a proposed waiver: it covers nothing until a name stands there
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ class Waiver:
     during: str = ""
     ends_when: str = ""
     place: Place | None = None
+
+    @property
+    def proposed(self) -> bool:
+        """Nobody answers for it yet."""
+        return self.owner.strip().casefold() == UNOWNED
 
 
 @dataclass(frozen=True, slots=True)

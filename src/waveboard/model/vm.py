@@ -70,7 +70,8 @@ class VmSpec:
     """Everything needed to make the VM and to say that it is as asked. hypervisor: the id of waveboard.yaml's `hypervisors:`, ""
     where the workspace names none: then nothing is asked that only a hypervisor could answer.
 
-    data: None for a tier that keeps no data here; docker_root, containerd_root: None leaves docker's own.
+    data: None for a tier that keeps no data here; docker_root, containerd_root: None leaves docker's own. existing: it was there before
+    its contract and is never made from it; then template, bridge and pools may be "" and the sizes and vmid 0, where nobody said them.
     """
 
     host: str
@@ -99,6 +100,7 @@ class VmSpec:
     backup_target: str | None = None
     backup_max_age_s: int | None = None
     place: Place | None = None
+    existing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ def apply(report: PackReport, waivers: Iterable[Waiver], at: datetime, holds: Ho
 
 
 def ended(waiver: Waiver, at: datetime, holds: Holds) -> str:
-    """Why it covers nothing any more; "" while it lives."""
+    """Why it covers nothing, or nothing any more; "" while it lives."""
+    if waiver.proposed:
+        return "it is a proposal: nobody's name stands as its owner"
     if waiver.until is not None and waiver.until <= at:
         return f"it ended at {instant_text(waiver.until)}"
     if waiver.during and (answer := holds(waiver.during)) is not True:

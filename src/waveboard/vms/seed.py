@@ -6,47 +6,24 @@ It formats no disk and starts nothing: that is bootstrap's, under a plan of its 
 
 import base64
 import gzip
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 
 from waveboard.model.vm import Network, VmSpec
+from waveboard.vms.kit import Kit, Placed, logins, placed, text
 
 HOST_KEY = "@HOST_KEY@"
-HAND, READER = "/usr/local/libexec/waveboard/wb-hand", "/usr/local/libexec/waveboard/wb-ro"
-
-
-@dataclass(frozen=True, slots=True)
-class Kit:
-    """What the workspace gives every VM. *_key: public lines; people: principal -> other names; host_key: the VM's own; hand, reader: the programs."""
-
-    instance: str
-    audit_user: str
-    audit_key: str
-    mutate_user: str
-    mutate_key: str
-    allowed_signers: str
-    people: Mapping[str, tuple[str, ...]]
-    host_key: str
-    hand: bytes
-    reader: bytes
 
 
 def files(spec: VmSpec, kit: Kit) -> dict[str, str]:
     """`user-data`, `meta-data`, `network-config`: JSON, which is YAML."""
-    user = "#cloud-config\n" + _text(_user_data(spec, kit))
+    user = "#cloud-config\n" + text(_user_data(spec, kit))
     told = sha256(user.encode()).hexdigest()[:12]
     meta = {"instance-id": f"{spec.host}-{spec.vmid}-{told}", "local-hostname": spec.host}
-    return {"user-data": user, "meta-data": _text(meta), "network-config": _text(_network(spec.network))}
+    return {"user-data": user, "meta-data": text(meta), "network-config": text(_network(spec.network))}
 
 
 def _user_data(spec: VmSpec, kit: Kit) -> dict[str, object]:
-    forced = f'restrict,command="sudo -n {HAND}" {_bare(kit.mutate_key)}'
-    accounts: list[dict[str, object]] = [
-        _account(kit.audit_user, [f"restrict {_bare(kit.audit_key)}"]),
-        _account(kit.mutate_user, [forced]),
-    ]
+    accounts: list[dict[str, object]] = [_account(user, [line]) for user, line in logins(kit)]
     if spec.ci_user not in (kit.audit_user, kit.mutate_user):
         own = {"sudo": "ALL=(ALL) NOPASSWD:ALL", "shell": "/bin/bash"} if spec.ssh_keys else {}
         accounts.append(_account(spec.ci_user, list(spec.ssh_keys)) | own)
@@ -59,7 +36,7 @@ def _user_data(spec: VmSpec, kit: Kit) -> dict[str, object]:
         "ssh_genkeytypes": [],
         "ssh_keys": {"ed25519_private": HOST_KEY, "ed25519_public": kit.host_key},
         "users": accounts,
-        "write_files": _written(spec, kit),
+        "write_files": [_file(one) for one in placed(spec.host, kit)],
         "growpart": {"mode": "auto", "devices": ["/"]},
     }
     if spec.packages:
@@ -71,28 +48,9 @@ def _account(name: str, keys: list[str]) -> dict[str, object]:
     return {"name": name, "lock_passwd": True, "shell": "/bin/sh", "ssh_authorized_keys": keys}
 
 
-def _written(spec: VmSpec, kit: Kit) -> list[dict[str, object]]:
-    sudoers = (
-        f"Defaults:{kit.audit_user},{kit.mutate_user} !requiretty, !mail_badpass\n"
-        f'{kit.audit_user} ALL=(root) NOPASSWD: {READER} ""\n{kit.mutate_user} ALL=(root) NOPASSWD: {HAND} ""\n'
-    )
-    identity = {
-        "instance": kit.instance,
-        "hostname": spec.host,
-        "people": {name: list(also) for name, also in kit.people.items()},
-    }
-    return [
-        _file("/etc/sudoers.d/waveboard", "0440", sudoers.encode()),
-        _file("/etc/waveboard/hand.json", "0644", _text(identity).encode()),
-        _file("/etc/waveboard/allowed_signers", "0644", kit.allowed_signers.encode()),
-        _file(HAND, "0755", kit.hand),
-        _file(READER, "0755", kit.reader),
-    ]
-
-
-def _file(path: str, mode: str, raw: bytes) -> dict[str, object]:
-    packed = base64.b64encode(gzip.compress(raw, mtime=0)).decode()
-    return {"path": path, "owner": "root:root", "permissions": mode, "encoding": "gz+b64", "content": packed}
+def _file(one: Placed) -> dict[str, object]:
+    packed = base64.b64encode(gzip.compress(one.raw, mtime=0)).decode()
+    return {"path": one.path, "owner": "root:root", "permissions": one.mode, "encoding": "gz+b64", "content": packed}
 
 
 def _network(network: Network) -> dict[str, object]:
@@ -108,12 +66,3 @@ def _network(network: Network) -> dict[str, object]:
     if names or search:
         card["nameservers"] = {**names, **search}
     return {"version": 2, "ethernets": {"lan": card}}
-
-
-def _bare(public: str) -> str:
-    """`type key` of a public line, without its comment."""
-    return " ".join(public.split()[:2])
-
-
-def _text(value: Mapping[str, object]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True) + "\n"

@@ -37,7 +37,7 @@ def _targets(estate: Estate) -> Iterator[Complaint]:
                 yield warning(read.at(*loc), f"ssh.targets[{at}].probe_via", _CODE, said, "name a target's id")
     for lives, at, vm in estate.living():
         if vm.ssh_target and ids is not None and vm.ssh_target not in ids:
-            said = f"VM {vm.id} `{vm.hostname}` says it is reached as `{vm.ssh_target}`, which is no target"
+            said = f"{vm.called} says it is reached as `{vm.ssh_target}`, which is no target"
             fix = "add the target to the hosts contract, or correct the id"
             yield warning(lives.at("vms", at, "ssh_target"), f"vms[{at}].ssh_target", _CODE, said, fix)
 

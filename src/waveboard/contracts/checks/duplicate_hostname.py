@@ -15,7 +15,7 @@ def run(estate: Estate) -> Iterator[Complaint]:
     yield from _ids(estate)
     seen: Seen = defaultdict(list)
     for read, at, vm in estate.living():
-        who = f"VM {vm.id} `{vm.hostname}`"
+        who = vm.called
         fields = {"hostname": vm.hostname.lower(), "id": vm.id, "lan_ip": vm.lan_ip, "tailscale_ip": vm.tailscale_ip}
         for field, value in fields.items():
             if value is not None:

@@ -16,7 +16,7 @@ from waveboard.contracts.registers import host_of
 from waveboard.contracts.typed import Read
 from waveboard.model.condition import Comparison, parse_condition
 from waveboard.model.contract import Complaint, Place
-from waveboard.model.register import GAP_STATUSES, LOOP_STATUSES, SEVERITIES
+from waveboard.model.register import GAP_STATUSES, LOOP_STATUSES, SEVERITIES, UNOWNED
 
 _DANGLING = "dangling-reference"
 
@@ -178,6 +178,12 @@ def _waiver(estate: Estate, read: Read[Waivers], at: int, waiver: Waiver) -> Ite
     if waiver.code and codes is not None and not set(waiver.code) & set("*?[") and waiver.code not in codes:
         place, fix = read.at(*loc, "code"), f"its codes are: {', '.join(sorted(codes))}"
         yield error(place, show((*loc, "code")), _DANGLING, f"{waiver.gate} never says `{waiver.code}`", fix)
+    if waiver.owner.strip().casefold() == UNOWNED:
+        said, fix = (
+            f"the waiver `{waiver.id}` is a proposal: it covers nothing",
+            "name as its owner who answers for it, or strike it",
+        )
+        yield warning(read.at(*loc, "owner"), show((*loc, "owner")), "proposed-waiver", said, fix)
     host = host_of(waiver)
     if host and estate.host_ids is not None and host not in estate.host_ids:
         fix = "name the id of a target of the hosts contract"
@@ -206,6 +212,7 @@ CHECK = Check(
         _DANGLING,
         "duplicate-id",
         "loop-cycle",
+        "proposed-waiver",
         "unknown-condition",
         "unknown-enum",
         "unknown-fact",

@@ -42,7 +42,7 @@ def _lacking(estate: Estate, document: Document) -> Iterator[Complaint]:
     named = {str(leaf.value) for _, leaf in document.scalars()} | set(_keys(document))
     for read, at, vm in estate.living():
         if vm.status == "active" and vm.hostname not in named and str(vm.id) not in named:
-            said = f"it lacks VM {vm.id} `{vm.hostname}`, which is active at {read.at('vms', at)}"
+            said = f"it lacks {vm.called}, which is active at {read.at('vms', at)}"
             yield warning(document.place(), "", _CODE, said, "derive it again")
 
 

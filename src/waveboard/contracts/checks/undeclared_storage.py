@@ -13,7 +13,7 @@ def run(estate: Estate) -> Iterator[Complaint]:
     declared = {host for read in estate.placement for host in read.value.vm_storage or {}}
     for read, at, vm in estate.living():
         if vm.status == "active" and vm.hostname not in declared and vm.ssh_target not in declared:
-            said = f"VM {vm.id} `{vm.hostname}` is active, and vm_storage of {estate.placement[0].document.file} does not name it"
+            said = f"{vm.called} is active, and vm_storage of {estate.placement[0].document.file} does not name it"
             fix = f"add `{vm.hostname}:` with its tiers to vm_storage"
             yield warning(read.at("vms", at, "hostname"), f"vms[{at}].hostname", "undeclared-storage", said, fix)
 

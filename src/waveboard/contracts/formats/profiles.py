@@ -64,10 +64,14 @@ class Storage(Own):
 
 
 class Provisioning(Operator):
-    """What the VM is made from. image, ssh_keys and gateway are waveboard's additions; storage is the boot disk's pool."""
+    """What the VM is made from. image, ssh_keys, gateway and existing are waveboard's additions; storage is the boot disk's pool.
+
+    existing: VMs of this profile are there already and are never made from it, so what only making needs may be left out.
+    """
 
     template_vmid: VmId | None = None
     image: Text | None = None
+    existing: bool | None = None
     cpu_cores: Count | None = None
     memory_mb: Megabytes | None = None
     disk_gb: Gigabytes | None = None

@@ -21,9 +21,9 @@ class Resources(Operator):
 
 
 class Vm(Operator):
-    """One VM or container guest."""
+    """One VM or container guest. id: left out for a machine that no hypervisor numbers; such a one is never made here."""
 
-    id: VmId
+    id: VmId | None = None
     hostname: HostId
     status: str
     proxmox_host: str | None = None
@@ -49,6 +49,11 @@ class Vm(Operator):
     description: Doc = None
     vm_type: Doc = None
     notes: Doc = None
+
+    @property
+    def called(self) -> str:
+        """How a complaint names it: ``VM 212 `mint-data` ``."""
+        return f"VM {self.id} `{self.hostname}`" if self.id is not None else f"VM `{self.hostname}`"
 
 
 class Lifecycle(Operator):

@@ -28,7 +28,6 @@ from waveboard.model.finding import Severity
 from waveboard.model.graph import HostPlacements, PlacementClass
 
 DATABASES = frozenset({"postgres", "redis"})
-INTERFACES = ("/run", "/var/run", "/dev", "/proc", "/sys")  # a bind of these gives a container the host, not a place for data
 ON_ROOT = frozenset({"boot-only", "local-ext4"})
 DEVICE_NAME = re.compile(r"/dev/(sd|vd|xvd|hd|nvme|mmcblk)[a-z0-9]+")  # names that the kernel hands out anew at every boot
 
@@ -117,13 +116,7 @@ def _data_paths(container: Container, service: Service | None) -> tuple[str, ...
     """The declared data paths; without a declaration, every writable mount."""
     if service is not None and service.data_paths:
         return service.data_paths
-    return tuple(mount.destination for mount in container.mounts if _is_data(mount))
-
-
-def _is_data(mount: ContainerMount) -> bool:
-    if mount.type == "bind":
-        return mount.rw and not any(below(mount.source, interface) for interface in INTERFACES)
-    return mount.rw and mount.type in ("volume", "cluster")
+    return tuple(mount.destination for mount in container.mounts if mount.keeps_data)
 
 
 def _source(container: Container, path: str, bound: Mapping[str, str | None]) -> str | None:

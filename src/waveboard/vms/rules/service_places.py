@@ -9,8 +9,26 @@ from waveboard.vms.rule import Asked, Built, Checked, NotHere, Repaired, Rule, S
 
 
 def steps(asked: Asked) -> Iterable[StepSpec]:
-    if asked.vm.directories:
-        yield spec(asked.vm, "make_directories", paths=list(asked.vm.directories))
+    """A service that runs with its data elsewhere is moved to its place; for one that does not run yet the place is made. A container
+    moves by its first data path only: a wave moves the others."""
+    moved = dict(_elsewhere(asked))
+    if left := [path for path in asked.vm.directories if path not in moved]:
+        yield spec(asked.vm, "make_directories", paths=left)
+    for path, container in moved.items():
+        yield spec(asked.vm, "relocate_service", container=container, to=path)
+
+
+def _elsewhere(asked: Asked) -> Iterator[tuple[str, str]]:
+    """(its place, container) of every declared service that runs on another mount."""
+    docker = asked.facts.get(Docker)
+    running = {} if isinstance(docker, Unavailable) else {c.name: c for c in docker.containers if c.state == "running"}
+    for service in asked.policy.services:
+        container, place = running.get(service.container), service.data_dir
+        if container is None or place not in asked.vm.directories or "com.docker.compose.service" not in container.labels:
+            continue  # what no compose file makes is not rebuilt by guesswork: a person moves it, and is told until then
+        mounts = [m for m in container.mounts if m.destination == service.data_paths[0]]
+        if mounts and (mounts[0].type, mounts[0].source) != ("bind", place):
+            yield place, service.container
 
 
 def check(seen: Seen) -> Iterator[Said]:
@@ -49,7 +67,7 @@ RULE = Rule(
     lambda vm, policy: bool(vm.directories),
     {
         Stage.PROVISION: NotHere("a hypervisor knows no directories"),
-        Stage.BOOTSTRAP: Built(("make_directories",), steps),
+        Stage.BOOTSTRAP: Built(("make_directories", "relocate_service"), steps),
         Stage.READY: Checked(check),
         Stage.GATE: Watched({"D236": ("boot-backed", "anonymous-volume", "no-mount", "wrong-prefix")}),
         Stage.WAVE: Repaired(("relocate_service", "name_volume")),

@@ -48,6 +48,19 @@ def _refuse_used(outlook: Outlook, disk: BlockDevice, uuid: str) -> None:
         )
 
 
+def _made_by_others(outlook: Outlook, disk: BlockDevice, target: str, fstype: str) -> str | None:
+    """The UUID of the filesystem on the whole disk that is mounted at target and comes back from there by that UUID; else None.
+
+    Nothing is left to do for such a mount but docker's order after it, which readiness goes on to tell (SR-005).
+    """
+    links = outlook.facts[DeviceLinks].links
+    uuids = {link.rpartition("/")[2] for link, kname in links.items() if kname == disk.name and "/by-uuid/" in link}
+    mounted = [m for m in outlook.facts[Mounts].table if m.target == target]
+    specs = [e.spec for e in outlook.facts[Fstab].entries if e.target == target]
+    whole = bool(mounted) and (mounted[-1].devno, mounted[-1].root, mounted[-1].fstype) == (disk.devno, "/", fstype)
+    return uuids.pop() if whole and len(uuids) == 1 and specs == [f"UUID={next(iter(uuids))}"] else None
+
+
 def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     serial, target = text_param(spec, "serial"), text_param(spec, "target")
     fstype, label = text_param(spec, "fstype"), text_param(spec, "label")
@@ -58,6 +71,10 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     mounted = [m for m in outlook.facts[Mounts].table if m.target == target]
     if mounted and mounted[-1].devno == disk.devno and any(e.spec == f"UUID={uuid}" for e in entries):
         return Rendered((), after, f"{target} is already the data disk {serial}")
+    if (made := _made_by_others(outlook, disk, target, fstype)) is not None:
+        return Rendered(
+            (), replace(after, data_uuid=made), f"{target} is already the data disk {serial}, mounted by somebody else"
+        )
     if entries or mounted:
         raise RefusedError(
             f"plan {outlook.wave} on {outlook.facts.host}",
