@@ -134,3 +134,38 @@ def test_shares_that_only_the_profile_names_are_judged_too() -> None:
     assert contract is not None and contract.vms["db-1"].nfs_mounts == contract.policies["db-1"].nfs_mounts
     assert contract.policies["db-1"].nfs_mounts == (("/mnt/books", "nas:/books"),)
     assert contract.policies["app.two"].nfs_mounts == (("/mnt/media", "nas:/media"),)
+
+
+EXISTING = {
+    **WHOLE,
+    "profiles.yaml": PROFILES.replace('{template_vmid: "9000", cpu_cores: 2, memory_mb: 2048, disk_gb: 32}', "{existing: true}")
+    .replace("defaults: {bridge: vmbr0, storage: local-lvm, ci_network_cidr: dhcp, ci_user: ubuntu}\n", "")
+    .replace('"{hostname}-data"', "a-serial-longer-than-qemu-keeps"),
+    "services.yaml": SOUND["services.yaml"].replace("disk-7", "a-serial-longer-than-qemu-keeps"),
+    "vms.yaml": WHOLE["vms.yaml"].replace("    proxmox_host: pve\n", ""),
+}
+
+
+def test_a_vm_that_was_there_before_its_contract_needs_nothing_that_only_making_needs() -> None:
+    found = judge(EXISTING)
+    assert found.contract is not None, said(found)
+    spec = found.contract.vms["db-1"]
+    assert spec.existing and (spec.template, spec.hypervisor, spec.network.bridge, spec.cores) == ("", "", "", 0)
+    assert spec.data is not None and spec.data.serial == "a-serial-longer-than-qemu-keeps"
+
+
+def test_an_existing_vm_on_a_hypervisor_needs_its_number_and_still_one_pool_less() -> None:
+    on = {**EXISTING, "vms.yaml": WHOLE["vms.yaml"], "waveboard.yaml": WHOLE["waveboard.yaml"].replace(", tank-vms: tank", "")}
+    assert judge(on).contract is not None
+    nameless = {
+        **on,
+        "vms.yaml": WHOLE["vms.yaml"].replace(
+            "  - id: 11\n    hostname: db-1\n    status: active", "  - hostname: db-1\n    status: active"
+        ),
+    }
+    assert "vm-incomplete" in {code for _, code, _ in said(judge(nameless))}
+
+
+def test_a_vm_without_a_number_that_is_to_be_made_is_incomplete() -> None:
+    found = changed("vms.yaml", "  - id: 11\n    hostname: db-1\n    status: active", "  - hostname: db-1\n    status: active")
+    assert ("error", "vm-incomplete", "profiles.yaml:7:19") in said(found)

@@ -58,6 +58,7 @@ def test_it_never_covers_what_could_not_be_seen() -> None:
     [
         (W, None, ""),
         (replace(W, until=AT), None, "ended at 2026-02-26T03:00:00Z"),
+        (replace(W, owner="To be named "), None, "nobody's name"),
         (replace(W, until=None, during="apps.root.used_pct < 60"), True, ""),
         (replace(W, until=None, during="apps.root.used_pct < 60"), False, "no longer holds"),
         (replace(W, until=None, during="apps.root.used_pct < 60"), None, "is unknown"),

@@ -16,6 +16,7 @@ from waveboard.model.facts import (
     ConfigFile,
     ConfigFiles,
     Container,
+    ContainerMount,
     Docker,
     FilesystemUsage,
     Fstab,
@@ -338,6 +339,25 @@ def test_an_old_vm_has_its_docker_moved_and_its_logs_limited() -> None:
         "reboot",
     ]
     assert bootstrap(SPEC, POLICY, FACTS, WHOLE.reboot).steps[-1].params == {"when": "changed"}
+
+
+def test_a_service_that_runs_elsewhere_is_moved_and_its_place_is_not_made_before() -> None:
+    """A move makes its own place: one that is there already it would refuse."""
+    elsewhere = ContainerMount("bind", "/data", "/opt/cache")
+
+    def running(mount: ContainerMount = elsewhere, **changes: object) -> HostFacts:
+        made: dict[str, object] = {"mounts": (mount,), "labels": {"com.docker.compose.service": "cache"}, **changes}
+        container = replace(CACHE, **made)  # type: ignore[arg-type]
+        return replace(FACTS, nouns={**NOUNS, Docker: replace(DOCKER, containers=(container,))})
+
+    kinds = kinds_of(running(), WHOLE.reboot)
+    assert "relocate_service" in kinds and "make_directories" not in kinds
+    assert kinds.index("move_docker_root") < kinds.index("relocate_service") < kinds.index("reboot")
+    (step,) = [s for s in bootstrap(SPEC, POLICY, running(), None).steps if s.kind == "relocate_service"]
+    assert step.params == {"container": "cache", "to": DIRECTORY}
+    at_home = running(ContainerMount("bind", "/data", DIRECTORY))
+    for still in (at_home, running(state="exited"), running(labels={})):
+        assert "relocate_service" not in kinds_of(still) and "make_directories" in kinds_of(still)
 
 
 def test_a_boot_only_vm_gets_its_log_limits_and_a_restart() -> None:

@@ -14,6 +14,7 @@ from waveboard.model.facts import (
     ConfigFile,
     ConfigFiles,
     ContainerMount,
+    DeviceLinks,
     Docker,
     Fstab,
     FstabEntry,
@@ -214,3 +215,38 @@ def test_a_share_is_not_put_under_a_container_that_has_the_place() -> None:
     docker = E.docker(containers=(user,))
     with pytest.raises(RefusedError, match="web has /mnt/media/pictures bound"):
         shared(replace(facts, nouns={**facts.nouns, Docker: docker}), share(*MEDIA))
+
+
+FOREIGN = "1b4e28ba-2fa1-11d2-883f-b9a761bde3fb"
+
+
+def mounted_by_others(spec: str = f"UUID={FOREIGN}", devno: str = "8:16", fstype: str = "ext4", root: str = "/") -> HostFacts:
+    """The data disk already carries a filesystem that somebody made and mounted at the place asked for."""
+    old = E.facts().nouns[Mounts]
+    assert isinstance(old, Mounts)
+    return E.facts(
+        mounts=Mounts((*old.table, Mount(2, 1, devno, root, "/mnt/data", ("rw",), fstype, "/dev/sdb", ("rw",)))),
+        links=DeviceLinks({f"/dev/disk/by-uuid/{FOREIGN}": "sdb"}),
+        fstab=Fstab((FstabEntry(spec, "/mnt/data", fstype, ()),)),
+    )
+
+
+def test_a_data_disk_that_somebody_mounted_well_is_taken_as_it_is() -> None:
+    """Nothing of it is planned, and what is moved there is bound to its own UUID."""
+    steps = made(E.MOUNT, E.step("move_docker_root", to="/mnt/data/docker"), facts=mounted_by_others()).steps
+    assert [step.verb for step in steps] == ["docker_root_move"]
+    assert steps[0].args["dst_mount"] == {"target": "/mnt/data", "uuid": FOREIGN}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        mounted_by_others(spec="/dev/sdb"),
+        mounted_by_others(devno="8:17"),
+        mounted_by_others(fstype="xfs"),
+        mounted_by_others(root="/sub"),
+    ],
+)
+def test_one_that_is_mounted_otherwise_is_settled_by_a_person_first(facts: HostFacts) -> None:
+    with pytest.raises(RefusedError, match="already mounted"):
+        made(E.MOUNT, facts=facts)

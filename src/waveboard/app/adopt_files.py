@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from math import ceil
 
 from waveboard.contracts.dump import dump
 from waveboard.model.finding import Finding
@@ -109,7 +110,7 @@ def _bound(finding: Finding) -> str:
     measured = dict(finding.measured).get(key)
     if not measured or not finding.host[:1].isalpha():
         return ""
-    return f"{finding.host}.{fact} <= {float(measured) / unit + 0.05:.1f}"
+    return f"{finding.host}.{fact} <= {ceil((float(measured) / unit + 0.05) * 10) / 10:.1f}"
 
 
 def text(head: Sequence[str], value: Mapping[str, object]) -> str:
