@@ -8,7 +8,7 @@ import pytest
 from tests.hypervisors.estate import PUBLIC, SPEC, Yard, answered
 from waveboard.app import provision as app
 from waveboard.app.apply import undo
-from waveboard.model.errors import HaltedError, HostError, RefusedError, StepError
+from waveboard.model.errors import HaltedError, HostError, RefusedError, StepError, UsageError
 from waveboard.model.facts import Unavailable
 from waveboard.receipts import sshsig
 
@@ -28,6 +28,11 @@ def test_a_signed_plan_makes_the_whole_vm_and_a_second_one_is_empty(yard: Yard) 
     told = yard.makes.seeds[212]["user-data"]
     assert b"secret" in told and b"@HOST_KEY@" not in told and "secret" not in known.raw.decode()
     assert yard.proposed().plan.steps == ()
+
+
+def test_a_vm_that_was_there_before_its_contract_is_never_made(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="it was there before its contract"):
+        Yard(tmp_path, spec=replace(SPEC, existing=True)).proposed()
 
 
 def test_nothing_is_made_without_a_signature(yard: Yard) -> None:

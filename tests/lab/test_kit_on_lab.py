@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import lab
 from lab import workspace
-from tests.lab.desk import Desk
+from tests.hypervisors.estate import KIT
+from tests.lab.desk import KILLED, Desk
+from waveboard.vms import kit_script
 
 pytestmark = pytest.mark.lab
 
@@ -74,5 +77,33 @@ def test_nothing_is_changed_where_the_script_must_not_go_on(desk: Desk) -> None:
     assert told.returncode == 1 and "did not arrive as they were sent" in told.stderr
     listed = data.root_run(STATE, check=True).stdout
     assert ".wb-new" not in listed and [x.split()[0] for x in listed.splitlines()] == [x.split()[0] for x in before.splitlines()]
+    broken = replace(KIT, instance=desk.running.settings.name, audit_user="two words")
+    told = data.root_run("sh -s", stdin=kit_script.install("mint-data", broken))
+    assert told.returncode == 1 and "visudo refuses its sudoers lines" in told.stderr
+    assert data.root_run(STATE, check=True).stdout == listed  # nothing was moved into its place
     not_root = data.root_run("su -s /bin/sh nobody -c 'sh -s'", stdin=script)
     assert not_root.returncode == 1 and "this is not root" in not_root.stderr
+
+
+def test_users_and_keys_that_were_there_before_stay(desk: Desk) -> None:
+    """The lab's hosts come with users and keys of their own making: what the kit did not bring, it does not take."""
+    data = desk.running.host("mint-data")
+    keys = "cat /etc/ssh/authorized_keys.d/wbaudit /etc/ssh/authorized_keys.d/wbhand; id wbaudit wbhand"
+    before = data.root_run(keys, check=True).stdout
+    script = desk.waveboard("vm", "kit", "mint-data").stdout
+    assert "made: user" not in data.root_run("sh -s", stdin=script, check=True).stdout
+    with_ours = data.root_run(keys, check=True).stdout
+    assert with_ours != before and set(before.splitlines()) < set(with_ours.splitlines())
+    away = desk.waveboard("vm", "kit", "mint-data", "--remove").stdout
+    data.root_run("sh -s", stdin=away, check=True)
+    assert data.root_run(keys, check=True).stdout == before
+
+
+def test_a_kit_in_use_is_not_taken_away(desk: Desk) -> None:
+    """A plan that is open on the host would be left with nobody to undo it."""
+    data = desk.running.host("mint-data")
+    desk.planned()
+    assert desk.waveboard("apply", "w8b.plan", crash_at="do.after:w8b-01b").returncode == KILLED
+    told = data.root_run("sh -s", stdin=desk.waveboard("vm", "kit", "mint-data", "--remove").stdout)
+    assert told.returncode == 1 and "cannot take the kit away" in told.stderr
+    desk.ok("undo", "w8b.plan")

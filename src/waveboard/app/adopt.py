@@ -23,7 +23,6 @@ from waveboard.model.errors import ContractError, HostError, UsageError
 from waveboard.model.evidence import Bundle
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.finding import Finding, Mode
-from waveboard.model.graph import HostPlacements
 from waveboard.vms.adopt import Choice, Draft, draft
 from waveboard.vms.adopt_disk import Told
 from waveboard.vms.ready import Answer
@@ -69,19 +68,21 @@ def adopt(site: Site, host: str, ground: Ground, choice: Choice, given: Bundle |
     site.target(host)
     if given is not None and given.host != host:
         raise UsageError(f"adopt {host}", f"the evidence is of {given.host}", f"waveboard audit {host} -o DIR records {host}")
-    facts, places = _understood(site.contract, host, given or read.collect(site, (host,))[host])
+    bundle = given or read.collect(site, (host,))[host]
+    first = read.understand(site.contract, {host: bundle}, "", bundle.collected_at)
+    facts = _answered(host, first)
     said = _said(site, ground, host)
-    made = draft(facts, places, _choice(host, said, choice))
+    made = draft(facts, first.places.get(host), _choice(host, said, choice))
     drafts = _drafts(made, said)
-    contract, _ = _merged(site, ground, said, drafts)
+    contract, _ = _merged(site, host, ground, said, drafts)
     there = replace(site, contract=contract)
     reading = read.audit(there, (host,)) if given is None else read.replayed(there, {host: given}, Recorded())
-    _understood(contract, host, None, reading)
+    _answered(host, reading)
     found, waived, doubts = _judged(contract, host, reading)
     answers = ready(there, host, reading, unasked, fresh=False).readiness.answers if host in contract.vms else ()
     if found:
         drafts["contracts.waivers"] = files.waivers(host, found, site.clock.now(), days, said.waivers)
-    _, lines = _merged(site, ground, said, drafts)
+    _, lines = _merged(site, host, ground, said, drafts)
     return Adopted(
         host=host,
         files={files.FILES[key]: text for key, text in drafts.items()},
@@ -98,21 +99,14 @@ def adopt(site: Site, host: str, ground: Ground, choice: Choice, given: Bundle |
     )
 
 
-def _understood(
-    contract: Contract, host: str, bundle: Bundle | None, reading: Reading | None = None
-) -> tuple[HostFacts, HostPlacements | None]:
-    """The host's facts. Raises: HostError for a host that gave none."""
-    if reading is None:
-        assert bundle is not None
-        reading = read.understand(contract, {host: bundle}, "", bundle.collected_at)
+def _answered(host: str, reading: Reading) -> HostFacts:
+    """Raises: HostError for a host that gave no complete answer."""
     facts = reading.facts[host]
     if isinstance(facts, Unavailable):
         raise HostError(
-            f"adopt {host}",
-            facts.reason,
-            "make the host readable (waveboard vm kit HOST) and try again; nothing is drafted blindly",
+            f"adopt {host}", facts.reason, "make it readable (waveboard vm kit HOST) and try again; nothing is drafted blindly"
         )
-    return facts, reading.places.get(host)
+    return facts
 
 
 def _said(site: Site, ground: Ground, host: str) -> Said:
@@ -161,7 +155,9 @@ def _drafts(made: Draft, said: Said) -> dict[str, str]:
     return found
 
 
-def _merged(site: Site, ground: Ground, said: Said, drafts: Mapping[str, str]) -> tuple[Contract, Mapping[str, Sequence[str]]]:
+def _merged(
+    site: Site, host: str, ground: Ground, said: Said, drafts: Mapping[str, str]
+) -> tuple[Contract, Mapping[str, Sequence[str]]]:
     """The contract as it will be once the drafts count, and the lines of waveboard.yaml that make them count.
 
     Raises: ContractError naming the first thing that does not fit.
@@ -177,7 +173,7 @@ def _merged(site: Site, ground: Ground, said: Said, drafts: Mapping[str, str]) -
     if loaded.contract is None:
         first = loaded.errors[0]
         because = f"with the drafts beside them the contracts have an error at {first.place}: {first.message}"
-        raise ContractError("adopt the host", because, f"{first.fix}; nothing was written")
+        raise ContractError(f"adopt {host}", because, f"{first.fix}; nothing was written")
     return replace(loaded.contract, targets=site.contract.targets), lines
 
 

@@ -62,7 +62,7 @@ def adopt(
     if as_json:
         show.document(adopting.as_json(told, str(directory)))
     else:
-        _print(told, directory, inside)
+        _print(told, directory if out else Path("adopted") / host, inside)
     return 2 if told.found else 5 if told.unknown else 0
 
 

@@ -1,7 +1,7 @@
 """Draft files beside the contracts that are there: what those already say of a host, and the workspace that names both. Writes nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from waveboard.contracts.dump import dump
 from waveboard.contracts.estate import Estate
@@ -38,7 +38,7 @@ class Said:
     """What the contracts already say of one host. lifecycle, placement, services: where it stands, None where nothing does.
 
     judged: its profile has a `storage:`, so it is a VM already. profile: how its lifecycle entry names one, None where no scalar does.
-    packs: those that ask about it. guards: how many guard files there are. unique: waiver ids that are taken.
+    packs: those that ask about it. guards: how many guard files there are. waivers: ids that are taken.
     """
 
     lifecycle: Place | None = None
@@ -54,41 +54,58 @@ class Said:
     named: tuple[Service, ...] = ()
     packs: tuple[str, ...] = ()
     guards: int = 0
-    profiles: frozenset[str] = frozenset()
     waivers: frozenset[str] = frozenset()
 
 
 def said_of(estate: Estate, host: str, named: tuple[Service, ...], profile: str) -> Said:
     """named: the services the contracts give the host; profile: what a drafted profile will be called."""
     ids = sorted(estate.vm_ids.get(host, frozenset()))
-    told: dict[str, object] = {"vmid": ids[0] if len(ids) == 1 else None, "named": named, "guards": len(estate.guard)}
-    for read_, at, vm in estate.living():
-        if host in (vm.ssh_target, vm.hostname):
-            kept = {name: p for r in estate.profiles for name, p in r.value.profiles.items()}
-            found = kept.get(vm.profile or "")
-            told |= {"lifecycle": read_.at("vms", at, "hostname"), "judged": found is not None and found.storage is not None}
-            loc = ("vms", at, "profile")
-            node = read_.document.node(loc)
-            if isinstance(node, Scalar) and not node.block:
-                old = read_.document.text[node.span.start : node.span.end].strip("'\"")
-                told["profile"] = Edit(read_.document.file, loc, old, profile, read_.at(*loc))
-    for read_p in estate.placement:
-        for name, entry in (read_p.value.vm_storage or {}).items():
-            if estate.reached_as.get(name, name) == host:
-                tier = entry.target_storage_tier if entry.target_storage_tier in TIERS else None
-                told |= {"placement": read_p.key("vm_storage", name)}
-                told |= {"tier": Given(tier, read_p.at("vm_storage", name, "target_storage_tier")) if tier else None}
-                told |= {"mount": Given(m, read_p.at("vm_storage", name, "data_mount")) if (m := entry.data_mount) else None}
-                told |= {"shares": tuple((m.path, m.source) for m in entry.nfs_mounts or ())}
-    for read_s in estate.services:
-        if (own := read_s.value.hosts.get(host)) is not None:
-            told |= {"services": read_s.key("hosts", host)}
+    said = Said(
+        vmid=ids[0] if len(ids) == 1 else None,
+        named=named,
+        packs=tuple(name for r in estate.packs for name, pack in r.value.packs.items() if host in pack.hosts),
+        guards=len(estate.guard),
+        waivers=frozenset(w.id for r in estate.waivers for w in r.value.waivers),
+    )
+    return _of_services(estate, host, _of_placement(estate, host, _of_lifecycle(estate, host, profile, said)))
+
+
+def _of_lifecycle(estate: Estate, host: str, profile: str, said: Said) -> Said:
+    for lives, at, vm in estate.living():
+        if host not in (vm.ssh_target, vm.hostname):
+            continue
+        kept = next((p for r in estate.profiles for name, p in r.value.profiles.items() if name == vm.profile), None)
+        judged, loc = kept is not None and kept.storage is not None, ("vms", at, "profile")
+        said, node = replace(said, lifecycle=lives.at("vms", at, "hostname"), judged=judged), lives.document.node(loc)
+        if isinstance(node, Scalar) and not node.block:
+            old = lives.document.text[node.span.start : node.span.end].strip("'\"")
+            said = replace(said, profile=Edit(lives.document.file, loc, old, profile, lives.at(*loc)))
+    return said
+
+
+def _of_placement(estate: Estate, host: str, said: Said) -> Said:
+    for read_ in estate.placement:
+        for name, entry in (read_.value.vm_storage or {}).items():
+            if estate.reached_as.get(name, name) != host:
+                continue
+            tier, mount = entry.target_storage_tier, entry.data_mount
+            said = replace(
+                said,
+                placement=read_.key("vm_storage", name),
+                tier=Given(tier, read_.at("vm_storage", name, "target_storage_tier")) if tier and tier in TIERS else None,
+                mount=Given(mount, read_.at("vm_storage", name, "data_mount")) if mount else None,
+                shares=tuple((m.path, m.source) for m in entry.nfs_mounts or ()),
+            )
+    return said
+
+
+def _of_services(estate: Estate, host: str, said: Said) -> Said:
+    for read_ in estate.services:
+        if (own := read_.value.hosts.get(host)) is not None:
             serial = own.data_disk_serial
-            told |= {"serial": Given(serial, read_s.at("hosts", host, "data_disk_serial")) if serial else None}
-    told["packs"] = tuple(name for r in estate.packs for name, pack in r.value.packs.items() if host in pack.hosts)
-    told["profiles"] = frozenset(name for r in estate.profiles for name in r.value.profiles)
-    told["waivers"] = frozenset(w.id for r in estate.waivers for w in r.value.waivers)
-    return Said(**told)  # type: ignore[arg-type]
+            given = Given(serial, read_.at("hosts", host, "data_disk_serial")) if serial else None
+            said = replace(said, services=read_.key("hosts", host), serial=given)
+    return said
 
 
 def joined(workspace: bytes, drafts: Mapping[str, str]) -> tuple[bytes, dict[str, list[str]]]:
