@@ -182,6 +182,35 @@ def test_what_the_contracts_say_is_not_written_again(mint: Path, capsys: pytest.
     assert "root.used_pct <= 8" in (mint / "adopted" / "mint-data" / "waivers.yaml").read_text()  # it may not grow meanwhile
     words = ("adopt", "mint-data", "--evidence", str(FLEET / "mint-data.json"), "--mount", "/srv", "-o", str(mint / "x"))
     assert "infra.storage.placement.policy.yaml:" in said(capsys, mint, *words, code=1)
+    waivers = mint / "adopted" / "mint-data" / "waivers.yaml"
+    waivers.write_text(waivers.read_text().replace("owner: to be named", 'owner: "@ronny"'))
+    merged(mint, made["waveboard_yaml"])
+    report = told(capsys, mint, "verify", "mint-storage", "--evidence", str(FLEET), code=2)
+    assert all(f["waiver"] for g in report["gates"] for f in g["findings"] if f["host"] == "mint-data")
+
+
+def test_a_host_whose_data_belongs_on_a_share_is_given_no_disk(
+    mint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """docker-host: the placement policy names a share as its data mount, and the evidence shows none and a blank disk."""
+    bundle = {**json.loads((FLEET / "mint-apps.json").read_text()), "host": "docker-host"}
+    (tmp_path / "b.json").write_text(json.dumps(bundle))
+    made = told(capsys, mint, "adopt", "docker-host", "--evidence", str(tmp_path / "b.json"), code=2)
+    profile = (mint / "adopted" / "docker-host" / "infra.vm.profiles.yaml").read_text()
+    assert "tier: tank-docker" in profile and "data_disk:" not in profile and "nfs_mounts" not in profile
+    (share,) = made["contradictions"]
+    assert "192.168.1.184:/tank/docker at /mnt/docker; the host does not have it mounted" in share
+    words = (
+        "adopt",
+        "docker-host",
+        "--evidence",
+        str(tmp_path / "b.json"),
+        "-o",
+        str(mint / "x"),
+        "--data-disk",
+        "mint-apps-data",
+    )
+    assert "its data belongs on a share" in said(capsys, mint, *words, code=1)
 
 
 def test_a_vm_that_is_half_known_keeps_its_files_and_is_told_the_one_line(
@@ -194,7 +223,8 @@ def test_a_vm_that_is_half_known_keeps_its_files_and_is_told_the_one_line(
     made = told(capsys, mint, "adopt", "finance-stack", "--evidence", str(tmp_path / "finance.json"), code=2)
     assert {p: p.read_bytes() for p in files} == files
     assert set(made["files"]) == {"infra.vm.profiles.yaml", "services.yaml", "packs.yaml", "waivers.yaml"}
-    (line,) = made["by_hand"]
+    mount, line = made["by_hand"]
+    assert mount.startswith("infra.storage.placement.policy.yaml:") and "add `data_mount: /mnt/data` to this host" in mount
     place, _, rest = line.partition(": ")
     assert rest == "write `profile: adopted-finance-stack` there in place of `spine-ready-v1`"
     file, number, _ = place.split(":")

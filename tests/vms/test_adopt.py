@@ -126,6 +126,14 @@ def test_a_person_chooses_among_several() -> None:
         drafted(host(DISK, replace(other, serial="disk-1")), Choice(disk="disk-1"))
 
 
+def test_a_disk_is_not_chosen_where_none_is_asked_for() -> None:
+    for choice in (Choice(disk="disk-1", tier="boot-only"), Choice(disk="disk-1", tier="tank-docker", mount="/m", shared=True)):
+        with pytest.raises(UsageError, match="cannot take disk-1"):
+            drafted(host(DISK), choice)
+    local = drafted(host(DISK), Choice(tier="local-ext4", mount="/srv/app"))
+    assert (local.disk, local.data_at) == (None, "/srv/app")
+
+
 def test_which_disk_boots_must_be_known() -> None:
     made = draft(host(DISK), None, Choice())
     assert made.disk is None and [t.what for t in made.unknown] == ["data_disk"] and made.tier == "boot-only"
@@ -194,7 +202,7 @@ def test_shares_that_hold_containers_data_make_the_tier() -> None:
     app = container("app", ContainerMount("bind", "/media", "/mnt/media"))
     places = seeds.places(containers={"app": {"/media": seeds.placement("/mnt/media", PlacementClass.NET)}})
     made = drafted(host(mounts=(share,), containers=(app,)), places=places)
-    assert (made.tier, made.shares, made.data_share) == ("nfs-media", (("/mnt/media", "nas:/media"),), "/mnt/media")
+    assert (made.tier, made.shares, made.data_at) == ("nfs-media", (("/mnt/media", "nas:/media"),), "/mnt/media")
     assert made.services == (Service("app", "other", ("/media",)),)
 
 

@@ -92,7 +92,7 @@ def adopt(site: Site, host: str, ground: Ground, choice: Choice, given: Bundle |
         waived=waived,
         unready=tuple(a for a in answers if a.state is not State.HOLDS),
         unknown=tuple(dict.fromkeys((*(f"{t.what}: {t.why}" for t in made.unknown), *doubts))),
-        questions=(*made.questions, *_asked(said, drafts)),
+        questions=(*made.questions, *_asked(site.contract, said, drafts)),
         proposed=tuple(made.proposed),
         contradictions=tuple(_contradictions(said, made)),
         run_key=reading.run_key,
@@ -125,11 +125,13 @@ def _choice(host: str, said: Said, choice: Choice) -> Choice:
             raise UsageError(f"adopt {host}", f"{theirs.place} says its {what} is {theirs.value}, not {mine}", fix)
     if choice.vmid is not None and said.vmid not in (None, choice.vmid):
         raise UsageError(f"adopt {host}", f"the contracts say its VM id is {said.vmid}, not {choice.vmid}", "leave --vmid out")
+    mount = choice.mount or (said.mount.value if said.mount else None)
     return Choice(
         said.vmid if choice.vmid is None else choice.vmid,
         choice.tier or (said.tier.value if said.tier else None),
         choice.disk,
-        choice.mount or (said.mount.value if said.mount else None),
+        mount,
+        shared=mount is not None and mount in [path for path, _ in said.shares],
     )
 
 
@@ -142,7 +144,10 @@ def _drafts(made: Draft, said: Said) -> dict[str, str]:
     if made.tier is not None and not said.judged:
         notes = [f"proposed: {t.what}: {t.why}" for t in made.proposed]
         asked = [f"question: {t.what}: {t.why}" for t in made.questions]
-        found["contracts.profiles"] = files.text((about, *notes, *asked), files.profiles(made))
+        theirs = (
+            made if said.placement is None else replace(made, shares=())
+        )  # the placement policy's shares count for the profile too
+        found["contracts.profiles"] = files.text((about, *notes, *asked), files.profiles(theirs))
     if made.tier is not None and said.placement is None:
         found["contracts.placement"] = files.text((about,), files.placement(made))
     if said.services is None and (made.services or made.disk):
@@ -194,7 +199,13 @@ def _judged(contract: Contract, host: str, reading: Reading) -> tuple[tuple[Find
 
 def _by_hand(said: Said, made: Draft) -> Iterator[str]:
     """Changes of the operator's own files that the drafts need."""
-    if said.lifecycle is None or said.judged or made.tier is None:
+    if made.tier is None or said.judged:
+        return
+    if said.placement is not None and said.tier is None:
+        yield f"{said.placement}: add `target_storage_tier: {made.tier}` to this host"
+    if said.placement is not None and said.mount is None and made.disk is not None:
+        yield f"{said.placement}: add `data_mount: {made.disk.mount}` to this host"
+    if said.lifecycle is None:
         return
     name = files.profile_name(made.host)
     if said.profile is not None:
@@ -203,7 +214,9 @@ def _by_hand(said: Said, made: Draft) -> Iterator[str]:
         yield f"{said.lifecycle}: add `profile: {name}` to this VM"
 
 
-def _asked(said: Said, drafts: Mapping[str, str]) -> Iterator[Told]:
+def _asked(contract: Contract, said: Said, drafts: Mapping[str, str]) -> Iterator[Told]:
+    if contract.hypervisors and "contracts.vms" in drafts:
+        yield Told("proxmox_host", f"which of {', '.join(contract.hypervisors)} it lives on cannot be seen from inside")
     if not said.packs and "packs" not in drafts:
         yield Told("packs", "there are several guards: say in a pack of your own which one gives this host's numbers")
 
@@ -275,5 +288,5 @@ def page(told: Adopted) -> str:
     )
     for title, lines in sections:
         parts.append(f"\n## {title}\n")
-        parts += [f"- {' '.join(line.split())}" for line in lines] or ["none"]
+        parts += [f"- {files.one_line(line)}" for line in lines] or ["none"]
     return "\n".join(parts) + "\n"

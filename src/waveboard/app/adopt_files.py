@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from waveboard.contracts.dump import dump
+from waveboard.gates.escape import plain
 from waveboard.model.finding import Finding
 from waveboard.model.register import UNOWNED
 from waveboard.model.units import GIB, MB
@@ -58,7 +59,7 @@ def placement(draft: Draft) -> dict[str, object]:
     entry: dict[str, object] = {"vmid": draft.vmid} if draft.vmid is not None else {}
     entry |= {"boot_disk_gb": _short(draft.boot_gb)} if draft.boot_gb else {}
     entry["target_storage_tier"] = draft.tier
-    if mount := draft.disk.mount if draft.disk else draft.data_share:
+    if mount := draft.disk.mount if draft.disk else draft.data_at:
         entry["data_mount"] = mount
     entry |= {"nfs_mounts": _shares(draft)} if draft.shares else {}
     return {"version": "1.0", "vm_storage": {draft.host: entry}}
@@ -78,7 +79,7 @@ def services(draft: Draft) -> dict[str, object]:
 def pack(host: str, gates: Sequence[str]) -> dict[str, object]:
     return {
         "schema": "waveboard.packs/1",
-        "packs": {f"adopted-{host}": {"mode": "report", "hosts": [host], "gates": list(gates)}},
+        "packs": {f"adopted-{host}"[:64]: {"mode": "report", "hosts": [host], "gates": list(gates)}},
     }
 
 
@@ -115,7 +116,12 @@ def _bound(finding: Finding) -> str:
 
 def text(head: Sequence[str], value: Mapping[str, object]) -> str:
     """One file: what it is as comments, then the document."""
-    return "".join(f"# {' '.join(line.split())}\n" for line in head) + dump(dict(value))
+    return "".join(f"# {one_line(line)}\n" for line in head) + dump(dict(value))
+
+
+def one_line(said: str) -> str:
+    """Text that may come from a host, as one harmless line."""
+    return " ".join(plain(" ".join(said.split())).split())
 
 
 def _shares(draft: Draft) -> list[dict[str, object]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from waveboard.model.contract import Service
+from waveboard.model.errors import UsageError
 from waveboard.model.facts import Container, ContainerMount, Docker, HostFacts, Mounts, RedisConfig, Unavailable
 from waveboard.model.graph import HostPlacements, Placement, PlacementClass
 from waveboard.model.logs import daemon_settings, size_bytes
@@ -21,17 +22,20 @@ ENGINES: Mapping[str, frozenset[str]] = {  # by the last word of an image's name
     "redis": frozenset({"redis", "valkey", "keydb", "redis-stack-server"}),
     "s3": frozenset({"minio", "s3", "seaweedfs", "garage"}),
 }
+ON_A_DISK = frozenset({"tank-vms", "tank-docker"})
 ON_BOOT = frozenset({PlacementClass.BOOT, PlacementClass.MIXED})
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a person, or a contract that is there already, says of the host; None: nobody said. disk: a serial."""
+    """What a person, or a contract that is there already, says of the host; None: nobody said. disk: a serial. shared: its data belongs
+    on a network share, so no disk is looked for."""
 
     vmid: int | None = None
     tier: str | None = None
     disk: str | None = None
     mount: str | None = None
+    shared: bool = False
 
 
 @dataclass(slots=True)
@@ -47,7 +51,9 @@ class Draft:
     docker_root: str | None = None
     log_rotation: LogRotation | None = None
     shares: tuple[tuple[str, str], ...] = ()  # (path, source)
-    data_share: str | None = None  # the share that holds containers' data, where the tier is a network one
+    data_at: str | None = (
+        None  # where data belongs without a disk of its own: a share, or a directory of the boot disk (local-ext4)
+    )
     services: tuple[Service, ...] = ()
     probes: tuple[str, ...] = ()
     unknown: list[Told] = field(default_factory=list)
@@ -56,7 +62,7 @@ class Draft:
 
 
 def draft(facts: HostFacts, places: HostPlacements | None, choice: Choice) -> Draft:
-    """Raises: UsageError when the choice names a disk that is not there."""
+    """Raises: UsageError when the choice names a disk that is not there, or one beside a tier that has none."""
     made = Draft(facts.host, choice.vmid)
     if choice.vmid is None:
         made.questions.append(Told("id", "its hypervisor's number for it cannot be seen from inside: --vmid, or `id:` by hand"))
@@ -68,8 +74,15 @@ def draft(facts: HostFacts, places: HostPlacements | None, choice: Choice) -> Dr
     docker = _docker(facts, made)
     kept = {c.name: [m for m in c.mounts if m.keeps_data] for c in docker.containers} if docker else {}
     made.tier = _tier(made, choice, found, kept if docker else None, places)
-    if made.tier not in (None, "boot-only", "nfs-media") and found.disk is not None:
+    if made.tier in ON_A_DISK and not choice.shared and found.disk is not None:
         made.disk = _disk(made, found, choice)
+    elif choice.disk is not None and (made.tier not in ON_A_DISK or choice.shared):
+        why = "its data belongs on a share" if choice.shared else f"tier {made.tier} keeps no data on a disk of its own"
+        raise UsageError(
+            f"take {choice.disk} as the data disk of {facts.host}", why, "leave --data-disk out, or choose another tier"
+        )
+    elif choice.shared or made.tier == "local-ext4":
+        made.data_at = choice.mount
     if docker is not None:
         _of_docker(made, facts, docker, places)
     return made
@@ -89,7 +102,7 @@ def _tier(
 ) -> str | None:
     if choice.tier is not None:
         return choice.tier
-    if found.disk is not None:
+    if found.disk is not None and not choice.shared:
         made.proposed.append(Told("tier", "tank-vms: the host has a second disk of its own"))
         return "tank-vms"
     if kept is None:
@@ -98,9 +111,9 @@ def _tier(
         )
         return None
     on_share = {p.mount_target for c in (places.containers if places else {}).values() for p in c.values() if p.mount_target}
-    made.data_share = next((path for path, _ in made.shares if path in on_share), None)
-    if made.data_share is not None:
-        made.proposed.append(Told("tier", f"nfs-media: containers keep data on the share at {made.data_share}"))
+    made.data_at = next((path for path, _ in made.shares if path in on_share), None)
+    if made.data_at is not None:
+        made.proposed.append(Told("tier", f"nfs-media: containers keep data on the share at {made.data_at}"))
         return "nfs-media"
     if any(kept.values()):
         why = "tank-vms without a data disk: containers keep data, and there is no disk for it but the boot disk"
