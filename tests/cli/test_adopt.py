@@ -99,7 +99,8 @@ def test_a_recorded_host_is_adopted_merged_judged_and_planned(
 
 def test_what_nobody_said_is_asked_and_never_guessed(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = told(capsys, shop, "adopt", "mint-data", "--evidence", str(FLEET / "mint-data.json"), code=2)
-    assert {q["what"] for q in made["questions"]} == {"id", "log_rotation"}
+    open_ = {"id", "log_rotation", "thresholds", "redis", "backup", "evidence_max_age_s"}
+    assert {q["what"] for q in made["questions"]} == open_
     drafts = shop / "adopted" / "mint-data"
     everything = "".join(p.read_text() for p in drafts.iterdir() if p.suffix == ".yaml" and p.name != "waivers.yaml")
     written = "\n".join(line for line in everything.splitlines() if not line.startswith("#"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import shlex
 import subprocess
 from dataclasses import replace
 
@@ -50,8 +51,11 @@ def test_content_that_is_no_text_arrives_whole_as_well() -> None:
 
 
 def test_names_cannot_become_commands() -> None:
-    script = kit_script.install("new-1", replace(REAL, instance="x'; touch /nowhere; '"))
-    assert shell(script, "-n").returncode == 0 and "; touch /nowhere; ''" not in script.split("END_OF_")[0].replace("'\"'\"'", "")
+    hostile = "x'; touch /nowhere; '"
+    script = kit_script.install("new-1", replace(REAL, instance=hostile))
+    (line,) = [one for one in script.splitlines() if '"$(told instance)" =' in one]
+    words = shlex.split(line.rstrip("\\"))
+    assert words[words.index("=") + 1] == hostile and shell(script, "-n").returncode == 0
 
 
 def test_one_user_for_both_gets_both_lines() -> None:

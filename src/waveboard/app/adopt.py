@@ -92,7 +92,7 @@ def adopt(site: Site, host: str, ground: Ground, choice: Choice, given: Bundle |
         waived=waived,
         unready=tuple(a for a in answers if a.state is not State.HOLDS),
         unknown=tuple(dict.fromkeys((*(f"{t.what}: {t.why}" for t in made.unknown), *doubts))),
-        questions=(*made.questions, *_asked(site.contract, said, drafts)),
+        questions=(*made.questions, *_asked(contract, host, said, drafts)),
         proposed=tuple(made.proposed),
         contradictions=tuple(_contradictions(said, made)),
         run_key=reading.run_key,
@@ -214,7 +214,18 @@ def _by_hand(said: Said, made: Draft) -> Iterator[str]:
         yield f"{said.lifecycle}: add `profile: {name}` to this VM"
 
 
-def _asked(contract: Contract, said: Said, drafts: Mapping[str, str]) -> Iterator[Told]:
+def _asked(contract: Contract, host: str, said: Said, drafts: Mapping[str, str]) -> Iterator[Told]:
+    """What no contract asks of the host, so that nobody would judge it: numbers that only a person chooses."""
+    policy, vm = contract.policies[host], contract.vms.get(host)
+    redis = [s.container for s in policy.services if s.engine == "redis"]
+    if policy.thresholds.root_fail_pct is None:
+        yield Told("thresholds", "how full its disks may get: neither a guard nor the placement policy gives numbers for it")
+    if redis and policy.redis is None:
+        yield Told("redis", f"how durable {', '.join(redis)} must be: no guard's section for it says `require_appendonly`")
+    if vm is not None and vm.backup_max_age_s is None:
+        yield Told("backup", "how old its newest backup may be: `backup: {max_age_h: …}` in its profile")
+    if "packs" in drafts:
+        yield Told("evidence_max_age_s", "how old evidence may be when it is judged: without it D239 stays unknown")
     if contract.hypervisors and "contracts.vms" in drafts:
         yield Told("proxmox_host", f"which of {', '.join(contract.hypervisors)} it lives on cannot be seen from inside")
     if not said.packs and "packs" not in drafts:

@@ -45,7 +45,10 @@ keys() {
     place=$(sshd -T -C "user=$1,host=localhost,addr=127.0.0.1" 2>/dev/null |
         sed -n 's/^authorizedkeysfile \([^ ]*\).*/\1/p') || true
     case $place in
-        '') place=.ssh/authorized_keys ;;
+        '')
+            place=.ssh/authorized_keys
+            say "note: sshd does not say where it looks for the keys of $1; taken: ~$1/$place"
+            ;;
         none) cannot "give $1 its key" 'sshd is told to look at no file of keys' 'set AuthorizedKeysFile' ;;
     esac
     place=$(printf '%s\n' "$place" | sed -e "s|%u|$1|g" -e "s|%h|$home|g" -e 's|%%|%|g')
@@ -113,7 +116,6 @@ needs() {
     done
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' ||
         cannot 'install the kit' 'the hand needs Python 3.9 or later' 'install a later python3'
-    if ! command -v sshd > /dev/null; then say 'note: there is no sshd here; keys go to .ssh/authorized_keys'; fi
 }
 
 check() {
