@@ -58,6 +58,12 @@ keys() {
     fi
 }
 
+# fresh FILE < content: FILE.wb-new, made anew, so that no link that lies there is written through
+fresh() {
+    rm -f -- "$1.wb-new"
+    (set -C && cat > "$1.wb-new") || cannot "stage $1" "$1.wb-new cannot be made" 'look who else writes there'
+}
+
 # keep_owner FILE NEW: a file that was there keeps its owner and mode
 keep_owner() {
     if [ -e "$1" ]; then
@@ -75,7 +81,7 @@ _INSTALL = r"""
 stage() {
     mkdir -p "$(dirname "$1")"
     staged="$staged $1"
-    cat > "$1.wb-new"
+    fresh "$1"
     chown 0:0 "$1.wb-new"
     chmod "$2" "$1.wb-new"
     [ "$(sha256sum < "$1.wb-new" | cut -d' ' -f1)" = "$3" ] ||
@@ -105,7 +111,7 @@ login() {
     keys "$1"
     mkdir -p "$(dirname "$place")"
     staged="$staged $place"
-    { grep -v ' @MARK@$' "$place" 2> /dev/null || true; cat; } > "$place.wb-new"
+    { grep -v ' @MARK@$' "$place" 2> /dev/null || true; cat; } | fresh "$place"
     keep_owner "$place" "$place.wb-new"
     settle "$place"
 }
@@ -142,7 +148,10 @@ idle() {
     said=$(printf '{"op": "hello"}' | @HAND@ | tail -n 1) || true
     case $said in
         *'"ok": true'* | *'"ok":true'*) ;;
-        *) say "note: the hand does not answer, so nobody asked it for an open plan: $said"; return 0 ;;
+        *)
+            cannot 'take the kit away' "the hand does not say whether a plan is open: $said" \
+                'mend it; or, when you know that none is open, remove @HAND@ and run this again'
+            ;;
     esac
     case $said in *'"plan": null'* | *'"plan":null'*) ;; *)
         cannot 'take the kit away' 'a plan is open on this host, or halted' 'finish, undo or settle it first' ;;
@@ -160,7 +169,7 @@ logout() {
     keys "$1"
     if grep -q ' @MARK@$' "$place" 2> /dev/null; then
         staged="$staged $place"
-        grep -v ' @MARK@$' "$place" > "$place.wb-new" || true
+        { grep -v ' @MARK@$' "$place" || true; } | fresh "$place"
         keep_owner "$place" "$place.wb-new"
         if [ -s "$place.wb-new" ]; then mv -f "$place.wb-new" "$place"; else rm -f "$place.wb-new" "$place"; fi
         say "removed: the kit's key of $1 from $place"
