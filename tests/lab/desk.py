@@ -5,13 +5,32 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+from _pytest.mark import ParameterSet
 
 import lab
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = 137
+PLACES = ("intent.before", "intent.after", "do.after", "do-outcome.before", "do-outcome.after")
+UNDO_PLACES = ("undo-intent.before", "undo-intent.after", "undo.after", "undo-outcome.before", "undo-outcome.after")
+
+
+def every_boundary(steps: Sequence[str]) -> tuple[ParameterSet, ...]:
+    """One long case a step, so that the lab is had in pieces: the places where the controller is killed, going there and back."""
+    return tuple(
+        pytest.param(
+            tuple(f"{place}:{step}" for place in PLACES),
+            tuple(f"{place}:{step}" for place in UNDO_PLACES),
+            id=f"every boundary of {step}",
+            marks=pytest.mark.long,
+        )
+        for step in steps
+    )
 
 
 @dataclass

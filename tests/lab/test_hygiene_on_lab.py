@@ -10,15 +10,11 @@ import pytest
 
 import lab
 from lab import workspace
-from tests.lab.desk import KILLED, Desk
+from tests.lab.desk import KILLED, Desk, every_boundary
 
 pytestmark = pytest.mark.lab
 
-PLACES = ("intent.before", "intent.after", "do.after", "do-outcome.before", "do-outcome.after")
-UNDO_PLACES = ("undo-intent.before", "undo-intent.after", "undo.after", "undo-outcome.before", "undo-outcome.after")
 STEPS = ("w8d-01", "w8d-02", "w8d-03", "w8d-04")
-EVERY = tuple(f"{place}:{step}" for step in STEPS for place in PLACES)
-EVERY_UNDO = tuple(f"{place}:{step}" for step in reversed(STEPS) for place in UNDO_PLACES)
 SAMPLE = ("do.after:w8d-01", "do-outcome.before:w8d-03")
 SAMPLE_UNDO = ("undo.after:w8d-03",)
 COMPOSE = "/opt/stacks/mint-apps/docker-compose.yml"
@@ -89,10 +85,7 @@ def plant(host: lab.Host) -> str:
 
 @pytest.mark.parametrize(
     ("crashes", "undo_crashes"),
-    [
-        pytest.param(SAMPLE, SAMPLE_UNDO, id="a sample"),
-        pytest.param(EVERY, EVERY_UNDO, id="every boundary of every step", marks=pytest.mark.long),
-    ],
+    [pytest.param(SAMPLE, SAMPLE_UNDO, id="a sample"), *every_boundary(STEPS)],
 )
 def test_hygiene_removes_what_is_listed_survives_kills_and_is_undone(
     desk: Desk, apps: lab.Host, crashes: tuple[str, ...], undo_crashes: tuple[str, ...]

@@ -9,17 +9,13 @@ import pytest
 
 import lab
 from lab.measure import config_digests, measure
-from tests.lab.desk import KILLED, Desk
+from tests.lab.desk import KILLED, Desk, every_boundary
 from tests.lab.test_wave_on_lab import desk
 
 __all__ = ["desk"]
 pytestmark = pytest.mark.lab
 
 STEPS = ("w8c-01", "w8c-02", "w8c-03")
-PLACES = ("intent.before", "intent.after", "do.after", "do-outcome.before", "do-outcome.after")
-EVERY = tuple(f"{place}:{step}" for step in STEPS for place in PLACES)
-UNDO_PLACES = ("undo-intent.before", "undo-intent.after", "undo.after", "undo-outcome.before", "undo-outcome.after")
-EVERY_UNDO = tuple(f"{place}:{step}" for step in reversed(STEPS) for place in UNDO_PLACES)
 CRASHES = ("intent.after:w8c-01", "do.after:w8c-02", "do-outcome.before:w8c-03")
 UNDO_CRASHES = ("undo.after:w8c-03", "undo-intent.after:w8c-02")
 # Writes as fast as it is answered, comes back after every cut, and writes down what was acknowledged and nothing else.
@@ -81,10 +77,7 @@ def redis_mount(data: lab.Host) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     ("crashes", "undo_crashes"),
-    [
-        pytest.param(CRASHES, UNDO_CRASHES, id="a sample"),
-        pytest.param(EVERY, EVERY_UNDO, id="every boundary of every step", marks=pytest.mark.long),
-    ],
+    [pytest.param(CRASHES, UNDO_CRASHES, id="a sample"), *every_boundary(STEPS)],
 )
 def test_w8c_loses_no_acknowledged_write_there_or_back(
     moved: Desk, clients: lab.Host, crashes: tuple[str, ...], undo_crashes: tuple[str, ...]
