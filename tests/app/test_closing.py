@@ -1,4 +1,4 @@
-"""A closeout says only what earlier receipts prove; what it claims beyond that stops it."""
+"""A closeout says only what earlier receipts prove, and nothing is closed unjudged: each kind of plan by its own question."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +9,13 @@ from tests.app.stage import Desk
 from tests.app.test_offline import CONTRACT, MINT
 from tests.waves import estate as E
 from waveboard.app import closing
-from waveboard.app.plans import Known
-from waveboard.app.receipting import issue, new_key, subject
+from waveboard.app.opening import for_plan
+from waveboard.app.plans import Known, from_bytes
+from waveboard.app.receipting import issue, new_key, newest_of, subject
 from waveboard.model.change import Event
-from waveboard.model.errors import ReceiptError
+from waveboard.model.errors import ReceiptError, RefusedError
+from waveboard.model.vm import Hypervisor
+from waveboard.waves import plan_json
 from waveboard.world.hosts.replay import ReplayReader
 
 
@@ -45,3 +48,127 @@ def test_a_closeout_that_rests_on_receipts_is_issued(desk: Desk) -> None:
     known = ended(desk)
     issue(desk.site, "plan", new_key(desk.site, "wave.plan"), (subject("plan", known.digest),), {"plan": known.digest})
     assert closing.close(desk.site, known).document["outcome"] == "halted"
+
+
+# -- what is judged, by the kind of plan
+
+_DRAWN = E.planned(E.MOUNT, facts=E.facts())
+DRAWN = replace(_DRAWN, steps=tuple(replace(step, host="mint-data") for step in _DRAWN.steps))
+LINKED = ('linkage_complete: ["STOR-001"]',)
+
+
+def mint(desk: Desk, exit_: tuple[str, ...] = CONTRACT.waves["W8B"].exit) -> None:
+    """The desk before the recorded, drifted fleet of the example; W8B asks for these exit conditions."""
+    packs = {"mint-storage": CONTRACT.packs["mint-storage"]}
+    waves = {**CONTRACT.waves, "W8B": replace(CONTRACT.waves["W8B"], exit=exit_)}
+    contract = replace(CONTRACT, packs=packs, waves=waves, approvals=desk.site.contract.approvals)
+    desk.site = replace(desk.site, contract=contract, reader=ReplayReader(MINT / "fleet"))
+
+
+def carried_out(desk: Desk, wave: str, kind: str = "wave", end: str = "done", **changes: object) -> Known:
+    """A plan of mint-data that came to this end ("" is none yet), with its receipt and its place on the board."""
+    pin = replace(DRAWN.hosts[0], host="mint-data")
+    made = replace(DRAWN, wave=wave, kind=kind, hosts=(pin,), read_only_hosts=("mint-apps",), **changes)  # type: ignore[arg-type]
+    known = from_bytes(plan_json.to_bytes(made))
+    store = desk.site.store
+    store.save_plan(known.raw, wave, kind, desk.site.clock.now())
+    issue(desk.site, "plan", new_key(desk.site, "wave.plan"), (subject("plan", known.digest),), {"plan": known.digest})
+    pinned: dict[str, object] = {}
+    store.open_wave(Event(1, known.digest, "opened", "", 0, E.AT, 0, {}), [], for_plan(desk.site, made, known.digest, pinned))
+    if end:
+        store.append_event(Event(2, known.digest, end, "", 0, E.AT, 0, {}))
+    return known
+
+
+def closeouts(desk: Desk) -> int:
+    return sum(1 for _ in newest_of(desk.site, "closeout"))
+
+
+def test_a_retire_plan_is_judged_by_the_conditions_of_the_wave_it_serves(desk: Desk) -> None:
+    mint(desk)
+    parent, retired = carried_out(desk, "W8B"), carried_out(desk, "W8B-RETIRE", "retire")
+    done = closing.close(desk.site, retired)
+    assert not done.holds and "FAILS" in done.text and "not_boot_backed" in done.text
+    assert (done.document["wave"], done.document["plan"]) == ("W8B", parent.digest)
+    assert [one.wave for one in desk.site.store.board()] == ["W8B"], "the drifted wave stays open"
+
+
+def test_closing_through_the_retire_plan_ends_the_wave_and_tells_what_was_removed(desk: Desk) -> None:
+    mint(desk, LINKED)
+    carried_out(desk, "W8B")
+    retired = carried_out(desk, "W8B-RETIRE", "retire", "")
+    step = retired.plan.steps[0].id
+    desk.site.store.append_event(Event(2, retired.digest, "applied", step, 1, E.AT, 0, {}))
+    desk.site.store.append_event(Event(3, retired.digest, "done", "", 0, E.AT, 0, {}))
+    done = closing.close(desk.site, retired)
+    assert done.holds and desk.site.store.board() == ()
+    items = done.document["items"]
+    assert isinstance(items, dict) and [one["step"] for one in items["runtime_actions"]["entries"]] == [step]
+    with pytest.raises(RefusedError, match="W8B, which is not open"):
+        closing.close(desk.site, retired)
+
+
+def test_a_wave_is_not_closed_while_its_leavings_are_being_removed(desk: Desk) -> None:
+    mint(desk, LINKED)
+    parent = carried_out(desk, "W8B")
+    carried_out(desk, "W8B-RETIRE", "retire", "")
+    with pytest.raises(RefusedError, match="W8B-RETIRE is under way"):
+        closing.close(desk.site, parent)
+    assert {one.wave for one in desk.site.store.board()} == {"W8B"}
+
+
+@pytest.mark.parametrize("end", ["rolled-back", "halted"])
+def test_a_retire_plan_that_removed_nothing_closes_nothing(desk: Desk, end: str) -> None:
+    mint(desk, LINKED)
+    carried_out(desk, "W8B")
+    with pytest.raises(RefusedError, match=f"it is {end}"):
+        closing.close(desk.site, carried_out(desk, "W8B-RETIRE", "retire", end))
+
+
+def test_the_retire_plan_of_a_wave_that_was_taken_back_is_refused(desk: Desk) -> None:
+    mint(desk, LINKED)
+    carried_out(desk, "W8B", end="rolled-back")
+    with pytest.raises(RefusedError, match="taken back, or closed already"):
+        closing.close(desk.site, carried_out(desk, "W8B-RETIRE", "retire"))
+    assert closeouts(desk) == 0
+
+
+def test_a_bootstrap_is_closed_on_the_readiness_of_its_vm_and_unknown_is_not_ready(desk: Desk) -> None:
+    mint(desk)
+    one = replace(desk.site.contract.packs["mint-storage"], id="data", hosts=("mint-data",))  # covers the host, and judges no VM
+    desk.site = replace(desk.site, contract=replace(desk.site.contract, packs={"data": one}))
+    done = closing.close(desk.site, carried_out(desk, "BOOT-mint-data"))
+    assert not done.holds
+    assert "FAILS    vm_ready: SR-004" in done.text and "UNKNOWN  vm_ready: SR-001" in done.text
+    assert "nothing certifies its birth" in done.text
+
+
+@pytest.mark.parametrize(
+    ("wave", "kind", "because", "fix"),
+    [
+        ("PROMOTE-mint", "promotion", "no wave governs this promotion", "waveboard verify mint judges it"),
+        ("BOOT-gone", "wave", "no longer say what that VM is asked for", "waveboard undo BOOT-gone"),
+        ("PROV-gone", "provision", "no longer say what that VM is asked for", "waveboard undo PROV-gone"),
+        ("W7", "wave", "hold no wave of that name any more", "below waves/"),
+    ],
+)
+def test_what_nothing_judges_is_refused_with_the_way_out(desk: Desk, wave: str, kind: str, because: str, fix: str) -> None:
+    mint(desk)
+    step = replace(DRAWN.steps[0], args={"pack": "mint"})
+    with pytest.raises(RefusedError, match=because) as refused:
+        closing.close(desk.site, carried_out(desk, wave, kind, steps=(step,)))
+    assert fix in refused.value.fix and closeouts(desk) == 0
+
+
+def test_a_wave_without_an_exit_condition_is_not_closed(desk: Desk) -> None:
+    mint(desk, ())
+    with pytest.raises(RefusedError, match="names no exit condition"):
+        closing.close(desk.site, carried_out(desk, "W8B"))
+
+
+def test_a_host_that_was_not_read_is_not_counted_as_read(desk: Desk) -> None:
+    mint(desk, LINKED)
+    known = carried_out(desk, "W8B")
+    desk.site = replace(desk.site, contract=replace(desk.site.contract, hypervisors={"hv": Hypervisor("hv", "proxmox", "n", {})}))
+    known = Known(replace(known.plan, read_only_hosts=("mint-apps", "hv")), known.raw, known.digest)
+    assert "2 of 3 hosts read; no answer from hv" in closing.close(desk.site, known).text

@@ -8,6 +8,8 @@ import pytest
 from tests.hypervisors.estate import PUBLIC, SPEC, Yard, answered
 from waveboard.app import provision as app
 from waveboard.app.apply import undo
+from waveboard.app.closing import close
+from waveboard.app.receipting import newest_of
 from waveboard.model.errors import HaltedError, HostError, RefusedError, StepError, UsageError
 from waveboard.model.facts import Unavailable
 from waveboard.receipts import sshsig
@@ -226,3 +228,31 @@ def test_readiness_is_told_of_the_hypervisor_that_is_pinned_and_of_no_other(yard
 
     yard.makes.look = gone  # type: ignore[method-assign,assignment]
     assert app.asking(yard.site, yard.makers)(SPEC) == Unavailable("it does not answer")
+
+
+# -- closing: on the VM being whole, and on nothing else
+
+
+def test_a_provision_plan_is_closed_on_its_vm_being_whole(yard: Yard) -> None:
+    known = yard.signed()
+    yard.applied(known)
+    done = close(yard.site, known, yard.makers)
+    assert done.holds and "VM 212 is whole" in done.text
+    yard.makes.vms[212] = replace(yard.makes.vms[212], disks=yard.makes.vms[212].disks[:1])
+    later = close(yard.site, known, yard.makers)
+    assert not later.holds and "FAILS" in later.text and "vm_whole: new-1" in later.text
+
+
+def test_a_hypervisor_that_does_not_answer_closes_nothing(yard: Yard) -> None:
+    known = yard.signed()
+    yard.applied(known)
+    yard.makes.faults["look"] = HostError("look", "no route", "")
+    with pytest.raises(HostError, match="no route"):
+        close(yard.site, known, yard.makers)
+    yard.makes.faults.clear()
+    yard.makes.identity = "a stranger"
+    pinned = replace(yard.site.contract.hypervisors["hv"], fingerprint="AA")
+    yard.site = replace(yard.site, contract=replace(yard.site.contract, hypervisors={"hv": pinned}))
+    with pytest.raises(RefusedError, match="pins AA"):
+        close(yard.site, known, yard.makers)
+    assert not list(newest_of(yard.site, "closeout"))

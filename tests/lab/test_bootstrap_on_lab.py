@@ -88,12 +88,14 @@ def test_a_blank_host_is_made_compliant_and_every_drift_is_named(desk: Desk) -> 
     said = desk.ok("vm", "ready", "mint-data")
     assert "mint-data: ready" in said and "birth certificate" in said
     assert "  birth " in desk.ok("receipts", "show")
+    assert "holds    vm_ready: birth certificate" in desk.ok("close", "boot.plan")
     desk.ok("vm", "bootstrap", "mint-data", "-o", "again.plan")  # exit 0: an empty plan
     for name, drift, rule, code, back in DRIFTS:
         data.root_run(f"set -e; {drift}; systemctl daemon-reload", seconds=120, check=True)
         told = json.loads(desk.waveboard("vm", "ready", "mint-data", "--json").stdout)
         failed = [c["id"] for c in told["checks"] if c["state"] == "fails"]
         assert not told["ready"] and rule in failed, (name, told)
+        assert f"FAILS    vm_ready: {rule}" in desk.ok("close", "boot.plan", code=3), name
         if code:
             report = desk.waveboard("verify", "mint-storage", "--json").stdout
             assert f'"{code}"' in report, (name, code)

@@ -6,21 +6,20 @@ Only machine evidence counts: what a worker says is nowhere in here. Recommends 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from waveboard.app.check import Checked, check
+from waveboard.app.check import Checked
 from waveboard.app.deletions import deletions, ended
-from waveboard.app.entry import Asked, ask, hosts_needed
+from waveboard.app.ending import Judgement, judged
+from waveboard.app.entry import Asked
 from waveboard.app.goalposts import changed, sentence
 from waveboard.app.opening import opened, without_plan
 from waveboard.app.planning import wave_named
 from waveboard.app.plans import Known, from_bytes
-from waveboard.app.promotion import told as report_told
-from waveboard.app.read import Reading, audit
+from waveboard.app.provision import Makers
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
-from waveboard.gates import outcome
-from waveboard.model.change import Event, Step
+from waveboard.model.change import Event, Step, retire_name
 from waveboard.model.errors import ReceiptError, RefusedError
-from waveboard.model.facts import ConfigFiles, HostFacts
+from waveboard.model.facts import ConfigFiles, HostFacts, Unavailable
 from waveboard.model.opening import MUTATING, Opening, receipt_name
 from waveboard.model.receipt import Closeout, CloseoutItem
 from waveboard.receipts import bundle, closeout, envelope, statement
@@ -37,15 +36,34 @@ class Closed:
     document: dict[str, object]
 
 
-def close(site: Site, known: Known) -> Closed:
-    """Raises: RefusedError while the plan has not come to an end."""
+def close(site: Site, known: Known, makers: Makers | None = None) -> Closed:
+    """Judge what the plan was for: its wave, the readiness of its VM, or its VM being whole. A retire plan closes the wave it serves.
+
+    makers: whom to ask about a VM. Raises: RefusedError while the plan has not come to an end, and when nothing judges it; HostError.
+    """
     events = site.store.events(known.digest)
     result = events[-1].kind if events else ""
     if result not in _OUTCOMES:
         raise RefusedError(
             f"close {known.plan.wave}", "the plan has not come to an end", "waveboard apply or waveboard undo goes on with it"
         )
-    return _close(site, _Ending(known, events, result, opened(site, known.plan.serves)))
+    if known.plan.kind == "retire":
+        return _close_served(site, known, result)
+    return _close(site, _Ending(known, events, result, opened(site, known.plan.serves)), makers)
+
+
+def _close_served(site: Site, known: Known, result: str) -> Closed:
+    """A retire plan has no exit conditions of its own: it is part of the wave whose leavings it removed. Raises: RefusedError."""
+    cannot, wave = f"close {known.plan.wave}", known.plan.serves
+    if result != "done":
+        fix = f"waveboard settle {known.plan.wave}" if result == "halted" else f"waveboard wave close {wave}"
+        raise RefusedError(cannot, f"it is {result}, and removed nothing that could be judged", fix)
+    opening = opened(site, wave)
+    if opening is None or not opening.plan:
+        because = f"it belongs to {wave}, which is not open: it was taken back, or closed already"
+        fix = "waveboard receipts show has what it removed; nothing is left to close"
+        raise RefusedError(cannot, because, fix)
+    return close(site, from_bytes(site.store.get_object(opening.plan)))
 
 
 def close_wave(site: Site, name: str) -> Closed:
@@ -60,7 +78,7 @@ def close_wave(site: Site, name: str) -> Closed:
         return close(site, from_bytes(site.store.get_object(begun.digest)))
     if opening is None:
         raise RefusedError(f"close {name}", "it is not open", "waveboard wave list; a wave without a plan: waveboard wave open")
-    return _close(site, _Ending(Known(without_plan(site, wave), b"", ""), (), "done", opening))
+    return _close(site, _Ending(Known(without_plan(site, wave), b"", ""), (), "done", opening), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +96,15 @@ class _Ending:
         return (self.known.digest or str(self.opening.pins["contract"] if self.opening else ""),)
 
 
-def _close(site: Site, ending: _Ending) -> Closed:
+def _close(site: Site, ending: _Ending, makers: Makers | None) -> Closed:
     known, opening = ending.known, ending.opening
     wave = known.plan.wave
-    read = audit(site, hosts_needed(site.contract, known.plan, "exit"))
-    checked = [check(site, name, read) for name, pack in site.contract.packs.items() if set(pack.hosts) <= set(read.facts)]
-    if not checked:
-        raise RefusedError(
-            f"close {wave}", "no pack covers its hosts", "name a pack in packs.yaml; a wave is not closed unjudged"
-        )
-    asked = ask(site.contract, known.plan, read, "exit", {**report_told(site), "approval": lambda _: _approved(site, known)})
-    holds = ending.result == "done" and all(a.holds for a in asked)
+    leavings = _leavings(site, ending)
+    seen = judged(site, known, makers)
+    asked = seen.asked
+    holds = ending.result == "done" and bool(asked) and all(a.holds for a in asked)
     goal = sentence(site, opening, holds, _own(known))
-    items = _items(site, ending, read, checked, asked, goal)
+    items = _items(site, ending, leavings, seen, goal)
     key = new_key(site, "wave.close")
     told = Closeout(wave, known.digest, ending.result, items)
     body = closeout.body(told)
@@ -117,9 +131,17 @@ def _own(known: Known) -> dict[str, str]:
     return {str(s.args["file"]): str(s.args["after_sha256"]) for s in known.plan.steps if s.verb == "contract_edit"}
 
 
-def _approved(site: Site, known: Known) -> tuple[bool | None, str]:
-    who = ", ".join(a.principal for a in site.store.approvals(known.digest)) if known.digest else ""
-    return bool(who), f"approved by {who}" if who else "no plan of this wave was approved"
+def _leavings(site: Site, ending: _Ending) -> tuple[Known, ...]:
+    """The retire plans of this wave that ended since it was opened, oldest first. Raises: RefusedError while one is under way."""
+    name, opening = retire_name(ending.known.plan.wave), ending.opening
+    under_way, found = site.store.open_plans(), list[Known]()
+    for record in reversed(site.store.plans(name)):
+        if record.digest in under_way:
+            fix = f"bring it to its end first: waveboard apply {name}, or waveboard settle {name} when it is halted"
+            raise RefusedError(f"close {ending.known.plan.wave}", f"{name} is under way", fix)
+        if opening and record.saved_at >= opening.at and site.store.events(record.digest):
+            found.append(from_bytes(site.store.get_object(record.digest)))
+    return tuple(found)
 
 
 def recorded(site: Site) -> tuple[set[str], set[str]]:
@@ -133,40 +155,34 @@ def recorded(site: Site) -> tuple[set[str], set[str]]:
     return digests, run_keys
 
 
-def _items(
-    site: Site, ending: _Ending, read: Reading, checked: list[Checked], asked: tuple[Asked, ...], goal: str
-) -> Mapping[str, CloseoutItem]:
+def _items(site: Site, ending: _Ending, leavings: tuple[Known, ...], seen: Judgement, goal: str) -> Mapping[str, CloseoutItem]:
     known = ending.known
     edited = changed(site, ending.opening)
-    bundles = tuple(read.bundles.values())
-    reports = tuple(site.store.put_object(c.raw) for c in checked)
     plan = ending.rests
+    actions = _actions(known, ending.events)
+    for one in leavings:
+        actions += _actions(one, site.store.events(one.digest))
+    blockers = [
+        {"what": f"{a.text}: {a.saw}", "owner": site.contract.owner, "until": "the condition holds"}
+        for a in seen.asked
+        if not a.holds
+    ]
+    said = {"principal": site.actor.principal, "statement": _statement(site, known, ending.result, goal)}
     return {
-        "evidence": CloseoutItem(({"run_key": read.run_key, "result": f"{len(bundles)} hosts read"},), bundles),
-        "files_changed": CloseoutItem((*_files(known, read), *edited), (*plan, *bundles)),
-        "runtime_actions": CloseoutItem(tuple(_actions(known, ending.events)), plan),
-        "linkage": CloseoutItem(tuple(_linkage(site, known, checked)), reports),
-        "verify": CloseoutItem(
-            tuple({"pack": c.report.pack, "run_key": c.run_key, "result": outcome.summary(c.report)} for c in checked), reports
-        ),
-        "blockers": CloseoutItem(
-            tuple(
-                {"what": f"{a.text}: {a.saw}", "owner": site.contract.owner, "until": "the condition holds"}
-                for a in asked
-                if not a.holds
-            ),
-            (*reports, *bundles),
-        ),
-        "attestation": CloseoutItem(
-            ({"principal": site.actor.principal, "statement": _statement(site, known, ending.result, goal)},), plan
-        ),
+        "evidence": CloseoutItem(({"run_key": seen.run_key, "result": seen.saw},), seen.evidence),
+        "files_changed": CloseoutItem((*_files(known, seen.facts), *edited), (*plan, *seen.evidence)),
+        "runtime_actions": CloseoutItem(tuple(actions), (*plan, *(one.digest for one in leavings))),
+        "linkage": CloseoutItem(tuple(_linkage(site, known, seen.checked)), seen.reports),
+        "verify": CloseoutItem(seen.verify, seen.reports),
+        "blockers": CloseoutItem(tuple(blockers), (*seen.reports, *seen.evidence)),
+        "attestation": CloseoutItem((said,), plan),
     }
 
 
-def _files(known: Known, read: Reading) -> list[Mapping[str, str]]:
+def _files(known: Known, read: Mapping[str, HostFacts | Unavailable]) -> list[Mapping[str, str]]:
     found = []
     for step in known.plan.steps:
-        facts = read.facts.get(step.host)
+        facts = read.get(step.host)
         files = facts.get(ConfigFiles) if isinstance(facts, HostFacts) else None
         now = files.by_path if isinstance(files, ConfigFiles) else {}
         named = {
@@ -208,7 +224,7 @@ def _settled(steps: Mapping[str, Step], events: tuple[Event, ...]) -> list[Mappi
     ]
 
 
-def _linkage(site: Site, known: Known, checked: list[Checked]) -> list[Mapping[str, str]]:
+def _linkage(site: Site, known: Known, checked: tuple[Checked, ...]) -> list[Mapping[str, str]]:
     wave = site.contract.waves.get(known.plan.wave)
     seen = {stor for c in checked for f in c.report.findings for stor in f.stor}
     rows: list[Mapping[str, str]] = []

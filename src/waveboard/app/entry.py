@@ -10,7 +10,7 @@ from waveboard.app.read import Reading
 from waveboard.gates import outcome
 from waveboard.model.change import Plan
 from waveboard.model.condition import Predicate, parse_condition
-from waveboard.model.contract import Contract
+from waveboard.model.contract import WORKSPACE_HOST, Contract
 from waveboard.model.finding import PackReport
 from waveboard.model.graph import Confidence, PlacementClass
 from waveboard.waves import rollback
@@ -39,7 +39,7 @@ class Asked:
 
 def hosts_needed(contract: Contract, plan: Plan, side: str) -> tuple[str, ...]:
     """Every host that must be read to judge the wave's conditions on that side, the plan's own first."""
-    hosts = [pin.host for pin in plan.hosts] + list(plan.read_only_hosts)
+    hosts = [pin.host for pin in plan.hosts if pin.host != WORKSPACE_HOST] + list(plan.read_only_hosts)
     for text in _conditions(contract, plan, side):
         parsed = parse_condition(text)
         if isinstance(parsed, Predicate) and parsed.name == "pack_complete" and str(parsed.argument) in contract.packs:

@@ -10,7 +10,7 @@ from waveboard.app.planning import keep_made
 from waveboard.app.plans import Known
 from waveboard.app.ports import Hypervisor
 from waveboard.app.read import Reading
-from waveboard.app.receipting import new_key
+from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.model.change import HostPin, Plan
 from waveboard.model.contract import HostTarget
@@ -100,6 +100,40 @@ def looked(site: Site, known: Known, makers: Makers) -> Reading:
         now = Unavailable(error.because)
     bundles = {old.host: now.evidence} if isinstance(now, HostPin) else {}
     return Reading(new_key(site, "infra.vm.provision"), site.clock.now(), {}, {}, bundles, pins={old.host: now})
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Whether the hypervisor has all of a VM. holds: False when steps are left or a rule forbids them; saw: in words; evidence: digest
+    of the state seen, which the receipt of that run key names."""
+
+    hypervisor: str
+    run_key: str
+    holds: bool
+    saw: str
+    evidence: str
+
+
+def whole(site: Site, host: str, makers: Makers) -> Whole:
+    """Look, keep what was seen, receipt it. Raises: UsageError, HostError when the hypervisor could not be looked at."""
+    spec = spec_of(site, host)
+    state = _look(site, spec, makers)
+    try:
+        left = provision.steps(_wish(site, spec, makers, disposable=False), state, site.instance)
+        holds, saw = not left, "; ".join(f"missing: {step.title}" for step in left) or f"VM {spec.vmid} is whole"
+    except RefusedError as refused:
+        holds, saw = False, refused.because
+    key, evidence = new_key(site, "infra.vm.provision"), site.store.put_object(provision.state_bytes(state))
+    body = {
+        "host": host,
+        "hypervisor": spec.hypervisor,
+        "whole": holds,
+        "saw": saw,
+        "contract": site.contract.digest,
+        "evidence": {spec.hypervisor: evidence},
+    }
+    issue(site, "look", key, (subject(f"look/{spec.hypervisor}", evidence),), body)
+    return Whole(spec.hypervisor, key, holds, saw, evidence)
 
 
 def asking(site: Site, makers: Makers) -> Callable[[VmSpec], HypervisorState | Unavailable]:

@@ -120,7 +120,7 @@ def apply(ctx: click.Context, plan: str) -> int:
         reading = read.audit(site, hosts_needed(site.contract, known.plan, "entry")) if fresh else None
     order.apply(site, known, workspace_signers(ctx.obj["workspace"], site.contract), reading)
     click.echo(f"{known.plan.wave}: every step is applied and proven")
-    if known.plan.kind == "wave":
+    if known.plan.kind in ("wave", "provision"):
         show.next_step(f"waveboard close {plan}")
     return 0
 
@@ -190,12 +190,14 @@ def retire(ctx: click.Context, plan: str, out: str | None, as_json: bool) -> int
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def close(ctx: click.Context, plan: str, as_json: bool) -> int:
-    """Judge the exit conditions of PLAN's wave on a fresh audit and write the closeout receipt. Exit 3: not all of them hold."""
+    """Judge what PLAN was for on a fresh look (its wave's exit conditions; its VM ready, or whole) and write the closeout receipt.
+    Exit 3: not all of it holds."""
     from waveboard.app import closing
+    from waveboard.making import makers
 
     site = opened(ctx.obj)
     known = _plan_of(site, plan)
-    done = closing.close(site, known)
+    done = closing.close(site, known, makers(site, Path(ctx.obj["workspace"])))
     if as_json:
         show.document(done.document)
     else:
