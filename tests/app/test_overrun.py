@@ -10,10 +10,11 @@ import pytest
 from tests.app.stage import Desk
 from tests.receipts.estate import ALLOWED, RONNY
 from tests.waves import estate as E
-from waveboard.app.apply import apply
+from waveboard.app.apply import apply, undo
 from waveboard.app.approve import approve
+from waveboard.app.due import _held, _signable
 from waveboard.app.plans import Known, from_bytes
-from waveboard.model.contract import Overrun
+from waveboard.model.contract import Overrun, Place, Window
 from waveboard.model.errors import RefusedError, StepError
 from waveboard.receipts import sshsig
 from waveboard.waves import plan as planner
@@ -82,3 +83,73 @@ def test_pause_waits_between_two_steps_and_goes_on_in_the_next_window(tmp_path: 
     desk.site.clock.at = E.AT + timedelta(days=1, minutes=1)  # type: ignore[attr-defined]
     apply(desk.site, known, ALLOWED, None)
     assert desk.kinds(known)[-1] == "done"
+
+
+def denied(desk: Desk, begin: timedelta, end: timedelta) -> None:
+    """The operator adds a deny window to the contracts: a new process reads it."""
+    one = Window("FREEZE", "deny", ("shop-1",), E.AT + begin, E.AT + end, place=Place("windows.yaml", 7, 3))
+    windows = (*desk.site.contract.windows, one)
+    contract = replace(desk.site.contract, windows=windows, digest="sha256:" + "d" * 64)
+    desk.site = replace(desk.site, contract=contract)
+
+
+def paused(desk: Desk) -> Known:
+    """Between its first two steps and the second day's window."""
+    known = approved(desk, Overrun("pause", 86400))
+    closing_at(desk, "m1-01b", timedelta(hours=3))
+    with pytest.raises(RefusedError, match="it goes on at 2026-02-27T03:00:00Z"):
+        apply(desk.site, known, ALLOWED, desk.reading())
+    desk.fleet.witness = lambda request: None
+    return known
+
+
+def test_a_deny_window_that_came_while_it_was_paused_still_cuts(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    known, day = paused(desk), timedelta(days=1)
+    denied(desk, day - timedelta(hours=1), day + timedelta(hours=1))
+    assert "its next window opens at 2026-02-27T04:00:00Z" in next(_held(desk.site))[1]
+    desk.site.clock.at = E.AT + day + timedelta(minutes=1)  # type: ignore[attr-defined]
+    because = (
+        r"deny window FREEZE \(windows.yaml:7:3\) covers shop-1 until 2026-02-27T04:00:00Z .*it goes on at 2026-02-27T04:00:00Z"
+    )
+    with pytest.raises(RefusedError, match=because):
+        apply(desk.site, known, ALLOWED, None)
+    assert desk.kinds(known)[-1] == "applied", "no step began in the denied time"
+    desk.site.clock.at = E.AT + day + timedelta(hours=1)  # type: ignore[attr-defined]
+    apply(desk.site, known, ALLOWED, None)
+    assert desk.kinds(known)[-1] == "done"
+
+
+def test_a_denied_plan_goes_back_at_any_hour(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    known, day = paused(desk), timedelta(days=1)
+    denied(desk, day - timedelta(hours=1), day + timedelta(hours=9))
+    desk.site.clock.at = E.AT + day  # type: ignore[attr-defined]
+    with pytest.raises(RefusedError, match="no window of the plan is left"):
+        apply(desk.site, known, ALLOWED, None)
+    assert next(_held(desk.site))[0] == "waveboard undo M1"
+    undo(desk.site, known)
+    assert desk.kinds(known)[-1] == "rolled-back"
+
+
+def test_a_crashed_plan_whose_time_is_denied_since_is_taken_back_by_its_rule(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    known = approved(desk, Overrun("rollback"))
+    desk.site = replace(desk.site, crash=lambda place: {}[place] if place == "intent.before:m1-02" else None)
+    with pytest.raises(KeyError):
+        apply(desk.site, known, ALLOWED, desk.reading())
+    desk.site = replace(desk.site, crash=lambda place: None)
+    denied(desk, timedelta(minutes=1), timedelta(hours=2))
+    with pytest.raises(StepError, match=r"deny window FREEZE .* before m1-02 \(overrun: rollback\)"):
+        apply(desk.site, known, ALLOWED, None)
+    assert desk.kinds(known)[-1] == "rolled-back"
+
+
+def test_a_signed_plan_is_not_called_open_in_denied_time(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    known = approved(desk, Overrun("rollback"))
+    assert desk.site.store.plans()[0].digest == known.digest
+    freeze = Window("FREEZE", "deny", ("shop-1",), E.AT, E.AT + timedelta(hours=2))
+    contract = replace(desk.site.contract, windows=(*desk.site.contract.windows, freeze))
+    desk.site = replace(desk.site, contract=contract)
+    assert next(_signable(desk.site)) == ("waveboard apply M1", "signed; its window opens at 2026-02-26T05:00:00Z")

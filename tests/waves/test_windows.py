@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waveboard.model.change import Action, ActionKind, Plan, Slot
+from waveboard.model.change import Action, ActionKind, HostPin, Plan, Slot
 from waveboard.model.contract import Recurrence, Window
 from waveboard.waves.overrun import hold
 from waveboard.waves.windows import denying, occurrences, openings
@@ -131,7 +131,7 @@ HELD = [
 
 @pytest.mark.parametrize(("overrun", "hours", "wanted"), HELD)
 def test_a_step_begins_only_inside_the_window(overrun: str, hours: float, wanted: str) -> None:
-    assert hold(plan(overrun), APPLY, BEGIN + timedelta(hours=hours)).kind.value == wanted
+    assert hold(plan(overrun), APPLY, BEGIN + timedelta(hours=hours), ()).kind.value == wanted
 
 
 @given(
@@ -141,14 +141,37 @@ def test_a_step_begins_only_inside_the_window(overrun: str, hours: float, wanted
 )
 def test_what_has_begun_is_always_seen_to_its_end(overrun: str, kind: ActionKind, hours: float) -> None:
     action = Action(kind, "w-02", 1, "why")
-    assert hold(plan(overrun), action, BEGIN + timedelta(hours=hours)) == action
+    assert hold(plan(overrun), action, BEGIN + timedelta(hours=hours), ()) == action
 
 
 @given(st.sampled_from(["rollback", "finish", "pause"]), st.floats(-100, 1000))
 def test_nothing_begins_outside_the_plan(overrun: str, hours: float) -> None:
     at, made = BEGIN + timedelta(hours=hours), plan(overrun)
-    held = hold(made, APPLY, at)
+    held = hold(made, APPLY, at, ())
     if held.kind is ActionKind.APPLY:
         assert made.not_before <= at < made.not_after
     else:
         assert "window" in held.why and not any(slot.holds(at) for slot in made.slots)
+
+
+@given(st.sampled_from(["rollback", "pause"]), st.floats(-10, 60), st.floats(-10, 60), st.floats(0.1, 30))
+def test_nothing_begins_in_a_denied_time_whenever_the_denial_was_written(
+    overrun: str, hours: float, begins: float, lasts: float
+) -> None:
+    at = BEGIN + timedelta(hours=hours)
+    begin = BEGIN + timedelta(hours=begins)
+    pin = HostPin("a", "m", "k", "e", "f")
+    deny = Window("D", "deny", ("a",), begin, begin + timedelta(hours=lasts))
+    made = replace(plan(overrun), hosts=(pin,))
+    held = hold(made, APPLY, at, (deny,))
+    free = any(slot.holds(at) for slot in made.slots)
+    assert (held.kind is ActionKind.APPLY) == (free and not Slot(deny.not_before, deny.not_after).holds(at))
+    if free and held.kind is not ActionKind.APPLY:
+        assert "deny window D" in held.why
+
+
+def test_finish_goes_on_for_its_time_after_a_denial_and_no_longer() -> None:
+    deny = Window("D", "deny", ("a",), BEGIN + timedelta(hours=2), BEGIN + timedelta(hours=9))
+    made = replace(plan("finish"), hosts=(HostPin("a", "m", "k", "e", "f"),))
+    kinds = [hold(made, APPLY, BEGIN + timedelta(hours=h), (deny,)).kind.value for h in (1.9, 2.9, 3.1)]
+    assert kinds == ["apply", "apply", "turn-back"]

@@ -12,7 +12,7 @@ from waveboard.app.promotion import advise
 from waveboard.app.receipting import newest_of
 from waveboard.app.site import Site
 from waveboard.contracts.expiry import expired
-from waveboard.model.change import StepState, retire_name
+from waveboard.model.change import Slot, StepState, retire_name
 from waveboard.model.contract import WaveSpec
 from waveboard.model.finding import PackReport
 from waveboard.model.history import PackRun
@@ -22,6 +22,7 @@ from waveboard.receipts import closeout
 from waveboard.receipts.approval import needed
 from waveboard.register.view import View
 from waveboard.waves.journal import Phase, Story, tell, unresolved
+from waveboard.waves.overrun import slots_left
 from waveboard.waves.windows import openings
 
 Due = tuple[str, str]  # the command, and what makes it the next
@@ -55,10 +56,11 @@ def _held(site: Site) -> Iterator[Due]:
     held = {hold.plan: hold for hold in site.store.holds(site.clock.now())}
     for known, story in told:
         if story.phase is not Phase.HALTED:
-            yield _under_way(known, story, held[known.digest].owner if known.digest in held else "", site.clock.now())
+            owner = held[known.digest].owner if known.digest in held else ""
+            yield _under_way(known, story, owner, site.clock.now(), slots_left(known.plan, site.contract.windows))
 
 
-def _under_way(known: Known, story: Story, owner: str, now: datetime) -> Due:
+def _under_way(known: Known, story: Story, owner: str, now: datetime, slots: tuple[Slot, ...]) -> Due:
     wave, plan = known.plan.wave, known.plan
     done = sum(1 for record in story.steps.values() if record.state is StepState.APPLIED)
     told = f"{wave} goes {story.phase.value}, {done} of {len(story.steps)} steps are applied"
@@ -66,8 +68,8 @@ def _under_way(known: Known, story: Story, owner: str, now: datetime) -> Due:
         return "waveboard status", f"{told}; {owner} is at it"
     if story.undo_asked or story.phase is Phase.BACKWARD:
         return f"waveboard undo {wave}", f"{told}, and nobody is at it"
-    if plan.overrun == "pause" and not any(slot.holds(now) for slot in plan.slots):
-        later = [slot for slot in plan.slots if slot.not_before > now]
+    if plan.overrun == "pause" and not any(slot.holds(now) for slot in slots):
+        later = [slot for slot in slots if slot.not_before > now]
         if not later:
             return f"waveboard undo {wave}", f"{told}, and no window of its plan is left"
         return f"waveboard apply {wave}", f"{told}; its next window opens at {instant_text(later[0].not_before)}"
@@ -87,7 +89,8 @@ def _signable(site: Site) -> Iterator[Due]:
             continue
         seen.add(record.wave)
         known = from_bytes(site.store.get_object(record.digest))
-        plan, ahead = known.plan, [slot for slot in known.plan.slots if slot.not_after > now]
+        plan = known.plan
+        ahead = [slot for slot in slots_left(plan, site.contract.windows) if slot.not_after > now]
         if _story(site, known).phase is not Phase.UNOPENED or plan.contract != site.contract.digest or not ahead:
             continue
         signed = {a.principal for a in site.store.approvals(known.digest) if a.not_before <= now < a.not_after}

@@ -48,7 +48,7 @@ class WaveWork:
     def next_action(self) -> Action:
         events = self.site.store.events(self.digest)
         self._lines = len(events)
-        return hold(self.plan, decide(self.plan, events), self.site.clock.now())
+        return hold(self.plan, decide(self.plan, events), self.site.clock.now(), self.site.contract.windows)
 
     def perform(self, action: Action) -> None:
         if self._stopping:

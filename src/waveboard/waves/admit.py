@@ -9,7 +9,7 @@ from waveboard.model.contract import Contract
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.units import instant_text
 from waveboard.waves.pins import fingerprint, unseen
-from waveboard.waves.windows import denying, openings
+from waveboard.waves.windows import denied_by, denying, openings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,9 @@ def _window(plan: Plan, contract: Contract, at: datetime) -> list[Refusal]:
         return [Refusal("window", f"the plan's change window is {spans}; it is {instant_text(at)} now", wait)]
     denied = denying(contract.windows, hosts, at)
     if denied:
-        slot, window = denied[0]
-        named = ", ".join(sorted(set(hosts) & set(window.hosts)))
-        said = f"deny window {window.id} ({window.place or 'windows.yaml'}) covers {named} until {instant_text(slot.not_after)}"
-        return [Refusal("window", said, "deny wins: wait until it ends, or change the window and plan again")]
+        return [
+            Refusal("window", denied_by(hosts, denied[0]), "deny wins: wait until it ends, or change the window and plan again")
+        ]
     if not any(slot.holds(at) for slot, _ in openings(contract.windows, hosts, at)):
         said = "the contracts hold no open allow window for these hosts any more"
         return [Refusal("window", said, "restore the window, or plan again")]

@@ -1,36 +1,54 @@
 """What becomes of the next action when the plan's window is closed: nothing begins outside it. What has begun is always seen to its end.
 
 Only a step's beginning asks: looking, undoing and closing go on at any hour. `finish` lets steps begin until the plan's own end, then
-turns back like `rollback`; `pause` waits between two steps, and after the last window for a person.
+turns back like `rollback`; `pause` waits between two steps, and after the last window for a person. A deny window of today's contracts
+cuts the signed slots too, whenever it was added: it closes the window, and the plan's own rule says what follows.
 """
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from waveboard.model.change import Action, ActionKind, Plan, Slot
+from waveboard.model.contract import Window
 from waveboard.model.units import instant_text
+from waveboard.waves.windows import denied_by, denying, undenied
 
 
-def hold(plan: Plan, action: Action, at: datetime) -> Action:
-    """The action, or what takes its place now."""
-    if action.kind is not ActionKind.APPLY or any(slot.holds(at) for slot in plan.slots):
+def slots_left(plan: Plan, windows: Sequence[Window]) -> tuple[Slot, ...]:
+    """The plan's slots without what deny windows of today's contracts take of them."""
+    return undenied(plan.slots, windows, _hosts(plan), plan.not_before)
+
+
+def hold(plan: Plan, action: Action, at: datetime, windows: Sequence[Window]) -> Action:
+    """The action, or what takes its place now. windows: of today's contracts."""
+    slots = slots_left(plan, windows)
+    if action.kind is not ActionKind.APPLY or any(slot.holds(at) for slot in slots):
         return action
-    if plan.overrun == "finish" and plan.slots[0].not_before <= at < plan.not_after:
+    closed = [slot for slot in slots if slot.not_after <= at]
+    later = [slot for slot in slots if slot.not_before > at]
+    ended = closed[-1].not_after + _grace(plan) if closed else None
+    if plan.overrun == "finish" and ended and at < ended:
         return action
-    closed = [slot for slot in plan.slots if slot.not_after <= at]
-    later = [slot for slot in plan.slots if slot.not_before > at]
+    denied = denying(windows, _hosts(plan), at)
+    because = denied_by(_hosts(plan), denied[0]) if denied else _closed(plan, ended, later, at)
     if plan.overrun == "pause" or not closed:
-        wait = f"it goes on at {instant_text(later[0].not_before)}" if later else "it was the plan's last"
-        return Action(ActionKind.PAUSE, action.step, action.attempt, f"{_closed(plan, closed, at)} before {action.step}; {wait}")
-    return Action(
-        ActionKind.TURN_BACK,
-        action.step,
-        action.attempt,
-        f"{_closed(plan, closed, at)} before {action.step} (overrun: {plan.overrun})",
-    )
+        wait = f"it goes on at {instant_text(later[0].not_before)}" if later else "no window of the plan is left"
+        return Action(ActionKind.PAUSE, action.step, action.attempt, f"{because} before {action.step}; {wait}")
+    why = f"{because} before {action.step} (overrun: {plan.overrun})"
+    return Action(ActionKind.TURN_BACK, action.step, action.attempt, why)
 
 
-def _closed(plan: Plan, closed: list[Slot], at: datetime) -> str:
-    if not closed:
-        return f"the change window opens at {instant_text(plan.slots[0].not_before)}, it is {instant_text(at)}"
-    end = plan.not_after if plan.overrun == "finish" else closed[-1].not_after
-    return f"the change window closed at {instant_text(end)}"
+def _hosts(plan: Plan) -> tuple[str, ...]:
+    return tuple(pin.host for pin in plan.hosts)
+
+
+def _grace(plan: Plan) -> timedelta:
+    """How long steps may go on beginning after a slot's end: nothing but with `finish`."""
+    return plan.not_after - plan.slots[-1].not_after
+
+
+def _closed(plan: Plan, ended: datetime | None, later: Sequence[Slot], at: datetime) -> str:
+    if ended:
+        return f"the change window closed at {instant_text(ended)}"
+    opens = later[0] if later else plan.slots[0]
+    return f"the change window opens at {instant_text(opens.not_before)}, it is {instant_text(at)}"

@@ -16,6 +16,7 @@ from dateutil.rrule import rrulestr
 
 from waveboard.model.change import Slot
 from waveboard.model.contract import Recurrence, Window
+from waveboard.model.units import instant_text
 
 HORIZON = timedelta(days=400)  # how far ahead a window is looked for
 
@@ -37,19 +38,24 @@ def openings(windows: Sequence[Window], hosts: Sequence[str], at: datetime, unti
         for slot in occurrences(window, at, end)
     ]
     first = min((slot.not_before for slot, _ in allowed), default=at)  # a denial that is over still cuts what began before it
-    denied = [
-        slot
-        for window in windows
-        if window.kind == "deny" and set(hosts) & set(window.hosts)
-        for slot in occurrences(window, first, end)
-    ]
     found = [
         Opening(piece, window)
         for slot, window in allowed
-        for piece in _without(Slot(slot.not_before, min(slot.not_after, end)), denied)
+        for piece in undenied((Slot(slot.not_before, min(slot.not_after, end)),), windows, hosts, first)
         if piece.not_after > at and piece.not_before < end
     ]
     return tuple(sorted(found, key=lambda o: (o.slot.not_before, o.slot.not_after, o.window.id)))
+
+
+def undenied(slots: Sequence[Slot], windows: Sequence[Window], hosts: Sequence[str], since: datetime) -> tuple[Slot, ...]:
+    """What the deny windows for any of these hosts leave of the slots, in order. since: nothing that was over by then cuts."""
+    left = list(slots)
+    until = max((slot.not_after for slot in slots), default=since)
+    for window in windows:
+        if window.kind == "deny" and set(hosts) & set(window.hosts):
+            for one in occurrences(window, since, until):
+                left = [piece for slot in left for piece in _cut(slot, one)]
+    return tuple(left)
 
 
 def denying(windows: Sequence[Window], hosts: Sequence[str], at: datetime) -> tuple[Opening, ...]:
@@ -61,6 +67,13 @@ def denying(windows: Sequence[Window], hosts: Sequence[str], at: datetime) -> tu
         for slot in occurrences(window, at, at)
         if slot.holds(at)
     )
+
+
+def denied_by(hosts: Sequence[str], denied: Opening) -> str:
+    """One of `denying` in words: which window, of which line, over which of these hosts, until when."""
+    slot, window = denied
+    named = ", ".join(sorted(set(hosts) & set(window.hosts)))
+    return f"deny window {window.id} ({window.place or 'windows.yaml'}) covers {named} until {instant_text(slot.not_after)}"
 
 
 def occurrences(window: Window, since: datetime, until: datetime) -> Iterator[Slot]:
@@ -87,14 +100,6 @@ def _begins(recurs: Recurrence, day: str) -> tuple[datetime, ...]:
     local = rrulestr(f"{bare};UNTIL={last:%Y%m%dT%H%M%S}", dtstart=recurs.starts)
     zone = ZoneInfo(recurs.zone)
     return tuple(sorted(begins.replace(tzinfo=zone).astimezone(UTC) for begins in islice(local, most)))
-
-
-def _without(slot: Slot, denied: Sequence[Slot]) -> list[Slot]:
-    """What deny windows leave of a slot."""
-    left = [slot]
-    for one in denied:
-        left = [piece for whole in left for piece in _cut(whole, one)]
-    return left
 
 
 def _cut(slot: Slot, denied: Slot) -> Iterator[Slot]:
