@@ -8,7 +8,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from waveboard.app import dispatch, promotion
+from waveboard.app import dispatch, letting_go, promotion
 from waveboard.app.approve import same_person, standing
 from waveboard.app.entry import unmet
 from waveboard.app.opening import for_plan, in_the_way, pins, preflight
@@ -35,7 +35,8 @@ _OPEN_S = 60.0
 def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | None) -> Action:
     """Start or resume. reading: a fresh audit of every host of the plan, needed to start and not to resume.
 
-    Raises: ApprovalNeeded, RefusedError (not admitted), StepError (rolled back), HaltedError.
+    A plan that has come to its end is only told to the hands that have not closed it. Raises: ApprovalNeeded, RefusedError (not
+    admitted), StepError (rolled back), HaltedError; RefusedError, HostError when a hand has not closed the plan.
     """
     if known.plan.four_eyes:
         site.acting(f"apply {known.plan.wave}")
@@ -47,7 +48,9 @@ def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | Non
     elif not events:
         assert reading is not None, "a plan that was never begun is judged on a fresh audit"
         opening = _admit(site, known, allowed_signers, reading)
-    elif events[-1].kind in ("done", "rolled-back", "halted"):
+    elif events[-1].kind in letting_go.ENDS and letting_go.left(site, known, events):
+        pass  # it has come to its end, and a hand has not heard so: nothing is left to do but to tell it
+    elif events[-1].kind in letting_go.ENDS:
         fix = "a person says how its unresolved steps stand: waveboard settle" if events[-1].kind == "halted" else "plan again"
         raise RefusedError(f"apply {known.plan.wave}", f"this plan is {events[-1].kind} already", fix)
     elif signer := same_person(site, known):
@@ -55,7 +58,7 @@ def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | Non
         raise ApprovalNeeded(
             f"go on with {known.plan.wave}", because, "let another person go on with it, or take it back: waveboard undo"
         )
-    return finish(known, drive(site, known, lambda lease: _open(site, known, lease, fresh=not events, opening=opening)))
+    return finish(site, known, drive(site, known, lambda lease: _open(site, known, lease, fresh=not events, opening=opening)))
 
 
 def undo(site: Site, known: Known) -> Action:
@@ -66,6 +69,8 @@ def undo(site: Site, known: Known) -> Action:
     if site.actor.kind is ActorKind.AGENT:
         _in_whose_hands(site, known, "undo")
     events = site.store.events(known.digest)
+    if events and events[-1].kind == "rolled-back" and letting_go.left(site, known, events):
+        return _taken_back(site, known, drive(site, known, lambda lease: _open(site, known, lease, fresh=False)))
     against = why_not_undo(known.plan, events)
     if against:
         raise RefusedError(f"undo {known.plan.wave}", against, "waveboard status")
@@ -84,9 +89,15 @@ def undo(site: Site, known: Known) -> Action:
         kept_for_undo(site, known, lambda request: site.hand.call(site.target(pin.host), request, _OPEN_S))
     if not any(e.kind == "undo-asked" for e in events):
         site.store.record(known.digest, "undo-asked", "", 0, site.clock.now(), 0, {"by": site.actor.principal})
-    action = drive(site, known, lambda lease: _open(site, known, lease, fresh=False))
+    return _taken_back(site, known, drive(site, known, lambda lease: _open(site, known, lease, fresh=False)))
+
+
+def _taken_back(site: Site, known: Known, action: Action) -> Action:
+    """The end of an undo. Raises: HaltedError; RefusedError, HostError when a hand has not closed the plan."""
     if action.kind is ActionKind.HALT:
-        finish(known, action)
+        finish(site, known, action)
+    if unclosed := letting_go.left(site, known, site.store.events(known.digest)):
+        raise letting_go.error(known, unclosed, "every step is taken back", "rolled-back")
     return action
 
 
@@ -215,18 +226,24 @@ def agreed(site: Site, host: str, request: Mapping[str, object], limit_s: float,
     return answer
 
 
-def finish(known: Known, action: Action) -> Action:
-    """The action a drive ended with. Raises: StepError for a rollback, HaltedError."""
+def finish(site: Site, known: Known, action: Action) -> Action:
+    """The action a drive ended with. Raises: StepError for a rollback, HaltedError; RefusedError, HostError when every step is applied
+    and a hand has not closed the plan."""
+    unclosed = letting_go.left(site, known, site.store.events(known.digest))
+    also = f"; {letting_go.sentence(unclosed)}" if unclosed else ""
     if action.kind is ActionKind.ROLLED_BACK:
+        again = f"; tell the hand again: waveboard undo {known.plan.wave}" if unclosed else ""
         raise StepError(
             f"finish {known.plan.wave}",
-            f"{action.why}; every step was taken back",
-            "the host is as it was; settle the cause, plan again",
+            f"{action.why}; every step was taken back{also}",
+            f"the host is as it was; settle the cause, plan again{again}",
         )
     if action.kind is ActionKind.HALT:
         raise HaltedError(
             f"go on with {known.plan.wave}",
-            action.why,
+            f"{action.why}{also}",
             "nothing further is touched and the hosts stay held; look at them, then say how they stand: waveboard settle",
         )
+    if unclosed:
+        raise letting_go.error(known, unclosed, "every step is applied", "done")
     return action

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from waveboard.app.dispatch import all_live
+from waveboard.app.letting_go import AGAIN, all_left, sentence
 from waveboard.app.plans import Known, from_bytes
 from waveboard.app.promotion import advise
 from waveboard.app.receipting import newest_of
@@ -58,6 +59,16 @@ def _held(site: Site) -> Iterator[Due]:
         if story.phase is not Phase.HALTED:
             owner = held[known.digest].owner if known.digest in held else ""
             yield _under_way(known, story, owner, site.clock.now(), slots_left(known.plan, site.contract.windows))
+    yield from _unclosed(site)
+
+
+def _unclosed(site: Site) -> Iterator[Due]:
+    """Plans that are over, and that a hand may still hold open: then it opens no other."""
+    for known, end, unclosed in all_left(site):
+        if end.kind in AGAIN:
+            named = site.store.plans(known.plan.wave)[0].digest
+            which = known.plan.wave if named == known.digest else known.digest[:19]
+            yield f"waveboard {AGAIN[end.kind]} {which}", f"{known.plan.wave} is {end.kind}, but {sentence(unclosed)}"
 
 
 def _under_way(known: Known, story: Story, owner: str, now: datetime, slots: tuple[Slot, ...]) -> Due:

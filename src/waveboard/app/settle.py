@@ -6,6 +6,7 @@ The word is about the past only: it starts no step forward, and what it leaves a
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from waveboard.app import letting_go
 from waveboard.app.apply import agreed, drive, finish
 from waveboard.app.plans import Known
 from waveboard.app.site import Site
@@ -59,7 +60,13 @@ def settle(
         site.store.record(known.digest, "settled", "", 0, site.clock.now(), lease.fence, {**detail, "saw": saw})
 
     action = drive(site, known, begin)
-    return finish(known, action) if action.kind is ActionKind.HALT else action
+    if action.kind is ActionKind.HALT:
+        return finish(site, known, action)
+    if unclosed := letting_go.left(site, known, site.store.events(known.digest)):
+        done = action.kind is ActionKind.FINISH
+        ended = "every step is done" if done else "every other step is taken back"
+        raise letting_go.error(known, unclosed, f"it is settled, {ended}", "done" if done else "rolled-back")
+    return action
 
 
 def _told(site: Site, known: Known, message: bytes, signature: str, lease: Lease) -> dict[str, object]:

@@ -8,6 +8,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from waveboard.app import letting_go
 from waveboard.app.site import Site
 from waveboard.app.step_receipts import receipted, settle
 from waveboard.model.change import Action, ActionKind, Event, Lease, Plan, Step
@@ -194,8 +195,12 @@ class WaveWork:
         if last != kind:
             line = Event(self._lines + 1, self.digest, kind, "", 0, self.site.clock.now(), self.lease.fence, {"why": action.why})
             self.site.store.append_event(line)
-        for pin in self.plan.hosts:
-            self._call(pin.host, {"op": "close", "plan": self.digest, "fence": self.lease.fence, "result": kind}, quiet=True)
+        self.site.crash("close.before")
+        request = {"op": "close", "plan": self.digest, "fence": self.lease.fence, "result": kind}
+        answers = {pin.host: letting_go.answered(self._call(pin.host, request, quiet=True)) for pin in self.plan.hosts}
+        letting_go.record(self.site, self.plan, self.digest, self.site.store.events(self.digest)[-1], answers)
+        if unclosed := {host: why for host, why in answers.items() if why}:
+            self._say(f"  {letting_go.sentence(unclosed)}")
 
     def _record(self, action: Action, kind: str, detail: Mapping[str, object]) -> None:
         self.site.store.record(self.digest, kind, action.step, action.attempt, self.site.clock.now(), self.lease.fence, detail)
