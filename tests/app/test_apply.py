@@ -14,8 +14,14 @@ from tests.waves import estate as E
 from waveboard.app import apply as order
 from waveboard.app import planning
 from waveboard.app.entry import ask_conditions
+from waveboard.app.plans import Known
+from waveboard.app.work import LEASE_S, WaveWork
+from waveboard.model.change import Action, ActionKind
+from waveboard.model.contract import HostTarget
 from waveboard.model.errors import ApprovalNeeded, RefusedError, StepError
+from waveboard.model.evidence import digest_of
 from waveboard.model.history import DispatchRecord
+from waveboard.waves import plan_json
 
 
 @pytest.fixture
@@ -226,3 +232,49 @@ def test_a_step_that_may_have_started_is_looked_at_and_not_called_failed(desk: D
 def test_what_only_a_plan_can_answer_is_unknown_without_one(desk: Desk) -> None:
     asked = ask_conditions(desk.site.contract, desk.reading(), ["approval: operator", "window_open: maintenance"])
     assert [one.holds for one in asked] == [None, None]
+
+
+def watched_lease(desk: Desk, call_s: float) -> list[str]:
+    """Every call takes so long; the ops after which the lease was over, though the run went on."""
+    late: list[str] = []
+
+    def slowly(request: Mapping[str, object]) -> None:
+        desk.site.clock.sleep(call_s)
+        if not desk.site.store.holds(desk.site.clock.now()):
+            late.append(str(request["op"]))
+
+    desk.fleet.witness = slowly
+    return late
+
+
+@pytest.mark.parametrize("call_s", [15, 59, 60])
+def test_the_lease_outlives_the_slowest_turn(desk: Desk, call_s: float) -> None:
+    """A host that uses up its time with every answer: the lease must never end under a turn that is under way."""
+    known, late = desk.approved(), watched_lease(desk, call_s)
+    clock, waits = desk.site.clock, []
+    sleep = clock.sleep
+
+    def waiting(seconds: float) -> None:
+        sleep(seconds)
+        waits.append(bool(desk.site.store.holds(clock.now())))
+
+    clock.sleep = waiting  # type: ignore[method-assign]
+    order.apply(desk.site, known, ALLOWED, desk.reading())
+    assert desk.kinds(known)[-1] == "done" and late == [] and all(waits)
+
+
+def test_opening_many_slow_hosts_keeps_the_lease(desk: Desk) -> None:
+    names = [f"shop-{n}" for n in range(1, 5)]
+    desk.fleet.hosts = {name: SimHost(name) for name in names}
+    targets = tuple(HostTarget(name, "127.0.0.1", None, None) for name in names)
+    desk.site = replace(desk.site, contract=replace(desk.site.contract, targets=targets))
+    made = desk.planned().plan
+    plan = replace(made, hosts=tuple(replace(made.hosts[0], host=name) for name in names))
+    known = Known(plan, plan_json.to_bytes(plan), digest_of(plan_json.to_bytes(plan)))
+    lease = desk.site.store.acquire_lease(known.digest, names, "control", desk.site.clock.now(), LEASE_S)
+    late = watched_lease(desk, 60)
+    order._open(desk.site, known, lease, fresh=True)
+    work = WaveWork(desk.site, plan, known.digest, lease)
+    work.next_action()
+    work._close(Action(ActionKind.HALT, why="a test"))
+    assert late == [] and all(host.closed for host in desk.fleet.hosts.values())

@@ -19,7 +19,7 @@ from waveboard.app.provision import kept_for_undo
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
-from waveboard.app.work import LEASE_S, WaveWork
+from waveboard.app.work import LEASE_S, WaveWork, kept
 from waveboard.model.change import Action, ActionKind, Event, Lease
 from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, StepError, WaveboardError
 from waveboard.model.history import RunEnd
@@ -209,6 +209,7 @@ def _open(site: Site, known: Known, lease: Lease, fresh: bool, opening: Opening 
     forward = {"op": "open", "text": known.raw.decode(), "approvals": signed}
     request = {**(forward if fresh else {"op": "fence"}), "plan": known.digest, "fence": lease.fence}
     for pin in known.plan.hosts:
+        lease = kept(site, lease, _OPEN_S)
         agreed(site, pin.host, request, _OPEN_S, "open the plan")
     if fresh:
         detail: dict[str, object] = {"wave": known.plan.wave, "contract": known.plan.contract, "gates": known.plan.gates}

@@ -10,6 +10,7 @@ from waveboard.app import letting_go
 from waveboard.app.apply import agreed, drive, finish
 from waveboard.app.plans import Known
 from waveboard.app.site import Site
+from waveboard.app.work import kept
 from waveboard.model.change import Action, ActionKind, Lease
 from waveboard.model.errors import ApprovalNeeded, RefusedError
 from waveboard.model.receipt import ActorKind
@@ -74,6 +75,7 @@ def _told(site: Site, known: Known, message: bytes, signature: str, lease: Lease
     request = {"op": "settle", "plan": known.digest, "fence": lease.fence, "message": message.decode(), "signature": signature}
     saw: dict[str, object] = {}
     for pin in known.plan.hosts:
+        lease = kept(site, lease, _CALL_S)
         seen = agreed(site, pin.host, request, _CALL_S, "settle the plan").get("saw")
         saw |= seen if isinstance(seen, dict) else {}
     return saw

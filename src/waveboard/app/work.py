@@ -23,10 +23,22 @@ _CALL_S = 60.0
 _SILENCE_S = 60.0  # how long a host may be silent while a step runs, before the run is suspended
 _PAUSES_S = (0.2, 0.2, 0.5, 0.5, 1.0)
 _PAUSE_MAX_S = 10.0
+_SLACK_S = 10.0  # for the store, the receipts and a busy machine between two calls
 _CLOSING = {ActionKind.FINISH: "done", ActionKind.ROLLED_BACK: "rolled-back", ActionKind.HALT: "halted"}
 # refusals after which the step may run all the same: an earlier process of ours started it or asks now, or its start was not seen
 _MAY_RUN = ("already-started", "already-applied", "still-running", "busy", "cannot-start")
 _FOUND = {"DONE": "done", "NOT_DONE": "not-done", "PARTIAL": "partial"}
+
+
+def kept(site: Site, lease: Lease, limit_s: float) -> Lease:
+    """The lease, renewed before a call of at most `limit_s` when it might end before the call after that one could renew it.
+
+    Raises: RefusedError when somebody took over.
+    """
+    now, longest = site.clock.now(), limit_s + _PAUSE_MAX_S + _SLACK_S
+    if (lease.expires_at - now).total_seconds() > longest:
+        return lease
+    return site.store.renew_lease(lease, now, max(LEASE_S, int(longest) + 1))
 
 
 @dataclass(slots=True)
@@ -178,8 +190,6 @@ class WaveWork:
                 self._progress(step, answer.get("progress"))
             elif (now - silent_since).total_seconds() > _SILENCE_S:
                 return None
-            if (self.lease.expires_at - now).total_seconds() < LEASE_S / 2:
-                self.lease = self.site.store.renew_lease(self.lease, now, LEASE_S)
             # a host that answers slowly gets as long to itself: watching must not slow what it watches
             took = min((now - asked).total_seconds(), _PAUSE_MAX_S)
             self.site.clock.sleep(max(took, _PAUSES_S[min(polls, len(_PAUSES_S) - 1)]))
@@ -208,6 +218,7 @@ class WaveWork:
     def _call(self, host: str, request: Mapping[str, object], quiet: bool = False) -> Mapping[str, object] | None:
         if host == WORKSPACE_HOST and "step" in request:
             request = {**request, "args": dict(self._step(str(request["step"])).args)}
+        self.lease = kept(self.site, self.lease, _CALL_S)
         try:
             return self.site.hand.call(self.site.target(host), request, _CALL_S)
         except HostError as error:
