@@ -1,12 +1,18 @@
 """The door: one clear error each for bad input, the documented exit code, nothing half-written."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from waveboard.app.filing import say_fixed
+from waveboard.app.receipting import new_key, newest_of
+from waveboard.app.registers import change
 from waveboard.cli import run
+from waveboard.cli.site import cap_receipt, opened
 
 ROOT = Path(__file__).resolve().parents[2]
 FLEET = ROOT / "examples" / "mint" / "fleet"
@@ -114,3 +120,46 @@ def test_agents_cannot_approve(mint: Path, monkeypatch: pytest.MonkeyPatch, caps
     (mint / "w.plan").write_bytes(plan_json.to_bytes(planned(E.MOUNT)))
     code = run(["--workspace", str(mint), "approve", str(mint / "w.plan"), "--key", "/nonexistent", "--as", "ronny@mint"])
     assert code == 4 and "only people approve" in capsys.readouterr().err
+
+
+RUNS = {
+    "verify.pack.run": (f"mint-storage --evidence {FLEET}", 2),
+    "findings.reconcile": ("", 0),
+    "gaps.file": ("--description leak --severity low --type runtime-bug", 0),
+    "gaps.claim": ("GAP-OP-941", 0),
+    "loops.status": ("", 0),
+    "session.start": ("", 0),
+    "gaps.close": ("GAP-OP-911", 3),
+}
+
+
+def test_a_run_has_one_key_on_the_terminal_in_the_receipts_and_on_the_board(
+    mint: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(mint)
+    told = {}
+    for name, (words, code) in RUNS.items():
+        assert run(["cap", "run", name, "--", *words.split()]) == code
+        said = capsys.readouterr()
+        told[name] = set(re.findall(rf"CAP-\d{{8}}-\d{{6}}__{re.escape(name)}__R\w+", said.out + said.err))
+        assert len(told[name]) == 1, (name, said.out + said.err)
+    assert run(["receipts", "show"]) == 0
+    listed = capsys.readouterr().out
+    for name, keys in told.items():
+        assert set(re.findall(rf"CAP-\d{{8}}-\d{{6}}__{re.escape(name)}__R\w+", listed)) == keys, name
+    assert run(["board", "render"]) == 0
+    shown = capsys.readouterr().out
+    assert all(key in shown for name in ("verify.pack.run", "session.start") for key in told[name])
+    assert run(["receipts", "verify"]) == 0
+
+
+def test_a_register_change_without_its_receipt_is_not_hidden_by_the_run_that_was_cut_off(mint: Path) -> None:
+    context: dict[str, object] = {"workspace": str(mint), "capability": "gaps.fix"}
+    site = opened(context)
+    key = new_key(site, "gaps.fix")
+    assert key == context["run_key"] == new_key(site, "gaps.fix") != new_key(site, "gaps.close")
+    one = replace(change(site, key, "gap", "GAP-OP-941", "fixed", "r"), detail={"fixed_in": "x"})
+    assert site.store.append_changes([one], len(site.store.changes()))  # and here the process was cut off
+    cap_receipt(context, "gaps.fix", [], 1)
+    say_fixed(opened({"workspace": str(mint)}), "GAP-OP-942", "y", "r")
+    assert [told.run_key for _, told in newest_of(site, "register")][-1] == key

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from waveboard.app.site import Site
 from waveboard.model.receipt import GENESIS, Head, Receipt, Subject
-from waveboard.model.units import run_key
+from waveboard.model.units import capability_of, run_key
 from waveboard.receipts import bundle, chain, envelope, statement
 
 
@@ -14,7 +14,9 @@ def subject(name: str, digest: str) -> Subject:
 
 
 def new_key(site: Site, capability: str) -> str:
-    """A fresh run key for a capability."""
+    """The run key of a capability: a fresh one, or the site's own when it was opened for a run of just that capability."""
+    if capability_of(site.run) == capability:
+        return site.run
     return run_key(site.clock.now(), capability, site.clock.token(8))
 
 

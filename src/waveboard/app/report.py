@@ -116,7 +116,11 @@ def _outputs(found: Mapping[str, Bundle]) -> dict[tuple[str, str], str]:
 
 
 def _runs(site: Site) -> dict[str, Run]:
-    return {r.run_key: Run(r.kind, r.at, r.actor.principal) for r in all_receipts(site)}
+    """Run key -> its first receipt: what the run did stands before the receipt of the capability that asked for it."""
+    found: dict[str, Run] = {}
+    for r in all_receipts(site):
+        found.setdefault(r.run_key, Run(r.kind, r.at, r.actor.principal))
+    return found
 
 
 def _body(claim: Claim, made: Dispatch, read: Reading, found: Comparison) -> dict[str, object]:

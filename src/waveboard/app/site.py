@@ -25,7 +25,7 @@ from waveboard.model.receipt import Actor, ActorKind
 @dataclass(frozen=True, slots=True)
 class Site:
     """engine is made on first use: starting it costs more than most verbs do. gates: digest of the gates' code. runner: keeps
-    pure work within its limit of time.
+    pure work within its limit of time. run: the key of the one run this site is opened for, "" where every verb makes its own.
     """
 
     contract: Contract
@@ -45,6 +45,7 @@ class Site:
     documents: Documents
     commands: Commands
     runner: Runner
+    run: str = ""
 
     @property
     def four_eyes(self) -> bool:

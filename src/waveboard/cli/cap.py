@@ -46,10 +46,10 @@ def run_(ctx: click.Context, name: str, args: tuple[str, ...]) -> int:
 
     found = named(name)
     words = ["--workspace", ctx.obj["workspace"]] if ctx.obj and ctx.obj.get("workspace") else []
-    said: dict[str, object] = {}
+    said: dict[str, object] = {"capability": found.name}
     code = run([*words, *found.command, *[a for a in args if a != "--"]], said)
     if found.name.split(".")[0] not in ("cap", "lab"):
-        cap_receipt(ctx.obj, found.name, args, code, str(said.get("result", "")))
+        cap_receipt(said, found.name, args, code, str(said.get("result", "")))
     return code
 
 

@@ -1,6 +1,7 @@
 """Open the workspace the caller means, once a command."""
 
 from collections.abc import MutableMapping, Sequence
+from dataclasses import replace
 
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
@@ -10,12 +11,16 @@ from waveboard.model.history import CapRun
 
 
 def opened(context: MutableMapping[str, object]) -> Site:
-    """The Site of this command line; the workspace's path is kept in the context for what else needs it."""
+    """The Site of this command line; the workspace's path is kept in the context for what else needs it. A run of one `capability` gets
+    its run key here, so that all it leaves goes by that one."""
     from waveboard.wiring import locate, site_of
 
     directory = locate(_named(context))
     context["workspace"] = str(directory)
-    return site_of(directory, show.progress)
+    site = site_of(directory, show.progress)
+    if "capability" not in context:
+        return site
+    return replace(site, run=str(context.setdefault("run_key", new_key(site, str(context["capability"])))))
 
 
 def _named(context: MutableMapping[str, object]) -> str | None:
@@ -24,12 +29,15 @@ def _named(context: MutableMapping[str, object]) -> str | None:
 
 
 def cap_receipt(context: MutableMapping[str, object], capability: str, args: Sequence[str], code: int, result: str = "") -> None:
-    """The receipt of one `cap run`, where there is a usable workspace to keep it. Prints the run key. result: its answer in a word."""
+    """The receipt of one `cap run`, where there is a usable workspace to keep it. Prints the run key. result: its answer in a word.
+
+    context: that of the command that ran, with its run key when it came so far as to open the workspace.
+    """
     try:
         site = opened(context)
     except WaveboardError:
         return  # the command itself has said so already, with its own exit code
-    key = new_key(site, capability)
+    key = _key(site, capability)
     issue(
         site,
         "capability",
@@ -39,3 +47,9 @@ def cap_receipt(context: MutableMapping[str, object], capability: str, args: Seq
     )
     site.store.save_cap_run(CapRun(key, capability, site.clock.now(), code))
     show.progress(f"run key {key}")
+
+
+def _key(site: Site, capability: str) -> str:
+    """The run's own, unless it stands on a register change whose receipt a crash prevented: that one is still to be issued under it."""
+    last = site.store.changes()[-1:] if site.run and not site.store.receipted(site.run) else ()
+    return new_key(replace(site, run="") if last and last[0].run_key == site.run else site, capability)

@@ -71,3 +71,8 @@ def run_key(at: datetime, capability: str, suffix: str) -> str:
 
 
 RUN_KEY = re.compile(r"^CAP-[0-9]{8}-[0-9]{6}__[A-Za-z0-9._-]+__R[A-Za-z0-9]+$")
+
+
+def capability_of(key: str) -> str:
+    """The capability that a run key names, "" for what is no run key."""
+    return key.partition("__")[2].rpartition("__R")[0] if RUN_KEY.match(key) else ""
