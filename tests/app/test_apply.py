@@ -18,7 +18,7 @@ from waveboard.app.plans import Known
 from waveboard.app.work import LEASE_S, WaveWork
 from waveboard.model.change import Action, ActionKind
 from waveboard.model.contract import HostTarget
-from waveboard.model.errors import ApprovalNeeded, RefusedError, StepError
+from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, StepError
 from waveboard.model.evidence import digest_of
 from waveboard.model.history import DispatchRecord
 from waveboard.waves import plan_json
@@ -278,3 +278,28 @@ def test_opening_many_slow_hosts_keeps_the_lease(desk: Desk) -> None:
     work.next_action()
     work._close(Action(ActionKind.HALT, why="a test"))
     assert late == [] and all(host.closed for host in desk.fleet.hosts.values())
+
+
+class Damaged(SimHost):
+    """Its hand refuses to say anything of a step that was begun: its own state is damaged."""
+
+    def answer(self, request: Mapping[str, object]) -> dict[str, object]:
+        return self._refuse("state-damaged") if request["op"] in self.mute else super().answer(request)
+
+    mute = ("status", "holds")
+
+
+def test_a_hand_that_refuses_to_say_is_not_called_silent(desk: Desk) -> None:
+    known = desk.approved()
+    desk.host = desk.fleet.hosts["shop-1"] = Damaged("shop-1")
+    with pytest.raises(HostError, match=r"the hand on shop-1 does not say: cannot do that: state-damaged"):
+        order.apply(desk.site, known, ALLOWED, desk.reading())
+
+
+def test_why_a_look_was_refused_is_in_the_journal(desk: Desk) -> None:
+    known = desk.approved()
+    desk.host = desk.fleet.hosts["shop-1"] = Damaged("shop-1")
+    desk.host.mute = ("holds",)  # type: ignore[misc]
+    desk.host._status = lambda *asked: "unknown"  # type: ignore[method-assign, assignment]
+    with pytest.raises(HaltedError, match="state-damaged"):
+        order.apply(desk.site, known, ALLOWED, desk.reading())

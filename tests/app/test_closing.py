@@ -1,5 +1,6 @@
 """A closeout says only what earlier receipts prove, and nothing is closed unjudged: each kind of plan by its own question."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,11 @@ from tests.app.stage import Desk
 from tests.app.test_offline import CONTRACT, MINT
 from tests.waves import estate as E
 from waveboard.app import closing
+from waveboard.app.entry import ask_conditions
+from waveboard.app.machine import rebooted
 from waveboard.app.opening import for_plan
 from waveboard.app.plans import Known, from_bytes
+from waveboard.app.read import audit
 from waveboard.app.receipting import issue, new_key, newest_of, subject
 from waveboard.model.change import Event
 from waveboard.model.errors import ReceiptError, RefusedError
@@ -172,3 +176,59 @@ def test_a_host_that_was_not_read_is_not_counted_as_read(desk: Desk) -> None:
     desk.site = replace(desk.site, contract=replace(desk.site.contract, hypervisors={"hv": Hypervisor("hv", "proxmox", "n", {})}))
     known = Known(replace(known.plan, read_only_hosts=("mint-apps", "hv")), known.raw, known.digest)
     assert "2 of 3 hosts read; no answer from hv" in closing.close(desk.site, known).text
+
+
+# -- what could not be seen is never told as if it had been
+
+
+def test_linkage_tells_what_could_not_be_seen_as_not_known(desk: Desk, tmp_path: Path) -> None:
+    mint(desk, LINKED)
+    wave = replace(desk.site.contract.waves["W8B"], stor=("STOR-001", "STOR-005", "STOR-007"), gaps=("GAP-OP-932",))
+    (tmp_path / "half").mkdir()
+    shutil.copy(MINT / "fleet" / "mint-data.json", tmp_path / "half")
+    contract = replace(desk.site.contract, waves={"W8B": wave})
+    desk.site = replace(desk.site, contract=contract, reader=ReplayReader(tmp_path / "half"))
+    items = closing.close(desk.site, carried_out(desk, "W8B")).document["items"]
+    assert isinstance(items, dict)
+    told = {row["id"]: row["impact"] for row in items["linkage"]["entries"]}
+    assert told["STOR-001"] == "still observed"
+    assert told["STOR-005"].startswith("not known: D237 could not see everything: mint-apps")
+    assert told["STOR-007"] == "not known: no gate observes it"
+    assert "candidate" not in told["GAP-OP-932"]
+
+
+def test_a_gate_that_did_not_judge_the_host_has_not_passed_there(desk: Desk) -> None:
+    mint(desk)
+    one = replace(desk.site.contract.packs["mint-storage"], hosts=("mint-data",))
+    contract = replace(desk.site.contract, packs={"mint-storage": one})
+    read = audit(desk.site, ("mint-data", "mint-apps"))
+    (asked,) = ask_conditions(contract, read, ['gate_passes: {"gate":"D237","hosts":["mint-apps"]}'])
+    assert (asked.holds, asked.saw) == (None, "D237 did not judge mint-apps")
+
+
+def test_services_that_declare_no_data_are_not_known_to_be_off_the_boot_disk(desk: Desk) -> None:
+    mint(desk)
+    policy = desk.site.contract.policies["mint-data"]
+    bare = replace(policy, services=tuple(replace(service, data_paths=()) for service in policy.services))
+    contract = replace(desk.site.contract, policies={**desk.site.contract.policies, "mint-data": bare})
+    (asked,) = ask_conditions(contract, audit(desk.site, ("mint-data",)), ["not_boot_backed: mint-data"])
+    assert asked.holds is None and "declares where it keeps its data" in asked.saw
+
+
+BOOTED = {"outcome": {"facts": {"boot_before": "b1", "boot_after": "b2"}}}
+SAME = {"outcome": {"facts": {"boot_before": "b1", "boot_after": "b1"}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "proven"),
+    [("applied", BOOTED, True), ("applied", {}, False), ("applied", SAME, False), ("probed", {"found": "done"}, False)],
+)
+def test_a_restart_is_proven_by_two_boots_that_somebody_saw(
+    desk: Desk, kind: str, detail: dict[str, object], proven: bool
+) -> None:
+    step = replace(DRAWN.steps[0], verb="reboot")
+    known = carried_out(desk, "BOOT-mint-data", "wave", "", steps=(step,))
+    for seq, (line, told) in enumerate((("intent", {}), (kind, detail)), 2):
+        desk.site.store.append_event(Event(seq, known.digest, line, step.id, 1, E.AT, 0, told))
+    desk.site.store.append_event(Event(4, known.digest, "done", "", 0, E.AT, 0, {}))
+    assert (rebooted(desk.site, "mint-data") is not None) == proven

@@ -109,6 +109,16 @@ def test_a_drift_closes_on_a_fresh_clean_run_and_a_mended_producer(site: Site) -
     assert verify(dict(site.archive.all()), lambda *_: "nobody").head.seq == len(site.store.receipts())
 
 
+def test_a_clean_run_grows_too_old_to_prove_anything(site: Site) -> None:
+    judged(site)
+    mend(site)
+    site.clock.sleep(900)
+    refused(r"which is too old by now \(900 s\)", close(site))
+    assert state(site, "GAP-1") == "open"
+    judged(site)
+    settling.close_gap(site, "GAP-1", "", "done")
+
+
 def test_yesterdays_contracts_prove_nothing_today(site: Site) -> None:
     judged(site)
     mend(site)

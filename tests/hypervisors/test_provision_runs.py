@@ -256,3 +256,16 @@ def test_a_hypervisor_that_does_not_answer_closes_nothing(yard: Yard) -> None:
     with pytest.raises(RefusedError, match="pins AA"):
         close(yard.site, known, yard.makers)
     assert not list(newest_of(yard.site, "closeout"))
+
+
+def test_a_hypervisor_that_does_not_say_which_machine_it_is_makes_nothing(yard: Yard) -> None:
+    """Two unknown identities are not the same machine."""
+    yard.makes.identity = None
+    with pytest.raises(HostError, match="does not tell which machine it is"):
+        yard.proposed()
+    yard.makes.identity = "hv-1"
+    known = yard.signed()
+    yard.makes.identity = None
+    with pytest.raises(HostError, match="cannot be looked at: hv does not tell which machine it is"):
+        yard.applied(known)
+    assert yard.makes.calls == []

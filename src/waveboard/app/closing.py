@@ -23,6 +23,7 @@ from waveboard.model.facts import ConfigFiles, HostFacts, Unavailable
 from waveboard.model.opening import MUTATING, Opening, receipt_name
 from waveboard.model.receipt import Closeout, CloseoutItem
 from waveboard.receipts import bundle, closeout, envelope, statement
+from waveboard.register import linkage
 
 _OUTCOMES = ("done", "rolled-back", "halted")
 
@@ -225,17 +226,34 @@ def _settled(steps: Mapping[str, Step], events: tuple[Event, ...]) -> list[Mappi
 
 
 def _linkage(site: Site, known: Known, checked: tuple[Checked, ...]) -> list[Mapping[str, str]]:
-    wave = site.contract.waves.get(known.plan.wave)
-    seen = {stor for c in checked for f in c.report.findings for stor in f.stor}
+    wave, entries = site.contract.waves.get(known.plan.wave), _entries(site, checked)
     rows: list[Mapping[str, str]] = []
     for stor in wave.stor if wave else ():
-        rows.append({"id": stor, "kind": "stor", "impact": "still observed" if stor in seen else "not observed in this run"})
+        rows.append({"id": stor, "kind": "stor", "impact": _impact(entries.get(stor))})
     for gap in wave.gaps if wave else ():
         linked = [s.id for s in site.contract.findings.findings if gap in s.gaps]
-        still = [s for s in linked if s in seen]
-        impact = f"keep open: {', '.join(still)} observed" if still else "candidate to close once its own criterion is proven"
+        left = [s for s in linked if s not in entries or entries[s].observed is not False]
+        still = ", ".join(f"{s} {_impact(entries.get(s))}" for s in left)
+        impact = f"keep open: {still}" if still else "candidate to close once its own criterion is proven"
         rows.append({"id": gap, "kind": "gap", "impact": impact if linked else "no STOR id links to it"})
     return rows
+
+
+def _entries(site: Site, checked: tuple[Checked, ...]) -> dict[str, linkage.Entry]:
+    """Every STOR entry as the packs saw it: seen by one is seen, and absent only where one could see everything."""
+    found: dict[str, linkage.Entry] = {}
+    for one in checked:
+        for entry in linkage.both_ways(one.report, site.contract.findings).entries:
+            other = found.get(entry.stor.id)
+            if other is None or entry.observed or (other.observed is None and entry.observed is False):
+                found[entry.stor.id] = entry
+    return found
+
+
+def _impact(entry: linkage.Entry | None) -> str:
+    if entry is None or entry.observed is None:
+        return f"not known: {entry.why if entry else 'no pack was judged'}"
+    return "still observed" if entry.observed else "not observed in this run"
 
 
 def _statement(site: Site, known: Known, result: str, goal: str) -> str:

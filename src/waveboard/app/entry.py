@@ -139,6 +139,10 @@ def _gate_passes(contract: Contract, read: Reading, asked: Predicate, reports: d
             left = [f for f in one.unexpected if not hosts or f.host in hosts]
             if doubts:
                 return None, doubts[0]
+            unjudged = [host for host in hosts if host not in one.hosts] or ([] if one.hosts else ["any host"])
+            if unjudged:
+                skipped = (reason for reason in one.skipped if reason.startswith(f"{unjudged[0]}:"))
+                return None, next(skipped, f"{gate} did not judge {unjudged[0]}")
             return not left, "; ".join(f"{f.host} {f.code}: {f.message}" for f in left[:3]) or "no finding"
     return None, f"no pack holds {gate}"
 
@@ -149,6 +153,8 @@ def _away(contract: Contract, read: Reading, host: str) -> tuple[bool | None, st
     if policy is None or places is None or not policy.services:
         return None, f"{host}: no service is declared, or its placements are unknown"
     told = []
+    if not any(service.data_paths for service in policy.services):
+        return None, f"{host}: no service declares where it keeps its data"
     for service in policy.services:
         for path in service.data_paths:
             place = places.containers.get(service.container, {}).get(path)

@@ -103,15 +103,16 @@ def birth(site: Site, host: str, facts: HostFacts) -> str:
 
 
 def rebooted(site: Site, host: str) -> Reboot | None:
-    """The restart that the host's newest bootstrap proved, from its journal."""
+    """The restart that the host's newest bootstrap proved, from its journal. One whose two boots nobody saw proves nothing."""
     for record in site.store.plans(wave_id(host)):
         events = site.store.events(record.digest)
         if not events or events[-1].kind != "done":
             continue
         steps = {s.id for s in plan_json.from_bytes(site.store.get_object(record.digest)).steps if s.verb == "reboot"}
         for event in reversed(events):
-            if event.step in steps and event.kind in ("applied", "probed"):
-                return Reboot(record.digest, _boot(event.detail, "boot_before"), _boot(event.detail, "boot_after"))
+            before, after = _boot(event.detail, "boot_before"), _boot(event.detail, "boot_after")
+            if event.step in steps and event.kind == "applied" and before and after and before != after:
+                return Reboot(record.digest, before, after)
     return None
 
 

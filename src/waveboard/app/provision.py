@@ -14,7 +14,7 @@ from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.model.change import HostPin, Plan
 from waveboard.model.contract import HostTarget
-from waveboard.model.errors import ApprovalNeeded, RefusedError, UsageError, WaveboardError
+from waveboard.model.errors import ApprovalNeeded, HostError, RefusedError, UsageError, WaveboardError
 from waveboard.model.facts import Unavailable
 from waveboard.model.vm import BackupState, HypervisorState, VmSpec
 from waveboard.model.vm import Hypervisor as Declared
@@ -173,7 +173,10 @@ def _look(site: Site, spec: VmSpec, makers: Makers) -> HypervisorState:
 
 
 def _pin(site: Site, spec: VmSpec, state: HypervisorState) -> HostPin:
-    identity, evidence = state.identity or "", site.store.put_object(provision.state_bytes(state))
+    evidence, identity = site.store.put_object(provision.state_bytes(state)), state.identity
+    if not identity:
+        because = f"{spec.hypervisor} does not tell which machine it is"
+        raise HostError(f"provision {spec.host}", because, "nothing is made on a machine that could be any other")
     return HostPin(spec.hypervisor, identity, identity, evidence, provision.relied_on(spec, state))
 
 

@@ -16,10 +16,11 @@ from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
 from waveboard.model.contract import LinkRule
 from waveboard.model.errors import RefusedError, UsageError
-from waveboard.model.finding import PackReport, Verdict
+from waveboard.model.finding import PackReport
 from waveboard.model.history import PackRun
 from waveboard.model.register import Change
 from waveboard.model.units import parse_instant
+from waveboard.register import linkage
 from waveboard.register.rules import NOT_PROVEN, refusal
 from waveboard.register.view import SETTLED, GapState, View
 
@@ -131,15 +132,17 @@ def _run(site: Site, links: Sequence[LinkRule], run_key: str, cannot: str) -> Pa
 
 
 def _fresh(site: Site, run: PackRun, cannot: str) -> PackReport:
-    """The run's report, unless it replayed evidence of long ago: old bundles would prove anything. Raises: RefusedError."""
+    """The run's report, unless what it judged is too old by now: old evidence would prove anything. Raises: RefusedError."""
     report = report_of(site, run)
     most = site.contract.packs[run.pack].evidence_max_age_s
     if most is None:
         fix = f"give {run.pack} an evidence_max_age_s in packs.yaml"
         raise RefusedError(cannot, "no contract says how old evidence may be, so none is fresh", fix)
-    if (run.at - parse_instant(report.at)).total_seconds() > most:
+    if (site.clock.now() - parse_instant(report.at)).total_seconds() > most:
         raise RefusedError(
-            cannot, f"{run.run_key} judged evidence of {report.at}", f"waveboard verify {run.pack} reads the hosts anew"
+            cannot,
+            f"{run.run_key} judged evidence of {report.at}, which is too old by now ({most} s)",
+            f"waveboard verify {run.pack} reads the hosts anew",
         )
     return report
 
@@ -147,15 +150,13 @@ def _fresh(site: Site, run: PackRun, cannot: str) -> PackReport:
 def _absent(report: PackReport, link: LinkRule, cannot: str) -> str:
     """In words, that nothing the link covers was seen by a gate that could see. A waived finding is seen. Raises: RefusedError."""
     gate = next((one for one in report.reports if one.gate == link.gate), None)
-    if gate is None or gate.verdict in (Verdict.ERROR, Verdict.NOT_APPLICABLE) or not gate.canary:
-        raise RefusedError(cannot, f"{link.gate} gave no verdict", f"waveboard verify {report.pack}")
-    seen = [finding for finding in gate.findings if link.covers(finding)]
+    seen = [finding for finding in gate.findings if link.covers(finding)] if gate else []
     if seen:
         first = f"{link.gate} {seen[0].host} {seen[0].code} {seen[0].subject}"
         raise RefusedError(cannot, f"{len(seen)} of its findings are still seen: {first}", "repair it, then judge it again")
-    if gate.reasons or gate.verdict is Verdict.UNKNOWN or (set(link.hosts) - set(gate.hosts)):
-        because = gate.reasons[0] if gate.reasons else f"it judged only {', '.join(gate.hosts) or 'no host'}"
-        raise RefusedError(cannot, f"{link.gate} could not see everything: {because}", f"waveboard verify {report.pack}")
+    if because := linkage.blind(gate, link):
+        raise RefusedError(cannot, because, f"waveboard verify {report.pack}")
+    assert gate is not None, "a gate that is not there sees nothing"
     return f"{link.gate}: none of {', '.join(link.codes)} on {', '.join(link.hosts or gate.hosts)}"
 
 

@@ -53,6 +53,7 @@ class WaveWork:
     _receipted: set[int] | None = field(default=None, repr=False)
     _lines: int = 0  # of the journal that the last action was decided on
     _stopping: bool = False
+    _refused: str = ""  # why the hand last said nothing of a running step, "" when it simply did not answer
 
     def stop(self) -> None:
         """Begin no further turn and stop watching; what runs on a host goes on there, and the next drive looks. From any thread."""
@@ -155,9 +156,10 @@ class WaveWork:
         if state is None and self._stopping:
             raise self._interrupted()
         if state is None:
-            raise HostError(
-                f"learn the outcome of {step.id}", f"{step.host} does not answer", "run the same command again when it does"
+            because = (
+                f"the hand on {step.host} does not say: {self._refused}" if self._refused else f"{step.host} does not answer"
             )
+            raise HostError(f"learn the outcome of {step.id}", because, "run the same command again when it does")
         if state.get("state") in ("done", "failed"):
             self._outcome(action, step, phase, state)
             return
@@ -172,11 +174,13 @@ class WaveWork:
             found = {"done": "not-done", "not-done": "done"}.get(found, found)
         reasons = looked.get("reasons")
         why = "; ".join(str(r) for r in reasons) if isinstance(reasons, list) else str(state.get("why", ""))
+        error = looked.get("error")
+        why = _reason(error) if isinstance(error, dict) else why
         self._record(action, "probed", {"found": found, "why": why, "phase": phase})
 
     def _watch(self, step: Step, phase: str, attempt: int) -> Mapping[str, object] | None:
         """The hand's last word on a running step; None when the host stopped answering, or a person interrupted the watching."""
-        silent_since = self.site.clock.now()
+        silent_since, self._refused = self.site.clock.now(), ""
         polls = 0
         while not self._stopping:
             request = {"op": "status", "plan": self.digest, "step": step.id, "phase": phase, "attempt": attempt}
@@ -188,8 +192,11 @@ class WaveWork:
                 if answer.get("state") != "running":
                     return answer
                 self._progress(step, answer.get("progress"))
-            elif (now - silent_since).total_seconds() > _SILENCE_S:
-                return None
+            else:
+                error = answer.get("error") if answer is not None else None
+                self._refused = _reason(error) if isinstance(error, dict) else ""
+                if (now - silent_since).total_seconds() > _SILENCE_S:
+                    return None
             # a host that answers slowly gets as long to itself: watching must not slow what it watches
             took = min((now - asked).total_seconds(), _PAUSE_MAX_S)
             self.site.clock.sleep(max(took, _PAUSES_S[min(polls, len(_PAUSES_S) - 1)]))

@@ -3,19 +3,22 @@
 A finding knows its entries, gaps and loops after `link`; `both_ways` shows the same from the entries' side.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from waveboard.model.contract import FindingsMap, StorFinding
-from waveboard.model.finding import Finding, PackReport, Verdict
+from waveboard.model.contract import FindingsMap, LinkRule, StorFinding
+from waveboard.model.finding import Finding, GateReport, PackReport, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One STOR entry as this run sees it. observed: None when a gate linked to it could not see everything and saw nothing."""
+    """One STOR entry as this run sees it. observed: None when a gate linked to it could not see everything and saw nothing; why: what it
+    could not see, "" when it saw everything."""
 
     stor: StorFinding
     observed: bool | None
     findings: tuple[Finding, ...]
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +52,16 @@ def both_ways(report: PackReport, findings: FindingsMap) -> Linkage:
             unlinked.append(finding)
         for entry in entries:
             by_entry[entry.id].append(finding)
-    blind = {one.gate for one in report.reports if one.reasons or one.verdict in (Verdict.UNKNOWN, Verdict.ERROR)}
-    asked = {one.gate for one in report.reports}
-    return Linkage(
-        tuple(_entry(entry, by_entry[entry.id], findings, asked, blind) for entry in findings.findings), tuple(unlinked)
-    )
+    reports = {one.gate: one for one in report.reports}
+    told = tuple(_entry(entry, by_entry[entry.id], findings, reports) for entry in findings.findings)
+    return Linkage(told, tuple(unlinked))
 
 
-def _entry(entry: StorFinding, seen: list[Finding], findings: FindingsMap, asked: set[str], blind: set[str]) -> Entry:
-    gates = {rule.gate for rule in findings.links if rule.stor == entry.id}
-    unseen = not gates or gates - asked or gates & blind
-    return Entry(entry, True if seen else None if unseen else False, tuple(seen))
+def _entry(entry: StorFinding, seen: list[Finding], findings: FindingsMap, reports: Mapping[str, GateReport]) -> Entry:
+    links = [rule for rule in findings.links if rule.stor == entry.id]
+    why = next((because for rule in links if (because := blind(reports.get(rule.gate), rule))), "")
+    why = why if links else "no gate observes it"
+    return Entry(entry, True if seen else None if why else False, tuple(seen), why)
 
 
 def _linked(finding: Finding, findings: FindingsMap) -> Finding:
@@ -70,3 +72,13 @@ def _linked(finding: Finding, findings: FindingsMap) -> Finding:
         gaps=tuple(dict.fromkeys(gap for entry in entries for gap in entry.gaps)),
         loops=tuple(dict.fromkeys(loop for entry in entries for loop in entry.loops)),
     )
+
+
+def blind(gate: GateReport | None, link: LinkRule) -> str:
+    """Why this report of the link's gate cannot tell that nothing the link covers is there, "" when it can."""
+    if gate is None or gate.verdict in (Verdict.ERROR, Verdict.NOT_APPLICABLE) or not gate.canary:
+        return f"{link.gate} gave no verdict"
+    if gate.reasons or gate.verdict is Verdict.UNKNOWN or set(link.hosts) - set(gate.hosts):
+        because = gate.reasons[0] if gate.reasons else f"it judged only {', '.join(gate.hosts) or 'no host'}"
+        return f"{link.gate} could not see everything: {because}"
+    return ""

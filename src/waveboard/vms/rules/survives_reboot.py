@@ -13,6 +13,8 @@ def steps(asked: Asked) -> Iterable[StepSpec]:
 def check(seen: Seen) -> Iterator[Said]:
     if seen.reboot is None:
         yield unknown("no restart is proven: waveboard vm bootstrap makes one")
+    elif seen.facts.identity.boot_id is None:
+        yield unknown("its evidence names no boot")
     elif seen.facts.identity.boot_id == seen.reboot.before:
         yield fails("it runs in the boot before the one that proved it")
     if seen.vm.data is not None and seen.places is not None:

@@ -4,14 +4,21 @@ from collections.abc import Iterator
 
 from waveboard.model.facts import Docker, WriteSurfaces
 from waveboard.model.graph import PlacementClass
-from waveboard.vms.rule import Checked, NotHere, Repaired, Rule, Said, Seen, Stage, Watched, fails
+from waveboard.vms.rule import Checked, NotHere, Repaired, Rule, Said, Seen, Stage, Watched, fails, unknown
 
 
 def check(seen: Seen) -> Iterator[Said]:
     if not seen.facts[Docker].containers:
         return
-    for name, found in seen.facts[WriteSurfaces].by_container.items():
-        placed = seen.places.containers.get(name, {}) if seen.places else {}
+    listed = seen.facts[WriteSurfaces].by_container
+    if seen.places is None:
+        yield unknown("where its paths live was not worked out")
+        return
+    for container in seen.facts[Docker].containers:
+        name, found = container.name, listed.get(container.name, ())
+        if name not in listed and container.state == "running":
+            yield unknown(f"{name}: its writable directories could not be listed")
+        placed = seen.places.containers.get(name, {})
         for path, size in found:
             hit = any(word in path.casefold() for word in seen.policy.write_surface_patterns)
             covered = any(
