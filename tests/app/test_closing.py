@@ -221,7 +221,13 @@ SAME = {"outcome": {"facts": {"boot_before": "b1", "boot_after": "b1"}}}
 
 @pytest.mark.parametrize(
     ("kind", "detail", "proven"),
-    [("applied", BOOTED, True), ("applied", {}, False), ("applied", SAME, False), ("probed", {"found": "done"}, False)],
+    [
+        ("applied", BOOTED, True),
+        ("applied", {}, False),
+        ("applied", SAME, False),
+        ("probed", {"found": "done"}, True),
+        ("probed", {"found": "unknown"}, False),
+    ],
 )
 def test_a_restart_is_proven_by_two_boots_that_somebody_saw(
     desk: Desk, kind: str, detail: dict[str, object], proven: bool

@@ -103,7 +103,8 @@ def birth(site: Site, host: str, facts: HostFacts) -> str:
 
 
 def rebooted(site: Site, host: str) -> Reboot | None:
-    """The restart that the host's newest bootstrap proved, from its journal. One whose two boots nobody saw proves nothing."""
+    """The restart that the host's newest bootstrap proved, from its journal. Two boots are the proof: the step's
+    own, or those that the hand compared when it was asked whether the step holds."""
     for record in site.store.plans(wave_id(host)):
         events = site.store.events(record.digest)
         if not events or events[-1].kind != "done":
@@ -111,7 +112,9 @@ def rebooted(site: Site, host: str) -> Reboot | None:
         steps = {s.id for s in plan_json.from_bytes(site.store.get_object(record.digest)).steps if s.verb == "reboot"}
         for event in reversed(events):
             before, after = _boot(event.detail, "boot_before"), _boot(event.detail, "boot_after")
-            if event.step in steps and event.kind == "applied" and before and after and before != after:
+            compared = event.kind == "applied" and before and after and before != after
+            looked = event.kind == "probed" and event.detail.get("found") == "done"
+            if event.step in steps and (compared or looked):
                 return Reboot(record.digest, before, after)
     return None
 
