@@ -95,6 +95,7 @@ def facts(**nouns: object) -> HostFacts:
     files = {
         "/etc/fstab": ConfigFile("/etc/fstab", "1" * 64, ("LABEL=root / ext4 defaults 0 1",)),
         COMPOSE: ConfigFile(COMPOSE, "2" * 64, LINES),
+        "/etc/docker/daemon.json": ConfigFile("/etc/docker/daemon.json", "6" * 64, ('{"log-driver": "local"}',)),
     }
     made: dict[type, object] = {
         BlockDevices: BlockDevices(disks),

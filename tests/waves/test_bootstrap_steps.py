@@ -36,7 +36,8 @@ STOCK = "/var/lib/docker"
 
 def blank(**nouns: object) -> HostFacts:
     """A host with a blank data disk whose docker has never run."""
-    made = E.facts(paths=Paths({STOCK: PathFact(STOCK, None, False, "/var/lib")}), **nouns)
+    files = ConfigFiles({path: file for path, file in E.facts()[ConfigFiles].by_path.items() if "docker" not in path})
+    made = E.facts(paths=Paths({STOCK: PathFact(STOCK, None, False, "/var/lib")}), files=files, **nouns)
     return replace(made, nouns={**made.nouns, Docker: Unavailable("no socket")})
 
 

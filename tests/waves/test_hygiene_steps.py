@@ -21,6 +21,7 @@ from waveboard.model.facts import (
     LargeFiles,
     Mount,
     Mounts,
+    Unavailable,
     WriteSurfaces,
 )
 from waveboard.waves import plan_json, show
@@ -214,3 +215,19 @@ def test_images_of_an_unread_compose_file_are_not_guessed() -> None:
     """Lines that may hold secrets are not told; an image named only there counts as unused, and the hand still asks the engine."""
     files = ConfigFiles({E.COMPOSE: ConfigFile(E.COMPOSE, "2" * 64, (None,))})
     assert COMPOSED in listed(planned(E.step("remove_images", **IMAGES), facts=E.facts(d=docker(), f=files)))
+
+
+def test_no_image_is_listed_when_nobody_knows_what_the_compose_files_want() -> None:
+    facts = E.facts(d=docker())
+    blind = replace(facts, nouns={**facts.nouns, ConfigFiles: Unavailable("the reader is an older one")})
+    with pytest.raises(HostError, match="the reader is an older one"):
+        planned(E.step("remove_images", **IMAGES), facts=blind)
+
+
+@pytest.mark.parametrize(
+    ("named", "kept"), [("old/${APP:-web}:1", {BUILT}), ("$IMAGE", {BUILT, PULLED}), ("${R}/web:2", {PULLED})]
+)
+def test_a_variable_in_a_compose_file_stands_for_any_image_it_could_mean(named: str, kept: set[str]) -> None:
+    files = ConfigFiles({E.COMPOSE: ConfigFile(E.COMPOSE, "2" * 64, (f"    image: {named}",))})
+    left = listed(planned(E.step("remove_images", **IMAGES), facts=E.facts(d=docker(), f=files)))
+    assert not kept & set(left) and NAMELESS in left

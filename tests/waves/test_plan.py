@@ -14,6 +14,7 @@ from waveboard.model.evidence import Identity, digest_of
 from waveboard.model.facts import (
     BlockDevice,
     BlockDevices,
+    ConfigFile,
     ConfigFiles,
     DeviceLinks,
     Docker,
@@ -259,3 +260,18 @@ def test_a_retire_plan_serves_the_wave_it_is_named_after_and_a_wave_of_such_a_na
     plan = planned(E.MOUNT, id="M1-RETIRE")
     assert plan.serves == "M1-RETIRE"
     assert replace(plan, kind="retire").serves == "M1"
+
+
+def test_settings_of_docker_that_may_not_be_told_are_not_written_over() -> None:
+    """A line with a secret is not told; the file's digest is, so the host itself would accept the swap and the rest would be lost."""
+    hidden = ConfigFile("/etc/docker/daemon.json", "6" * 64, ("{", None, "}"))
+    files = ConfigFiles({**E.facts()[ConfigFiles].by_path, hidden.path: hidden})
+    with pytest.raises(RefusedError, match="not a JSON object that may be told"):
+        planned(E.MOUNT, E.ROOT, facts=E.facts(f=files, d=E.docker(daemon_json=None)))
+
+
+def test_log_limits_set_before_the_move_are_in_the_file_it_writes() -> None:
+    limits = E.step("set_log_rotation", max_bytes=10**7, files=3)
+    rotate, move = planned(E.MOUNT, limits, E.ROOT).steps[2:]
+    assert '"max-file": "3"' in str(move.args["daemon_json_after"])
+    assert move.args["daemon_json_before_sha256"] == digest_of(str(rotate.args["after"]).encode())

@@ -11,19 +11,10 @@ from dataclasses import replace
 from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import RefusedError
-from waveboard.model.facts import ConfigFiles, Docker
+from waveboard.model.facts import Docker
 from waveboard.waves.estimate import move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
-
-DAEMON_JSON = "/etc/docker/daemon.json"
-
-
-def _merged_daemon_json(docker: Docker, to: str) -> str:
-    text = docker.daemon_json
-    settings = json.loads(text) if text and text.strip() else {}
-    if not isinstance(settings, dict):
-        raise RefusedError("plan the move of docker's data-root", f"{DAEMON_JSON} is not a JSON object", "mend the file first")
-    return json.dumps({**settings, "data-root": to}, indent=2) + "\n"
+from waveboard.waves.steps.set_log_rotation import DAEMON_JSON, settings_text
 
 
 def _tree_bytes(docker: Docker) -> int:
@@ -67,8 +58,8 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     aside = f"{src}.wb-{outlook.wave}-<plan>"
     order = _start_order(outlook, [c.name for c in docker.containers if c.state == "running"])
     size = _tree_bytes(docker)
-    before = outlook.facts[ConfigFiles].by_path.get(DAEMON_JSON)
-    settings = _merged_daemon_json(docker, to)
+    before, text = settings_text(outlook)  # refuses a file that may not be told whole: what it holds would be lost
+    settings = json.dumps({**(json.loads(text) if text.strip() else {}), "data-root": to}, indent=2) + "\n"
     step = Step(
         id=prefix,
         verb="docker_root_move",
@@ -78,7 +69,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "src": src,
             "dst": to,
             "dst_mount": {"target": outlook.data_target, "uuid": outlook.data_uuid},
-            "daemon_json_before_sha256": before.digest if before else None,
+            "daemon_json_before_sha256": before,
             "daemon_json_after": settings,
             "containerd": True,
             "stop_containers": list(reversed(order)),

@@ -11,15 +11,17 @@ Source: notes on safe moves 5f; Engine API 1.45, ImageDelete.
 """
 
 import re
+from fnmatch import fnmatchcase
 
 from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import ContractError, RefusedError
-from waveboard.model.facts import ConfigFiles, Docker, Image, Unavailable
+from waveboard.model.facts import ConfigFiles, Docker, Image
 from waveboard.model.units import show_size
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
 
 _IMAGE_LINE = re.compile(r"\s*image:\s*[\"']?([^\s\"'#]+)[\"']?\s*(?:#.*)?")
+_VARIABLE = re.compile(r"\$\{[^}]*\}|\$\w+")
 _ID = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]{0,250}:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]{0,250}@sha256:[0-9a-f]{64}")
@@ -34,10 +36,10 @@ def _asked(spec: StepSpec) -> set[str]:
 
 
 def _composed(outlook: Outlook) -> set[str]:
-    """Images the compose files of containers name: a service that is down now wants its image when it comes back."""
-    files = outlook.facts.get(ConfigFiles)
-    lines = () if isinstance(files, Unavailable) else (line for file in files.by_path.values() for line in file.lines)
-    names = {found[1] for line in lines if line is not None and (found := _IMAGE_LINE.fullmatch(line))}
+    """Images the compose files of containers name: a service that is down now wants its image when it comes back. A variable in a
+    name stands for anything. Raises: MissingFact when the files were not read: then nobody knows what they want."""
+    lines = (line for file in outlook.facts[ConfigFiles].by_path.values() for line in file.lines)
+    names = {_VARIABLE.sub("*", found[1]) for line in lines if line is not None and (found := _IMAGE_LINE.fullmatch(line))}
     return names | {f"{name}:latest" for name in names if ":" not in name.rpartition("/")[2]}
 
 
@@ -71,7 +73,15 @@ def _listed(spec: StepSpec, outlook: Outlook) -> list[Image]:
     ]
     if odd:
         raise RefusedError(cannot, f"{odd[0]!r} is no name of an image", "look at the host's engine")
-    found = [i for i in docker.images if i.id not in used and i.id not in kept and not kept & set(i.tags)]
+    loosely = [name for name in kept if "*" in name]
+    found = [
+        i
+        for i in docker.images
+        if i.id not in used
+        and i.id not in kept
+        and not kept & set(i.tags)
+        and not any(fnmatchcase(tag, pattern) for tag in _tags(i) for pattern in loosely)
+    ]
     return sorted(found, key=lambda i: (i.created, i.id))[:_LIMIT]
 
 
