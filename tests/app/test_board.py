@@ -15,9 +15,11 @@ from waveboard.app.read import audit
 from waveboard.cli import run
 from waveboard.contracts.board import draft
 from waveboard.gates import shelf
+from waveboard.model.contract import Cluster
 from waveboard.model.opening import Opening
 from waveboard.model.units import instant_text
 from waveboard.register.board_markdown import render
+from waveboard.world.hosts.replay import ReplayReader
 
 MINT = Path(__file__).resolve().parents[2] / "examples" / "mint"
 SECTIONS = [
@@ -99,3 +101,16 @@ def test_the_door_shows_renders_and_imports(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "draft").chmod(0o755)
     assert run(["--workspace", str(tmp_path / "draft"), "contracts", "check", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["errors"] == []
+
+
+def test_a_cause_that_no_run_could_see_is_not_called_gone(desk: Desk, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "half").mkdir()
+    shutil.copy(MINT / "fleet" / "mint-data.json", tmp_path / "half")
+    site = replace(desk.site, reader=ReplayReader(tmp_path / "half"))
+    clusters = (Cluster("apps", "Images", ("STOR-005",), (), None), Cluster("born", "Birth", ("STOR-007",), (), None))
+    mapped = replace(site.contract.findings, clusters=clusters)
+    site = replace(site, contract=replace(site.contract, findings=mapped))
+    check(site, "mint-storage", audit(site, ("mint-data", "mint-apps")))
+    text = render(board(site))
+    assert "- Images (STOR-005): not known (STOR-005: D237 could not see everything: mint-apps" in text
+    assert "- Birth (STOR-007): not known (STOR-007: no gate observes it)" in text

@@ -13,6 +13,8 @@ from waveboard.model.contract import WaveSpec
 from waveboard.model.receipt import Receipt
 from waveboard.model.units import instant_text
 from waveboard.receipts import closeout
+from waveboard.register import linkage
+from waveboard.register.linkage import Entry
 from waveboard.waves import prompt
 
 ITEMS = (
@@ -58,16 +60,18 @@ def _newest(receipts: tuple[Receipt, ...], kind: str, key: str, names: tuple[str
             yield Told(found.run_key, found.at, str(found.body.get(result) or f"exit {found.body.get('exit', 'unknown')}"))
 
 
-def _seen(site: Site) -> frozenset[str] | None:
-    """STOR ids of the findings of every pack's newest run; None when no pack was judged."""
+def _seen(site: Site) -> Mapping[str, Entry] | None:
+    """STOR entries as the newest run of every pack saw them; None when no pack was judged."""
     runs = newest_runs(site)
-    return frozenset(stor for run in runs for f in report_of(site, run).findings for stor in f.stor) if runs else None
+    return linkage.over((report_of(site, run) for run in runs), site.contract.findings) if runs else None
 
 
-def _causes(site: Site, seen: frozenset[str] | None) -> Iterator[Cause]:
+def _causes(site: Site, seen: Mapping[str, Entry] | None) -> Iterator[Cause]:
     for cluster in site.contract.findings.clusters:
-        observed = None if seen is None else tuple(s for s in cluster.stor if s in seen)
-        yield Cause(cluster.id, cluster.title or cluster.id, cluster.stor, cluster.gaps, cluster.loop or "", observed)
+        entries = {stor: seen[stor] for stor in cluster.stor if stor in seen} if seen is not None else {}
+        observed = None if seen is None else tuple(s for s, entry in entries.items() if entry.observed)
+        unseen = tuple(f"{s}: {entry.why}" for s, entry in entries.items() if entry.observed is None)
+        yield Cause(cluster.id, cluster.title or cluster.id, cluster.stor, cluster.gaps, cluster.loop or "", observed, unseen)
 
 
 def _producers(site: Site) -> Iterator[Producer]:

@@ -226,7 +226,8 @@ def _settled(steps: Mapping[str, Step], events: tuple[Event, ...]) -> list[Mappi
 
 
 def _linkage(site: Site, known: Known, checked: tuple[Checked, ...]) -> list[Mapping[str, str]]:
-    wave, entries = site.contract.waves.get(known.plan.wave), _entries(site, checked)
+    wave = site.contract.waves.get(known.plan.wave)
+    entries = linkage.over((one.report for one in checked), site.contract.findings)
     rows: list[Mapping[str, str]] = []
     for stor in wave.stor if wave else ():
         rows.append({"id": stor, "kind": "stor", "impact": _impact(entries.get(stor))})
@@ -237,17 +238,6 @@ def _linkage(site: Site, known: Known, checked: tuple[Checked, ...]) -> list[Map
         impact = f"keep open: {still}" if still else "candidate to close once its own criterion is proven"
         rows.append({"id": gap, "kind": "gap", "impact": impact if linked else "no STOR id links to it"})
     return rows
-
-
-def _entries(site: Site, checked: tuple[Checked, ...]) -> dict[str, linkage.Entry]:
-    """Every STOR entry as the packs saw it: seen by one is seen, and absent only where one could see everything."""
-    found: dict[str, linkage.Entry] = {}
-    for one in checked:
-        for entry in linkage.both_ways(one.report, site.contract.findings).entries:
-            other = found.get(entry.stor.id)
-            if other is None or entry.observed or (other.observed is None and entry.observed is False):
-                found[entry.stor.id] = entry
-    return found
 
 
 def _impact(entry: linkage.Entry | None) -> str:

@@ -17,7 +17,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A root cause: a cluster of the findings map. observed: which of its STOR ids the newest runs still show; None: nobody looked."""
+    """A root cause: a cluster of the findings map. observed: which of its STOR ids the newest runs still show; None: nobody looked.
+    unseen: those of which the newest runs cannot tell, each with its reason."""
 
     id: str
     title: str
@@ -25,6 +26,7 @@ class Cause:
     gaps: tuple[str, ...]
     loop: str
     observed: tuple[str, ...] | None
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

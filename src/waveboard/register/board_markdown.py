@@ -68,7 +68,9 @@ def _causes(board: Board) -> Iterator[str]:
 def _observed(cause: Cause) -> str:
     if cause.observed is None:
         return "not looked at yet"
-    return f"still observed ({', '.join(cause.observed)})" if cause.observed else "not observed in the newest runs"
+    if cause.observed:
+        return f"still observed ({', '.join(cause.observed)})"
+    return f"not known ({_plain('; '.join(cause.unseen))})" if cause.unseen else "not observed in the newest runs"
 
 
 def _map(board: Board) -> Iterator[str]:

@@ -3,7 +3,7 @@
 A finding knows its entries, gaps and loops after `link`; `both_ways` shows the same from the entries' side.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from waveboard.model.contract import FindingsMap, LinkRule, StorFinding
@@ -55,6 +55,17 @@ def both_ways(report: PackReport, findings: FindingsMap) -> Linkage:
     reports = {one.gate: one for one in report.reports}
     told = tuple(_entry(entry, by_entry[entry.id], findings, reports) for entry in findings.findings)
     return Linkage(told, tuple(unlinked))
+
+
+def over(reports: Iterable[PackReport], findings: FindingsMap) -> dict[str, Entry]:
+    """Every entry as several packs saw it: seen by one is seen, and it is absent only where one could see everything."""
+    found: dict[str, Entry] = {}
+    for report in reports:
+        for entry in both_ways(report, findings).entries:
+            other = found.get(entry.stor.id)
+            if other is None or entry.observed or (other.observed is None and entry.observed is False):
+                found[entry.stor.id] = entry
+    return found
 
 
 def _entry(entry: StorFinding, seen: list[Finding], findings: FindingsMap, reports: Mapping[str, GateReport]) -> Entry:
