@@ -1,6 +1,7 @@
 """A plan's end is told to every hand; one that refuses, does not answer or was never told is said, recorded, due, and told again."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from waveboard.app.letting_go import KIND
 from waveboard.app.receipting import newest_of
 from waveboard.app.registers import current
 from waveboard.model.errors import HaltedError, HostError, RefusedError, StepError
+from waveboard.model.units import run_key
+from waveboard.receipts import statement
 
 
 class Stubborn(SimHost):
@@ -126,3 +129,17 @@ def test_a_hand_that_has_opened_another_plan_since_has_let_the_first_go(desk: De
     desk.host.stubborn = False  # type: ignore[attr-defined]
     order.apply(desk.site, second, ALLOWED, desk.reading())
     assert next_step(desk) == "waveboard audit"
+
+
+@pytest.mark.parametrize("ends", ["done", "rolled-back"])
+def test_all_that_one_run_leaves_goes_by_its_one_key(desk: Desk, ends: str) -> None:
+    desk.host.stubborn = False  # type: ignore[attr-defined]
+    known = desk.approved()
+    if ends == "rolled-back":
+        desk.host.will[known.plan.steps[1].id] = "fail"
+    key = run_key(desk.site.clock.now(), "wave.apply", "one")
+    before = len(desk.site.store.receipts())
+    with suppress(StepError):
+        order.apply(replace(desk.site, run=key), known, ALLOWED, desk.reading())
+    kinds = {statement.enclosed(raw).kind: statement.enclosed(raw).run_key for _, _, raw in desk.site.store.receipts()[before:]}
+    assert set(kinds.values()) == {key} and {"admission", "step", KIND} <= set(kinds), kinds

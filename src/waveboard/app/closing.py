@@ -106,7 +106,7 @@ def _close(site: Site, ending: _Ending, makers: Makers | None) -> Closed:
     holds = ending.result == "done" and bool(asked) and all(a.holds for a in asked)
     goal = sentence(site, opening, holds, _own(known))
     items = _items(site, ending, leavings, seen, goal)
-    key = new_key(site, "wave.close")
+    key = new_key(site, "wave.close", "wave.end")
     told = Closeout(wave, known.digest, ending.result, items)
     body = closeout.body(told)
     for reason in closeout.unbound(told, *recorded(site)):

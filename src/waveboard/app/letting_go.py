@@ -13,6 +13,7 @@ from waveboard.model.change import Event, Plan
 from waveboard.model.errors import HostError, RefusedError
 
 KIND = "hand-close"
+DRIVING = ("wave.apply", "wave.undo", "wave.settle")  # the capabilities whose runs drive a plan
 ENDS = ("done", "rolled-back", "halted")
 Told = dict[tuple[str, int], dict[str, str]]
 AGAIN = {"done": "apply", "rolled-back": "undo"}  # an end -> the verb that tells the hands again; a halt is settled
@@ -36,7 +37,7 @@ def record(site: Site, plan: Plan, digest: str, end: Event, answers: Mapping[str
         "result": end.kind,
         "hosts": [{"host": host, "closed": not why, "why": why} for host, why in answers.items()],
     }
-    issue(site, KIND, new_key(site, "wave.apply"), (subject("plan", digest),), body)
+    issue(site, KIND, new_key(site, *DRIVING), (subject("plan", digest),), body)
 
 
 def left(site: Site, known: Known, events: Sequence[Event], told: Told | None = None) -> dict[str, str]:

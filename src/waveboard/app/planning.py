@@ -14,6 +14,8 @@ from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.waves import plan as planner
 from waveboard.waves import plan_json, rollback
 
+_PLANNING = ("infra.vm.bootstrap",)  # capabilities that make a plan as a part of themselves
+
 
 def wave_named(site: Site, name: str) -> WaveSpec:
     """Raises: UsageError with the known waves."""
@@ -137,5 +139,5 @@ def keep_told(site: Site, made: Plan, told: Mapping[str, object], capability: st
     known = Known(made, raw, digest_of(raw))
     site.store.save_plan(raw, made.wave, made.kind, site.clock.now())
     body = {**told, "plan": known.digest, "rollback": site.store.put_object(rollback.template(made, known.digest))}
-    issue(site, "plan", new_key(site, capability), (subject("plan", known.digest),), body)
+    issue(site, "plan", new_key(site, capability, *_PLANNING), (subject("plan", known.digest),), body)
     return known

@@ -13,9 +13,10 @@ def subject(name: str, digest: str) -> Subject:
     return Subject(name, digest.removeprefix("sha256:"))
 
 
-def new_key(site: Site, capability: str) -> str:
-    """The run key of a capability: a fresh one, or the site's own when it was opened for a run of just that capability."""
-    if capability_of(site.run) == capability:
+def new_key(site: Site, capability: str, *also: str) -> str:
+    """The run key of a capability: a fresh one, or the site's own when it was opened for a run of just that capability. also: others
+    whose runs do this as a part of themselves."""
+    if capability_of(site.run) in (capability, *also):
         return site.run
     return run_key(site.clock.now(), capability, site.clock.token(8))
 

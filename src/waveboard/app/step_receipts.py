@@ -3,6 +3,7 @@
 A receipt names the journal line it speaks of, so what is missing can be told, and is issued before anything else happens.
 """
 
+from waveboard.app.letting_go import DRIVING
 from waveboard.app.receipting import all_receipts, issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.model.change import Event, Plan
@@ -29,7 +30,7 @@ def settle(site: Site, plan: Plan, digest: str, known: set[int]) -> None:
             continue
         if event.kind == "settled":
             word = {"plan": digest, "wave": plan.wave, "line": event.seq, "fence": event.fence, **event.detail}
-            issue(site, "settlement", new_key(site, "wave.settle"), (subject("plan", digest),), word)
+            issue(site, "settlement", new_key(site, "wave.settle", *DRIVING), (subject("plan", digest),), word)
             known.add(event.seq)
             continue
         step, backwards = steps[event.step], event.kind.startswith("undo") or event.detail.get("phase") == "undo"
@@ -46,7 +47,7 @@ def settle(site: Site, plan: Plan, digest: str, known: set[int]) -> None:
             "why": str(event.detail.get("why", "")),
             "outcome": event.detail.get("outcome", {}),
         }
-        key = new_key(site, "wave.undo" if backwards else "wave.apply")
+        key = new_key(site, "wave.undo" if backwards else "wave.apply", *DRIVING)
         issue(site, "undo" if backwards else "step", key, (subject("plan", digest),), body)
         known.add(event.seq)
 
