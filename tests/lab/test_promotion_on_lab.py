@@ -69,7 +69,8 @@ def test_a_promotion_is_taken_back_byte_for_byte_and_can_be_made_again(desk: Des
             assert desk.waveboard("apply", plan, crash_at=place).returncode == KILLED, place
         desk.ok("apply", plan)
         changed = {name for name, digest in files(desk).items() if before.get(name) != digest}
-        assert changed == {"packs.yaml"} and "a comment that must stay" in (desk.directory / "packs.yaml").read_text()
+        assert changed == {"packs.yaml", "mint.storage.guard.policy.yaml"}
+        assert "a comment that must stay" in (desk.directory / "packs.yaml").read_text()
         assert modes(desk) == {"enforce"}
         if plan == "first.plan":
             for place in ("undo-intent.after:promote-01", "undo.after:promote-01"):
