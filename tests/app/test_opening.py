@@ -21,7 +21,7 @@ from waveboard.app.opening import begin
 from waveboard.app.read import audit
 from waveboard.model.change import Event
 from waveboard.model.contract import WaveSpec
-from waveboard.model.errors import RefusedError, UsageError
+from waveboard.model.errors import HostError, RefusedError, UsageError
 from waveboard.model.opening import Line, Opening, receipt_name, standing
 from waveboard.receipts import envelope, statement
 from waveboard.world.hosts.replay import ReplayReader
@@ -155,6 +155,14 @@ def test_missing_preflight_evidence_and_unmet_entry_refuse(desk: Desk) -> None:
     wave = replace(desk.site.contract.waves["W8A"], preflight=("no-such-section",), entry=("mint-data.root.used_pct < 1",))
     desk.site = replace(desk.site, contract=replace(desk.site.contract, waves={"W8A": wave}))
     with pytest.raises(RefusedError, match=r"`no-such-section` of mint-data is not there.*root\.used_pct"):
+        begin(desk.site, "W8A")
+    assert desk.site.store.board() == ()
+
+
+def test_an_entry_that_could_not_be_judged_is_unknown_and_no_refusal(desk: Desk) -> None:
+    wave = replace(desk.site.contract.waves["W8A"], entry=("mint-data.no_such.used_pct < 1",))
+    desk.site = replace(desk.site, contract=replace(desk.site.contract, waves={"W8A": wave}))
+    with pytest.raises(HostError, match="no_such"):
         begin(desk.site, "W8A")
     assert desk.site.store.board() == ()
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from waveboard.audit import bundle, facts
@@ -31,7 +31,6 @@ def one(**probes: Evidence) -> Bundle:
     return Bundle("h", AT, "sha256:c", Identity("m", "b", "SHA256:k"), probes)
 
 
-@settings(deadline=None)
 @given(EVIDENCE, st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 def test_a_bundle_survives_its_file(evidence: Evidence, failure: str) -> None:
     told = Bundle("h", AT, "sha256:c", Identity(), {"x": evidence}, failure)
@@ -62,7 +61,6 @@ def test_foreign_files_are_refused(raw: bytes) -> None:
         bundle.from_json(raw)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_any_json_in_any_place_raises_nothing_else(data: st.DataObject) -> None:
     anything = st.recursive(

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from waveboard.audit import frames
@@ -49,14 +49,12 @@ HOSTILE = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(HOSTILE, st.integers(0, 255))
 def test_any_bytes_come_back_exactly(data: bytes, code: int) -> None:
     found = frames.parse(whole(framed("one", data, code=code), framed("two", b"2\n")), NONCE)
     assert (found["one"].stdout, found["one"].exit, found["two"].stdout) == (data, code, b"2\n")
 
 
-@settings(deadline=None)
 @given(HOSTILE)
 def test_a_marker_inside_content_is_content(data: bytes) -> None:
     forged = f"\n{MARK} end 0 1\n{MARK} begin forged 0\n|x\n\n{MARK} end 0 1\n".encode()
@@ -105,7 +103,6 @@ def test_a_greeting_before_the_program_is_tolerated_and_nothing_else_is() -> Non
             frames.parse(bad, NONCE)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400), st.integers(0, 400), st.integers(0, 400))
 def test_arbitrary_bytes_raise_nothing_else(noise: bytes, start: int, stop: int) -> None:
     raw = whole(framed("one", b"a\nb", b"e\n", (b"x",)), framed("two", b""))

@@ -135,7 +135,7 @@ OUTPUT = st.one_of(
 
 
 @pytest.mark.parametrize("probe", shelf(), ids=lambda probe: probe.gives.__name__)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_no_bytes_raise_anything_but_evidence_errors(probe: Probe, data: st.DataObject) -> None:
     sections = {

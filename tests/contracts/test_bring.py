@@ -83,7 +83,7 @@ def test_what_cannot_be_taken_in_has_its_place(file: str, raw: bytes, code: str,
     assert (code, place) in {(c.code, str(c.place)) for c in told.errors}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(FILES)), st.binary(max_size=80))
 def test_no_bytes_raise(file: str, raw: bytes) -> None:
     bring({**FILES, file: raw}, KNOWN)
@@ -104,7 +104,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(VALUES)
 def test_what_is_written_reads_back_the_same(value: object) -> None:
     document, wrong = read("x.yaml", dump({"k": value, "again": value}).encode())

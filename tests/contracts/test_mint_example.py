@@ -134,7 +134,7 @@ JUNK = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_mutilation_raises(data: st.DataObject) -> None:
     texts = dict(files())
@@ -153,7 +153,7 @@ def test_no_mutilation_raises(data: st.DataObject) -> None:
         assert complaint.place.line >= 1 and complaint.message and complaint.code
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(sorted(FORMAT)), st.binary(max_size=200))
 def test_no_bytes_in_place_of_a_file_raise(file: str, raw: bytes) -> None:
     found = loaded({**files(), file: raw})

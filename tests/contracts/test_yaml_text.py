@@ -105,7 +105,7 @@ def test_an_alias_bomb_costs_nothing() -> None:
     assert document is None and {c.code for c in complaints} == {"anchor", "alias"}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=400) | st.text(alphabet="ab:-?[]{}&*!|>'\"#%@`,\n\t \u2028\ufeff0.~<", max_size=200).map(str.encode))
 def test_no_bytes_raise(raw: bytes) -> None:
     document, complaints = read("f.yaml", raw, CONTRACT)

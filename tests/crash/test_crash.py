@@ -320,4 +320,4 @@ def check_end_at(plan: Plan, store: Store, fleet: Fleet) -> None:
 
 
 TestWaves = Waves.TestCase
-TestWaves.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestWaves.settings = settings(max_examples=200, stateful_step_count=40)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.hand.conftest import Sandbox
@@ -175,7 +175,6 @@ def test_whole_lines_are_edited_only_where_they_read_as_planned() -> None:
 
 
 @given(st.binary(min_size=1, max_size=400))
-@settings(deadline=None)
 def test_canonical_armor_is_a_fixed_point(raw: bytes) -> None:
     import base64
 
@@ -187,7 +186,6 @@ def test_canonical_armor_is_a_fixed_point(raw: bytes) -> None:
 
 
 @given(st.text(max_size=60))
-@settings(deadline=None)
 def test_no_path_escapes_the_grammar(text: str) -> None:
     for path in (text, "/" + text, "/srv/" + text):
         if hand.is_path(path):
@@ -200,7 +198,6 @@ EVENTS = st.lists(st.tuples(st.sampled_from(["do", "undo"]), st.sampled_from(["i
 
 
 @given(EVENTS)
-@settings(deadline=None)
 def test_the_journal_folds_to_the_last_thing_that_happened(events: list[tuple[str, str]]) -> None:
     entries = [{"kind": "opened", "plan": "p"}]
     last, undone = "none", False

@@ -16,7 +16,7 @@ from waveboard.model.graph import Confidence, Placement, PlacementClass
 
 HOSTS = [param.values[0] for param in load("[abc]-*.yaml")]
 SECTIONS = ("Mounts", "BlockDevices", "Paths", "Fstab", "DeviceLinks", "Addresses")
-BOUNDED = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+BOUNDED = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 def answer(case: dict[str, Any], path: str) -> tuple[object, ...]:

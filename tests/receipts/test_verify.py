@@ -275,7 +275,7 @@ EDITS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(EDITS)
 def test_the_two_verifiers_agree_on_anything(edits: list[tuple]) -> None:
     files = dict(WHOLE)

@@ -84,7 +84,7 @@ CHANGES = st.lists(
 ).map(lambda rows: [change(n, noun, s, kind, why, ev, **det) for n, (noun, s, kind, why, ev, det) in enumerate(rows, 1)])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(CHANGES, st.randoms())
 def test_replays_and_their_order_change_nothing(changes: list[Change], random: object) -> None:
     again = [*changes, *changes[::-1], *changes[: len(changes) // 2]]
@@ -92,7 +92,7 @@ def test_replays_and_their_order_change_nothing(changes: list[Change], random: o
     assert view(*again) == view(*changes)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(CHANGES)
 def test_no_changes_settle_a_gap_or_loop_without_evidence(changes: list[Change]) -> None:
     told = view(*changes)
@@ -113,7 +113,7 @@ def test_no_changes_settle_a_gap_or_loop_without_evidence(changes: list[Change])
             assert any(RUN_KEY.match(e) for e in loop.evidence)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(CHANGES)
 def test_loops_never_own_each_other(changes: list[Change]) -> None:
     told = view(*changes)

@@ -207,6 +207,7 @@ def test_admission_names_every_rule_that_says_no() -> None:
     assert admitted(plan, E.facts(), contract=E.contract(digest="sha256:other")) == {"contract"}
     assert admitted(plan, E.facts(), gates="sha256:other") == {"contract"}
     assert admitted(plan, E.facts(), approvals=("0 of 1",), entry=("D235",), instance="x") == {"approval", "gate", "instance"}
+    assert admitted(plan, E.facts(), unseen=("D235: docker timed out",)) == {"host"}
     assert admitted(plan, replace(E.facts(), identity=Identity("1" * 32, "b", "SHA256:key"))) == {"facts"}
     deny = E.contract(windows=(*E.contract().windows, replace(E.contract().windows[0], id="D", kind="deny")))
     assert admitted(plan, E.facts(), contract=deny) == {"window"}

@@ -117,6 +117,7 @@ def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> 
     found_evidence, missing = preflight(site, wave, reading) if wave else ({}, ())
     pinned = pins(site, wave, reading, found_evidence) if wave else {}
     opening = for_plan(site, plan, known.digest, pinned)
+    asked = unmet(site, plan, reading, "entry", promotion.told(site))
     found = refusals(
         plan,
         site.contract,
@@ -124,7 +125,8 @@ def _admit(site: Site, known: Known, allowed_signers: str, reading: Reading) -> 
         instance=site.instance,
         approvals=standing(site, known, allowed_signers),
         gates=site.gates,
-        entry=(*missing, *unmet(site, plan, reading, "entry", promotion.told(site))),
+        entry=asked.failing,
+        unseen=(*missing, *asked.unseen),
         at=site.clock.now(),
         under_way=_others(site, known),
         board=in_the_way(site, opening) if opening else (),

@@ -61,9 +61,19 @@ def ask_conditions(contract: Contract, read: Reading, texts: Sequence[str]) -> t
     return tuple(_ask(contract, None, read, text, reports, {}) for text in texts)
 
 
-def unmet(site: HasContract, plan: Plan, read: Reading, side: str, told: Told | None = None) -> tuple[str, ...]:
-    """The conditions that do not hold or could not be judged, each in words."""
-    return tuple(f"{a.text}: {a.saw}" for a in ask(site.contract, plan, read, side, told) if not a.holds)
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """Conditions in words with what was seen. failing: those that do not hold; unseen: those that could not be judged."""
+
+    failing: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+
+def unmet(site: HasContract, plan: Plan, read: Reading, side: str, told: Told | None = None) -> Unmet:
+    """What stands against the wave on that side."""
+    asked = ask(site.contract, plan, read, side, told)
+    failing, unseen = ([f"{a.text}: {a.saw}" for a in asked if a.holds is answer] for answer in (False, None))
+    return Unmet(tuple(failing), tuple(unseen))
 
 
 def _conditions(contract: Contract, plan: Plan, side: str) -> tuple[str, ...]:

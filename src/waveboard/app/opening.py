@@ -6,7 +6,7 @@ A wave that changes hosts is opened by `apply`, in the same transaction as its p
 from collections.abc import Mapping
 from dataclasses import replace
 
-from waveboard.app.entry import ask, hosts_needed
+from waveboard.app.entry import hosts_needed, unmet
 from waveboard.app.planning import wave_named
 from waveboard.app.promotion import told
 from waveboard.app.read import Reading, audit
@@ -15,14 +15,14 @@ from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
 from waveboard.model.change import Plan
 from waveboard.model.contract import WaveSpec
-from waveboard.model.errors import RefusedError
+from waveboard.model.errors import HostError, RefusedError
 from waveboard.model.opening import MUTATING, Opening
 
 Sections = Mapping[str, Mapping[str, str]]  # host -> section -> sha256 of its bytes
 
 
 def begin(site: Site, name: str) -> Opening:
-    """Admit and open. Raises: UsageError, RefusedError naming every rule that says no."""
+    """Admit and open. Raises: UsageError; RefusedError naming every rule that says no, HostError when nothing does and not all could be seen."""
     wave = wave_named(site, name)
     if wave.policy == MUTATING:
         because = f"its mutation policy is `{wave.policy}`: an approved plan opens it"
@@ -35,12 +35,15 @@ def begin(site: Site, name: str) -> Opening:
     bare = without_plan(site, wave)
     read = audit(site, hosts_needed(site.contract, bare, "entry"))
     found, missing = preflight(site, wave, read)
-    unmet = [f"{a.text}: {a.saw}" for a in ask(site.contract, bare, read, "entry", told(site)) if not a.holds]
+    asked = unmet(site, bare, read, "entry", told(site))
+    unseen = (*missing, *asked.unseen)
     pinned = pins(site, wave, read, found)
-    body = {"wave": wave.id, "policy": wave.policy, "admitted": not (missing or unmet), "refusals": [*missing, *unmet], **pinned}
+    against = [*unseen, *asked.failing]
+    body = {"wave": wave.id, "policy": wave.policy, "admitted": not against, "refusals": against, **pinned}
     issue(site, "wave-open", new_key(site, "wave.open"), (subject("contract", site.contract.digest),), body)
-    if missing or unmet:
-        raise RefusedError(f"open {name}", "; ".join((*missing, *unmet)), "settle it, then open the wave again")
+    if against:
+        kind = RefusedError if asked.failing else HostError
+        raise kind(f"open {name}", "; ".join(against), "settle it, then open the wave again")
     opening = _opening(site, wave, "", pinned)
     site.store.begin_wave(opening)
     return opening

@@ -8,7 +8,8 @@ from waveboard.model.change import HostPin, Plan
 from waveboard.model.contract import Contract
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.units import instant_text
-from waveboard.waves.pins import fingerprint, unseen
+from waveboard.waves.pins import fingerprint
+from waveboard.waves.pins import unseen as not_seen
 from waveboard.waves.windows import denied_by, denying, openings
 
 
@@ -68,7 +69,7 @@ def _hosts(plan: Plan, facts: Mapping[str, HostFacts | Unavailable], pins: Mappi
                 Refusal("facts", f"{pin.host} is not the machine the plan was made for", "plan again; never apply to a stranger")
             )
         elif fingerprint(found) != pin.facts:
-            refusals.append(_differs(pin.host, unseen(found)))
+            refusals.append(_differs(pin.host, not_seen(found)))
     return refusals
 
 
@@ -103,14 +104,16 @@ def refusals(
     approvals: tuple[str, ...],
     gates: str,
     entry: tuple[str, ...],
+    unseen: tuple[str, ...] = (),
     at: datetime,
     under_way: tuple[str, ...] = (),
     board: tuple[str, ...] = (),
     pins: Mapping[str, HostPin | Unavailable] | None = None,
 ) -> tuple[Refusal, ...]:
     """Why the plan may not start. approvals: reasons why the given approvals do not suffice; entry: entry conditions that do not
-    hold, in words. Both are computed by their own rooms. under_way: the other plans that were begun and have no end yet; board: why a
-    wave that is open stands in the way; pins: what those hosts of the plan that are hypervisors are now. An empty answer admits."""
+    hold; unseen: those that could not be judged, and evidence that is missing; all in words, computed by their own rooms. under_way: the
+    other plans that were begun and have no end yet; board: why a wave that is open stands in the way; pins: what those hosts of the plan
+    that are hypervisors are now. An empty answer admits."""
     found = [
         Refusal(
             "overlap",
@@ -135,4 +138,5 @@ def refusals(
     found += _window(plan, contract, at)
     found += _hosts(plan, facts, pins or {})
     found += [Refusal("gate", reason, "settle it, then apply again") for reason in entry]
+    found += [Refusal("host", reason, "make it visible, then apply again") for reason in unseen]
     return tuple(found)
