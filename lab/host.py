@@ -90,6 +90,7 @@ class Host:
         return self.root_run("cat /proc/sys/kernel/random/boot_id", check=True).stdout.strip()
 
 
-def host(settings: Settings, machine: Machine, patience: float = 1.0) -> Host:
-    address, root_key = settings.address(machine.vmid), settings.keys / "root"
-    return Host(machine.name, machine.vmid, address, SSH_PORT, machine.containers, root_key, settings.known_hosts, patience)
+def host(settings: Settings, machine: Machine, patience: float = 1.0, pinned: Path | None = None) -> Host:
+    """pinned: the known_hosts file where its key stands, the lab's own when absent."""
+    address, root_key, known = settings.address(machine.vmid), settings.keys / "root", pinned or settings.known_hosts
+    return Host(machine.name, machine.vmid, address, SSH_PORT, machine.containers, root_key, known, patience)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,3 +45,20 @@ def workshop(cache: Path) -> Iterator[Path]:
         yield work
     finally:
         run(["rm", "-rf", "--one-file-system", work], seconds=120)
+
+
+def directory_made(cache: Path, shelf: str, key: str, build: Callable[[Path, Path], None]) -> Path:
+    """The image directory of that key, built when the cache lacks it; those of other keys go. build: is given a place to work in and
+    the directory to bring forth at the end."""
+    made = cache / shelf / key
+    with to_itself(cache):
+        if not made.exists():
+            for name in ("packages", "images", shelf):
+                (cache / name).mkdir(exist_ok=True)
+            with workshop(cache) as work:
+                build(work, made)
+            forget_old(cache / "packages", f"{shelf}-*.tar", keep=1)
+            for old in made.parent.iterdir():
+                if old != made:
+                    shutil.rmtree(old)
+    return made

@@ -12,7 +12,7 @@ from lab.command import run, say
 from lab.estate import MIB
 from lab.golden import recipe, tree
 from lab.golden.bake import container_images
-from lab.golden.cache import forget_old, to_itself, workshop
+from lab.golden.cache import directory_made
 from lab.settings import Settings
 
 UNUSED = ("docker-buildx", "docker-compose", "linux-image-cloud-amd64", "qemu-guest-agent")
@@ -35,17 +35,7 @@ FILES = {
 
 def image(settings: Settings) -> Path:
     """The directory with `boot.img`, `vmlinuz` and `initrd`, made when the cache lacks it: minutes."""
-    shelf = settings.cache / "layouts"
-    made = shelf / _key()
-    with to_itself(settings.cache):
-        if not made.exists():
-            with workshop(settings.cache) as work:
-                _build(settings.cache, work, made)
-            forget_old(settings.cache / "packages", "layouts-*.tar", keep=1)
-            for old in shelf.iterdir():
-                if old != made:
-                    shutil.rmtree(old)
-    return made
+    return directory_made(settings.cache, "layouts", _key(), lambda work, made: _build(settings.cache, work, made))
 
 
 def _key() -> str:
@@ -61,8 +51,6 @@ def _key() -> str:
 
 def _build(cache: Path, work: Path, made: Path) -> None:
     log = cache / "build.log"
-    for name in ("packages", "images", "layouts"):
-        (cache / name).mkdir(exist_ok=True)
     packages = cache / "packages" / f"layouts-{recipe.digest([tree.SUITE, *PACKAGES, *tree.UNWANTED])}.tar"
     tree.fetch(tree.SUITE, PACKAGES, packages, work, log)
     images = container_images(cache, work, log)

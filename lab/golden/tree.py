@@ -99,17 +99,22 @@ def furnish(tree: Path) -> None:
         run(["chroot", tree, "useradd", "--create-home", "--shell", "/bin/sh", user])
     run(["chroot", tree, "visudo", "--check", "--quiet"])
     (tree / "etc/ssh/authorized_keys.d").mkdir(mode=0o755)
+    settle(tree, ENABLED, MASKED)
+    (tree / "etc/machine-id").write_text("uninitialized\n")
+
+
+def settle(tree: Path, enabled: tuple[str, ...], masked: tuple[str, ...]) -> None:
+    """No host keys, these units enabled and those masked, nothing left for a first boot to catch up with."""
     for key in (tree / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
     units = tree / "etc/systemd/system"
-    run(["systemctl", f"--root={tree}", "enable", *ENABLED])
-    for unit in MASKED:
+    run(["systemctl", f"--root={tree}", "enable", *enabled])
+    for unit in masked:
         (units / unit).unlink(missing_ok=True)
         (units / unit).symlink_to("/dev/null")
     for stamp in ("etc/.updated", "var/.updated"):
         (tree / stamp).touch()
     (tree / "etc/default/locale").touch()
-    (tree / "etc/machine-id").write_text("uninitialized\n")
 
 
 def filesystem(tree: Path, image: Path, size: int, label: str = "rootfs") -> None:

@@ -75,6 +75,10 @@ class Hypervisor(Protocol):
         """The VM's backup jobs and its newest backup. `look` does not ask: it costs a listing of every place that holds backups."""
         ...
 
+    def guest(self, vmid: int) -> tuple[bool, tuple[str, ...]]:
+        """Whether the guest's agent answers now, and the addresses it tells. `look` does not ask: an absent agent costs seconds."""
+        ...
+
     def stop(self, vmid: int, grace_s: int) -> None:
         """Asks the guest to end, and switches it off when the grace is over."""
         ...

@@ -137,15 +137,15 @@ def whole(site: Site, host: str, makers: Makers) -> Whole:
 
 
 def asking(site: Site, makers: Makers) -> Callable[[VmSpec], HypervisorState | Unavailable]:
-    """What app.machine.ready is told of a VM's hypervisor: as it is now, or why it could not be had. Another machine than the one
-    pinned tells nothing."""
+    """What app.machine.ready is told of a VM's hypervisor: as it is now, the VM's agent asked, or why it could not be had. Another
+    machine than the one pinned tells nothing."""
 
     def look(spec: VmSpec) -> HypervisorState | Unavailable:
         try:
             state = _look(site, spec, makers)
         except WaveboardError as error:
             return Unavailable(error.because)
-        return _with_backups(state, spec, makers)
+        return _with_agent(_with_backups(state, spec, makers), spec, makers)
 
     return look
 
@@ -159,6 +159,18 @@ def _with_backups(state: HypervisorState, spec: VmSpec, makers: Makers) -> Hyper
     except WaveboardError as error:
         found = BackupState(False, (), (), None, error.because, error.because)
     return replace(state, backups={spec.vmid: found})
+
+
+def _with_agent(state: HypervisorState, spec: VmSpec, makers: Makers) -> HypervisorState:
+    """The same, once the agent of a guest that runs was asked. An answer that did not come leaves it unknown."""
+    vm = state.vms.get(spec.vmid)
+    if vm is None or not spec.agent or vm.status != "running":
+        return state
+    try:
+        answers, addresses = makers.hypervisor(spec.hypervisor).guest(spec.vmid)
+    except WaveboardError:
+        return state
+    return replace(state, vms={**state.vms, spec.vmid: replace(vm, agent=answers, addresses=addresses)})
 
 
 def _look(site: Site, spec: VmSpec, makers: Makers) -> HypervisorState:

@@ -36,7 +36,7 @@ def audit(ctx: click.Context, hosts: tuple[str, ...], out: str | None, sysroot: 
         click.echo(raw.decode() if as_json or not out else f"{one.host}: {bundle.digest(one)}")
         return 5 if one.failure else 0
     site = opened(ctx.obj)
-    chosen = hosts or tuple(t.id for t in site.contract.targets)
+    chosen = hosts or tuple(t.id for t in site.contract.targets if not t.probe_of)
     if not chosen:
         raise UsageError("audit", "the contracts name no host", "add targets to the hosts contract")
     reading = read.audit(site, chosen)

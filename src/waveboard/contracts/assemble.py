@@ -21,6 +21,7 @@ from waveboard.contracts.formats.windows import Overruns
 from waveboard.contracts.formats.workspace import Access, Approvals, Reach
 from waveboard.contracts.machines import hypervisors, machines
 from waveboard.contracts.policies import placement_thresholds, policies
+from waveboard.contracts.probes import probes
 from waveboard.contracts.registers import registers
 from waveboard.contracts.typed import Read
 from waveboard.model.contract import (
@@ -54,22 +55,25 @@ def contract(estate: Estate, files: Mapping[str, bytes]) -> Contract:
     judging = tuple(
         sorted({p for one in asked(workspace) if one.key not in NOT_JUDGING for q in one.patterns for p in matches(q, files)})
     )
+    asked_for = {one.spec.host: one.spec for one in machines(estate) if one.spec}
+    targets, own = tuple(_targets(estate)), policies(estate)
+    probing = probes(hypervisors(estate), asked_for, own, targets)
     return Contract(
         name=workspace.name or "",
         owner=workspace.owner or "",
         digest=digest(sums),
         files=sums,
-        targets=tuple(_targets(estate)),
-        policies=policies(estate),
+        targets=(*targets, *probing.targets),
+        policies={**own, **probing.policies},
         findings=_findings(estate),
         packs=dict(_packs(estate)),
         waves={read.value.id: _wave(read) for read in estate.waves},
-        windows=tuple(_windows(estate)),
+        windows=probing.among(_windows(estate)),
         registers=registers(estate),
         approvals=_approvals(approvals) if approvals else None,
         placement=dict(placement_thresholds(estate)),
         store=workspace.store or "sqlite:///.waveboard/state.db",
-        vms={one.spec.host: one.spec for one in machines(estate) if one.spec},
+        vms={**asked_for, **probing.vms},
         hypervisors=hypervisors(estate),
         holes=estate.known.holes,
         absent=absent(workspace),

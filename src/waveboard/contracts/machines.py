@@ -13,11 +13,12 @@ from waveboard.contracts.formats.placement import VmStorage
 from waveboard.contracts.formats.profiles import Defaults, NfsMount, Profile, Profiles, Provisioning, Storage
 from waveboard.contracts.formats.profiles import LogRotation as Limits
 from waveboard.contracts.formats.vms import Lifecycle, Vm
+from waveboard.contracts.formats.workspace import Probe as ProbeFile
 from waveboard.contracts.nodes import show
 from waveboard.contracts.typed import Read
 from waveboard.model.contract import Complaint
 from waveboard.model.units import MB
-from waveboard.model.vm import DataDisk, Hypervisor, LogRotation, Network, VmSpec
+from waveboard.model.vm import DataDisk, Hypervisor, LogRotation, Network, Probe, VmSpec
 
 LONGEST_SERIAL = 20  # QEMU cuts what is longer, and the guest then knows the disk by another name
 LONGEST_LABEL = 16  # ext4(5)
@@ -46,9 +47,15 @@ def hypervisors(estate: Estate) -> dict[str, Hypervisor]:
             one.machine_id,
             one.directory,
             workspace.key("hypervisors", name),
+            _probe(one.probe) if one.probe else None,
         )
         for name, one in (workspace.value.hypervisors or {}).items()
     }
+
+
+def _probe(given: ProbeFile) -> Probe:
+    memory = None if given.memory_mb is None else round(given.memory_mb * (1 << 20))
+    return Probe(given.vmid, given.address, given.port, given.bridge, given.image, given.cpu_cores, memory)
 
 
 def machines(estate: Estate) -> Iterator[Machine]:

@@ -79,6 +79,7 @@ class HostTarget:
     mutate_user: str | None = None
     mutate_key_file: str | None = None
     place: Place | None = None
+    probe_of: str = ""  # the VM it is a probe for: there only while it proves something, and never among "all hosts"
 
 
 @dataclass(frozen=True, slots=True)

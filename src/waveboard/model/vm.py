@@ -47,6 +47,19 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """What a hypervisor lends the VM that proves a producer: an id, an address, a network. None: as the profile has it."""
+
+    vmid: int
+    address: str
+    port: int
+    bridge: str
+    image: str | None = None
+    cores: int | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hypervisor:
     """One entry of waveboard.yaml's `hypervisors:`. kind: proxmox | qemu. pools: `boot` and each tier -> pool.
 
@@ -63,6 +76,7 @@ class Hypervisor:
     machine_id: str | None = None
     directory: str | None = None
     place: Place | None = None
+    probe: Probe | None = None
 
 
 @dataclass(frozen=True, slots=True)

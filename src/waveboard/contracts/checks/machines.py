@@ -9,6 +9,7 @@ from waveboard.model.contract import Complaint, Place
 
 
 def run(estate: Estate) -> Iterator[Complaint]:
+    yield from _probes(estate)
     owners: dict[str, str] = {}
     for one in machines.machines(estate):
         yield from one.complaints
@@ -21,6 +22,34 @@ def run(estate: Estate) -> Iterator[Complaint]:
             yield error(place, "", "serial-taken", said, "put {hostname} into the profile's serial")
 
 
+def _probes(estate: Estate) -> Iterator[Complaint]:
+    """One place lends probes, and its id is nobody's."""
+    lends = [one for one in machines.hypervisors(estate).values() if one.probe]
+    taken = {vm.id: vm.hostname for lives in estate.vms for vm in lives.value.vms}
+    for at, one in enumerate(lends):
+        assert one.probe is not None
+        place, path = estate.workspace.at("hypervisors", one.id, "probe"), f"hypervisors.{one.id}.probe"
+        if one.kind != "qemu":
+            said = f"probes are made on a local QEMU, and `{one.id}` is a {one.kind}"
+            yield error(place, path, "probe-misplaced", said, "name a hypervisor of kind qemu, and its probe")
+        if at:
+            said = f"`{lends[0].id}` lends its probe already"
+            yield error(place, path, "probe-misplaced", said, "leave one of them")
+        if one.probe.vmid in taken:
+            said = f"its id {one.probe.vmid} is that of {taken[one.probe.vmid]}"
+            yield error(place, path, "probe-misplaced", said, "give the probe an id of its own")
+
+
 CHECK = Check(
-    ("vm-incomplete", "no-pool", "too-long", "root-outside-mount", "profile-disagrees", "serial-taken", "dangling-reference"), run
+    (
+        "vm-incomplete",
+        "no-pool",
+        "too-long",
+        "root-outside-mount",
+        "profile-disagrees",
+        "serial-taken",
+        "dangling-reference",
+        "probe-misplaced",
+    ),
+    run,
 )

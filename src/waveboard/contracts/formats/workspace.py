@@ -4,7 +4,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from waveboard.contracts.formats.shape import Address, EnvName, HostId, Id, Once, Own, Paths, Port, Text, UserName, WorkspacePath
+from waveboard.contracts.formats.profiles import Count
+from waveboard.contracts.formats.shape import (
+    Address,
+    EnvName,
+    HostId,
+    Id,
+    Megabytes,
+    Once,
+    Own,
+    Paths,
+    Port,
+    Text,
+    UserName,
+    VmId,
+    WorkspacePath,
+)
 
 CommandPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]*/[A-Za-z0-9_.-]+$", max_length=4000)]
 
@@ -68,6 +83,20 @@ class Commands(Own):
     pass_env: Annotated[list[EnvName], Once] = Field(default_factory=list)
 
 
+class Probe(Own):
+    """The VM that proves what makes VMs, and is then destroyed: its own id and the address and port it answers on. image: what it is
+    made from, with the profile's packages already in it; else as the profile says. bridge: `user` for a network of QEMU's own.
+    """
+
+    vmid: VmId
+    address: Address
+    port: Port
+    image: Text | None = None
+    bridge: Text = "user"
+    cpu_cores: Count | None = None
+    memory_mb: Megabytes | None = None
+
+
 class Hypervisor(Own):
     """One place VMs run on. pools: `boot` and each tier -> the pool that holds such disks; token: a file, never the token itself.
 
@@ -82,6 +111,7 @@ class Hypervisor(Own):
     fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{2}(?::[0-9A-F]{2}){31}$")] | None = None
     machine_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
     directory: Text | None = None
+    probe: Probe | None = None
 
 
 class Workspace(Own):

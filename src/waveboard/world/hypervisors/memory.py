@@ -10,7 +10,7 @@ from waveboard.model.vm import BackupState, DataDisk, HypervisorState, Pool, Sha
 class MemoryHypervisor:
     """Satisfies app.ports.Hypervisor. faults: method -> raised before it does anything; late: raised after it did all of it; torn:
     raised when half of it is done. written: serials of disks that were written to; seeds: what each guest was told;
-    kept: of whom there are backups."""
+    kept: of whom there are backups; agents: VMs whose agent answers while they run."""
 
     def __init__(self, node: str, pools: Mapping[str, Pool], images: Mapping[str, int], identity: str | None = "memory") -> None:
         self.node, self.pools, self.images, self.identity, self.quorate = node, dict(pools), dict(images), identity, True
@@ -19,6 +19,7 @@ class MemoryHypervisor:
         self.written: set[str] = set()
         self.seeds: dict[int, Mapping[str, bytes]] = {}
         self.kept: dict[int, BackupState] = {}
+        self.agents: set[int] = set()
         self.calls: list[str] = []
         self.faults: dict[str, BaseException] = {}
         self.late: dict[str, BaseException] = {}
@@ -97,6 +98,9 @@ class MemoryHypervisor:
         if "backups" in self.faults:
             raise self.faults["backups"]
         return self.kept.get(vmid, BackupState(False, (), (), None))
+
+    def guest(self, vmid: int) -> tuple[bool, tuple[str, ...]]:
+        return self._vm(vmid).status == "running" and vmid in self.agents, ()
 
     def stop(self, vmid: int, grace_s: int) -> None:
         self._begin("stop")

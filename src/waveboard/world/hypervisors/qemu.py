@@ -101,6 +101,15 @@ class Qemu:
         jobs = tuple(home.parent.name for home in homes if not (home.parent / "disabled").exists())
         return BackupState(bool(jobs), jobs, left, datetime.fromtimestamp(max(made), UTC) if made else None)
 
+    def guest(self, vmid: int) -> tuple[bool, tuple[str, ...]]:
+        try:
+            told = qmp.ask_agent(self._home(vmid) / "agent.sock", "guest-network-get-interfaces")
+        except HostError:
+            return False, ()
+        cards = [card for card in told if isinstance(card, dict)] if isinstance(told, list) else []
+        found = (str(one.get("ip-address")) for card in cards for one in card.get("ip-addresses") or () if isinstance(one, dict))
+        return isinstance(told, list), tuple(a for a in found if not a.startswith(("127.", "::1", "fe80")))
+
     # -- making --------------------------------------------------------------------------------------------------------
 
     def create(self, vmid: int, name: str, template: str, pool: str, tag: str) -> None:
