@@ -36,7 +36,13 @@ def test_every_command_is_a_capability_and_every_capability_a_command() -> None:
 
 def test_capability_names_are_unique_and_mutation_of_hosts_needs_a_person() -> None:
     assert len({c.name for c in CAPABILITIES}) == len(CAPABILITIES)
-    assert {c.name for c in CAPABILITIES if c.approval == "manual"} == {"wave.approve", "wave.apply", "wave.undo", "wave.settle"}
+    assert {c.name for c in CAPABILITIES if c.approval == "manual"} == {
+        "wave.approve",
+        "wave.apply",
+        "wave.undo",
+        "wave.settle",
+        "infra.vm.prove",
+    }
 
 
 def test_the_help_table_names_only_what_exists() -> None:

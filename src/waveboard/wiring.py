@@ -68,7 +68,8 @@ def shelves() -> Known:
     gates = {gate_id: tuple(gate.codes) for gate_id, gate in shelf.gates().items()}
     kinds = {name: kind.shape for name, kind in shelf.kinds().items()}
     known = Known(gates, shapes(), kinds, evidence=sections())
-    return replace(known, holes=parity(known).holes)
+    told = parity(known)
+    return replace(known, holes=told.holes, parity=told.digest)
 
 
 def expired_waivers(loaded: Loaded) -> tuple[Complaint, ...]:

@@ -63,7 +63,9 @@ def judged(
 
 def mend(site: Site, holds: bool = True, gap: str = "GAP-1") -> None:
     key = new_key(site, "vm.parity")
-    issue(site, KIND, key, (subject("contract", site.contract.digest),), {"producer": "vm.make", "gaps": [gap], "holds": holds})
+    contract = site.contract.digest
+    body = {"producer": "vm.make", "gaps": [gap], "holds": holds, "contract": contract}
+    issue(site, KIND, key, (subject("contract", contract),), body)
 
 
 def state(site: Site, name: str) -> str:
@@ -99,7 +101,7 @@ def test_a_drift_closes_on_a_fresh_clean_run_and_a_mended_producer(site: Site) -
     refused("its producer is not proven fixed", close(site))
     mend(site)
     mend(site, holds=False)
-    refused("its producer is not proven fixed", close(site))
+    refused("its producer is not proven fixed: its newest proof says that it does not hold", close(site))
     mend(site)
     assert state(site, "GAP-1") == "open"
     recorded, _ = settling.close_gap(site, "GAP-1", "", "done")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -40,6 +40,7 @@ class Desk:
     running: lab.Lab
     directory: Path
     seconds: float = 900  # the longest a command may take
+    also: Mapping[str, str] = field(default_factory=dict)  # of its environment
 
     def waveboard(self, *words: str, crash_at: str = "") -> subprocess.CompletedProcess[str]:
         return self.run([sys.executable, "-m", "waveboard", *words], crash_at)
@@ -50,6 +51,7 @@ class Desk:
             "PYTHONPATH": str(ROOT),
             "WAVEBOARD_ACTOR": "control@mint",
             "WAVEBOARD_WORKSPACE": str(self.directory),
+            **self.also,
         }
         if crash_at:
             env |= {"WAVEBOARD_TEST_HOOKS": "1", "WAVEBOARD_CRASH_AT": crash_at}

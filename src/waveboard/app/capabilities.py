@@ -176,6 +176,10 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("infra.vm.provision", "read-only", "auto", "plan the making of a VM on its hypervisor; approve and apply carry it out",
                ("vm", "provision"), (Arg("HOST", "text", True, "a VM of the lifecycle contract"), Arg("-o", "path", False, "write the plan here"),
                 Arg("--disposable", "flag", False, "undo may remove its data disk too"), _JSON), ("plan", "receipt")),
+    Capability("infra.vm.prove", "mutating", "manual", "prove what makes VMs: a probe is made, set up, judged and taken away, as far as people sign",
+               ("vm", "prove"), (Arg("HOST", "text", True, "a VM of the contracts"), Arg("-o", "path", False, "where plans to sign are written"),
+                Arg("--keep", "flag", False, "leave the probe"), Arg("--timeout", "text", False, "seconds it may take to become ready"), _JSON),
+               ("plan", "journal", "receipts")),
     Capability("lab.up", "mutating", "auto", "bring the lab's two hosts up", ("lab", "up")),
     Capability("lab.down", "mutating", "auto", "take the lab away, leaving nothing", ("lab", "down")),
     Capability("lab.reset", "mutating", "auto", "back to the drifted state", ("lab", "reset")),
@@ -185,6 +189,8 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("lab.reboot", "mutating", "auto", "reboot a lab host", ("lab", "reboot"), (Arg("HOST", "text", True, "a lab host"),)),
     Capability("lab.power-cut", "mutating", "auto", "kill a lab host at once", ("lab", "power-cut"),
                (Arg("HOST", "text", True, "a lab host"),)),
+    Capability("lab.image", "mutating", "auto", "make a directory a place for local QEMU VMs", ("lab", "image"),
+               (Arg("DIRECTORY", "path", True, "where VMs will live"),), ("files",)),
     Capability("lab.demo", "mutating", "auto", "the main job on the lab's hosts, start to finish", ("lab", "demo")),
 )
 # fmt: on

@@ -58,7 +58,8 @@ def machine(site: Site, host: str) -> tuple[VmSpec, HostPolicy]:
 def bootstrap_plan(site: Site, host: str, read: Reading) -> Known:
     """The plan that makes the VM what its contracts ask for; empty when it is so and a restart has proven it."""
     vm, policy = machine(site, host)
-    wave = bootstrap(vm, policy, _facts(host, read), rebooted(site, host))
+    found = _facts(host, read)
+    wave = bootstrap(vm, policy, found, rebooted(site, found))
     return plan(site, wave, read)
 
 
@@ -70,7 +71,7 @@ def ready(site: Site, host: str, read: Reading, look: Look = unasked, *, fresh: 
     if isinstance(found, Unavailable):
         return Judged(Readiness(host, (Answer("reachable", "the guest answers", State.UNKNOWN, (found.reason,)),)), "")
     state = look(vm) if vm.hypervisor else Unavailable("the workspace names no hypervisor")
-    seen = Seen(vm, policy, found, read.places.get(host), state, read.at, rebooted(site, host))
+    seen = Seen(vm, policy, found, read.places.get(host), state, read.at, rebooted(site, found))
     told = assess(seen, holes=site.contract.holes)
     born = birth(site, host, found)
     if born or not told.ready or not fresh:
@@ -102,14 +103,17 @@ def birth(site: Site, host: str, facts: HostFacts) -> str:
     return ""
 
 
-def rebooted(site: Site, host: str) -> Reboot | None:
-    """The restart that the host's newest bootstrap proved, from its journal. Two boots are the proof: the step's
-    own, or those that the hand compared when it was asked whether the step holds."""
-    for record in site.store.plans(wave_id(host)):
+def rebooted(site: Site, facts: HostFacts) -> Reboot | None:
+    """The restart that the newest bootstrap of this very machine proved, from its journal: another under the same name has its own. Two
+    boots are the proof: the step's own, or those that the hand compared when it was asked whether the step holds."""
+    for record in site.store.plans(wave_id(facts.host)):
         events = site.store.events(record.digest)
         if not events or events[-1].kind != "done":
             continue
-        steps = {s.id for s in plan_json.from_bytes(site.store.get_object(record.digest)).steps if s.verb == "reboot"}
+        made = plan_json.from_bytes(site.store.get_object(record.digest))
+        if facts.identity.machine_id not in [pin.machine_id for pin in made.hosts]:
+            continue
+        steps = {s.id for s in made.steps if s.verb == "reboot"}
         for event in reversed(events):
             before, after = _boot(event.detail, "boot_before"), _boot(event.detail, "boot_after")
             compared = event.kind == "applied" and before and after and before != after

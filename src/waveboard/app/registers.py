@@ -16,7 +16,7 @@ from waveboard.register import fold
 from waveboard.register.rules import refusal
 from waveboard.register.view import GapState, LoopState, View
 
-MEND_PRODUCER = "mend what makes it come back, and prove it (waveboard parity); until then the gap stays open"
+MEND_PRODUCER = "mend what makes it come back, and prove it: waveboard vm prove HOST; until then the gap stays open"
 _ATTEMPTS = 20  # changes are decided anew when another terminal was faster
 Draft = Callable[[View], Sequence[Change]]
 

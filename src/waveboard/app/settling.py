@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from waveboard.app.entry import ask_conditions
 from waveboard.app.judged import newest, newest_runs, report_of
-from waveboard.app.producers import proof
+from waveboard.app.producers import proof, way_out
 from waveboard.app.read import Reading, understand
 from waveboard.app.receipting import new_key
-from waveboard.app.registers import MEND_PRODUCER, Recorded, change, current, gap_named, loop_named, not_anothers, record
+from waveboard.app.registers import Recorded, change, current, gap_named, loop_named, not_anothers, record
 from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
 from waveboard.model.contract import LinkRule
@@ -76,10 +76,11 @@ def gap_proof(site: Site, state: GapState, run_key: str) -> Proof:
         saw.append(f"{asked.text} ({asked.saw})")
     mended = ""
     if name in current(site).drift:
-        mended = proof(site, name, state.gap.producer)
+        found = proof(site, name, state.gap.producer)
+        mended = found.digest
         if not mended:
             made_by = f" ({state.gap.producer})" if state.gap.producer else ""
-            raise RefusedError(cannot, f"{NOT_PROVEN}{made_by}: the next host would bring it back", MEND_PRODUCER)
+            raise RefusedError(cannot, f"{NOT_PROVEN}{made_by}: {found.because}", way_out(site, name))
     evidence = (run.run_key, run.report, *digests.values(), *([mended] if mended else []))
     return Proof(tuple(dict.fromkeys(evidence)), tuple(dict.fromkeys(saw)), mended)
 

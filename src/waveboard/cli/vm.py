@@ -7,6 +7,7 @@ import click
 from waveboard.cli import show
 from waveboard.cli.change import written
 from waveboard.cli.site import opened
+from waveboard.world.files import write_whole
 
 
 @click.group()
@@ -102,6 +103,58 @@ def kit(ctx: click.Context, host: str, away: bool) -> int:
     found = given(site, Path(str(ctx.obj["workspace"])), None, site.target(host))
     click.echo(kit_script.remove(host, found) if away else kit_script.install(host, found), nl=False)
     return 0
+
+
+@vm.command()
+@click.argument("host")
+@click.option(
+    "-o", "out", type=click.Path(file_okay=False), default=".", help="The directory for plans to sign; here when absent."
+)
+@click.option("--keep", is_flag=True, help="Leave the probe; the command that takes it away is told.")
+@click.option(
+    "--timeout", type=click.IntRange(1, 86400), default=900, show_default=True, help="Seconds the probe may take to become ready."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print waveboard.vm-prove/1.")
+@click.pass_context
+def prove(ctx: click.Context, host: str, out: str, keep: bool, timeout: int, as_json: bool) -> int:
+    """Prove what makes HOST: its probe is made, set up, judged by every rule and taken away. Goes as far as people signed; run it again.
+
+    Exit 0: the proof holds; 2: it does not; 4: a plan waits for its signature.
+    """
+    from waveboard.app import read
+    from waveboard.app.proving import Proving, Waiting
+    from waveboard.making import makers
+    from waveboard.waves import show as shown
+    from waveboard.wiring import workspace_signers
+
+    site = opened(ctx.obj)
+    directory = str(ctx.obj["workspace"])
+    signers = workspace_signers(directory, site.contract)
+    made = makers(site, Path(directory))
+    found = Proving(site, host, made, lambda hosts: read.audit(site, hosts), signers, keep, timeout).go_on()
+    told: dict[str, object] = {"schema": "waveboard.vm-prove/1", "host": host}
+    if isinstance(found, Waiting):
+        file = Path(out) / f"{found.known.plan.wave}.plan"
+        write_whole(file, found.known.raw, 0o644)
+        if as_json:
+            show.document({**told, "state": "waiting", "plan": found.known.digest, "file": str(file), "because": found.because})
+        else:
+            click.echo(shown.text(found.known.plan, found.known.digest), nl=False)
+            click.echo(f"{host}: {file} waits for a signature: {found.because}")
+        show.next_step(f"waveboard approve {file} --key ~/.ssh/id_ed25519 --as NAME, then waveboard vm prove {host}")
+        return 4
+    if as_json:
+        state = "proven" if found.holds else "refuted"
+        show.document(
+            {**told, "state": state, "receipt": found.receipt, "reasons": list(found.reasons), "kept": found.kept or None}
+        )
+    else:
+        for reason in found.reasons:
+            click.echo(show.safe(reason))
+        click.echo(f"{host}: what makes it is {'proven' if found.holds else 'not proven'}: receipt {found.receipt}")
+    if found.kept:
+        show.next_step(f"{found.kept} takes the probe away")
+    return 0 if found.holds else 2
 
 
 @click.command()

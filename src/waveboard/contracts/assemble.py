@@ -76,6 +76,7 @@ def contract(estate: Estate, files: Mapping[str, bytes]) -> Contract:
         vms={**asked_for, **probing.vms},
         hypervisors=hypervisors(estate),
         holes=estate.known.holes,
+        parity=estate.known.parity,
         absent=absent(workspace),
         declared={read.value.id: declared(read) for read in estate.declared_gates},
         rings={ring: limit for read in estate.packs for ring, limit in read.value.rings.items()},

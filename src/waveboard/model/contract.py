@@ -14,6 +14,7 @@ from waveboard.model.logs import LogRule
 from waveboard.model.place import Place as Place
 from waveboard.model.place import Sourced as Sourced
 from waveboard.model.register import Registers
+from waveboard.model.target import HostTarget as HostTarget
 from waveboard.model.vm import Hypervisor, VmSpec
 
 WORKSPACE_HOST = "@workspace"  # what a plan calls the workspace itself; no host id can begin so
@@ -61,25 +62,7 @@ class Known:
     kinds: Mapping[str, KindShape] = field(default_factory=dict)
     holes: tuple[str, ...] = ()
     evidence: Collection[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class HostTarget:
-    """How to reach a host. user/port are None where neither the target nor the defaults say."""
-
-    id: str
-    address: str
-    user: str | None
-    port: int | None
-    tags: tuple[str, ...] = ()
-    optional: bool = False
-    jump: str | None = None
-    known_hosts: str | None = None
-    key_file: str | None = None
-    mutate_user: str | None = None
-    mutate_key_file: str | None = None
-    place: Place | None = None
-    probe_of: str = ""  # the VM it is a probe for: there only while it proves something, and never among "all hosts"
+    parity: str = ""  # digest of who enforces which storage rule at which stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +368,7 @@ class Contract:
     vms: Mapping[str, VmSpec] = field(default_factory=dict)  # host -> the VM, where its profile says what it stores
     hypervisors: Mapping[str, Hypervisor] = field(default_factory=dict)
     holes: tuple[str, ...] = ()  # storage rules that nobody enforces at some stage: what the code that judges lacks
+    parity: str = ""  # digest of who enforces which storage rule at which stage
     unjudged: tuple[str, ...] = ()  # workspace keys whose files are read and pinned, but judged by nothing yet
     judging: tuple[str, ...] = ()  # the files a verdict rests on: all but registers, waves and windows
     policy: str = ""  # digest over the judging files only: what "the policy changed" means

@@ -5,7 +5,9 @@ An enforcer that is named and does not exist is as much a hole as none at all.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
+from waveboard.model import canonical
 from waveboard.model.contract import Known
 from waveboard.vms import shelf
 from waveboard.vms.rule import FITTING, Built, Checked, Configured, NotHere, Repaired, Rule, Stage, Watched
@@ -33,6 +35,12 @@ class Parity:
     def holes(self) -> tuple[str, ...]:
         """Each hole as a sentence."""
         return tuple(f"{c.rule} at {c.stage.value}: {c.hole}" for c in self.cells if c.hole)
+
+    @property
+    def digest(self) -> str:
+        """`sha256:…` over every cell: another enforcer, or another reason for none, is another parity."""
+        told = [[c.rule, c.stage.value, c.enforced, c.by, c.hole] for c in self.cells]
+        return f"sha256:{sha256(canonical.encode(told)).hexdigest()}"
 
 
 def parity(known: Known, rules: Sequence[Rule] | None = None) -> Parity:

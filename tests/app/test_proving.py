@@ -1,0 +1,318 @@
+"""A VM's producer proven, station by station: signed, resumed, refuted, outdated. The real hypervisor's hand, fold and receipts; no guest."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.hypervisors.estate import SPEC, Yard
+from tests.receipts.estate import ALLOWED, RONNY
+from tests.sim.fleet import Fleet, SimHost
+from tests.vms import test_rules as R
+from tests.waves import estate as E
+from waveboard.app import settling
+from waveboard.app.approve import approve
+from waveboard.app.plans import Known
+from waveboard.app.producers import KIND, proof
+from waveboard.app.proving import Proven, Proving, Waiting
+from waveboard.app.read import Reading
+from waveboard.app.receipting import newest_of
+from waveboard.contracts.probes import probes
+from waveboard.model.contract import FindingsMap, HostPolicy, HostTarget, LinkRule, Overrun, StorFinding, Window
+from waveboard.model.errors import HostError, RefusedError, UsageError
+from waveboard.model.evidence import Identity
+from waveboard.model.facts import BlockDevice, BlockDevices, HostFacts, Unavailable
+from waveboard.model.finding import Severity
+from waveboard.model.register import Gap, Registers
+from waveboard.model.vm import Hypervisor, Probe
+from waveboard.receipts import sshsig
+from waveboard.receipts.verify import verify
+
+HOST, PROBE, ID = "new-1", "new-1-probe", 230
+MAP = FindingsMap(
+    (StorFinding("STOR-1", "t", Severity.HIGH, "W", "open", "c", ("GAP-1", "GAP-2"), ()),),
+    (),
+    (LinkRule("STOR-1", "D235", ("boot-backed",), (HOST,)),),
+)
+GAPS = Registers(
+    gaps=(Gap("GAP-1", "open"), Gap("GAP-2", "open", producer="infra.vm.bootstrap"), Gap("GAP-3", "open", producer="x"))
+)
+
+
+def disk(serial: str) -> BlockDevice:
+    return BlockDevice("sdb", "8:16", 100 << 30, "/sdb", serial=serial)
+
+
+class Bench(Yard):
+    """A workspace whose hypervisor lends probes. wrong: the probe's data disk is not what is mounted; machine: the probe of the day."""
+
+    def __init__(self, tmp: Path) -> None:
+        super().__init__(tmp)
+        self.wrong = self.silent = False
+        lends = Hypervisor(
+            "hv", "qemu", "pve1", {"boot": "local-lvm", "tank-vms": "tank"}, probe=Probe(ID, "127.0.0.1", 2222, "user")
+        )
+        self.found = Hypervisor("hv", "qemu", "pve1", lends.pools, probe=lends.probe)
+        contract = replace(
+            self.site.contract, hypervisors={"hv": lends}, policies={HOST: HostPolicy(HOST)}, vms={HOST: SPEC}, registers=GAPS,
+            findings=MAP, parity="sha256:" + "8" * 64,
+            windows=(Window("w", "allow", ("hv",), E.AT, E.AT + timedelta(hours=6), overrun=Overrun("rollback")),),
+        )  # fmt: skip
+        own = probes(contract.hypervisors, contract.vms, contract.policies, contract.targets)
+        self.site = replace(
+            self.site,
+            contract=replace(
+                contract, vms={**contract.vms, **own.vms}, policies={**contract.policies, **own.policies},
+                targets=(*contract.targets, *own.targets), windows=own.among(contract.windows),
+            ),
+        )  # fmt: skip
+        self.makes.agents.add(ID)
+        self.fleet = Fleet(SimHost(PROBE))
+        self.born()
+
+    def audit(self, hosts: Sequence[str]) -> Reading:
+        """Blank until its restart is done; then as the rules ask."""
+        (host,) = hosts
+        at, key = self.site.clock.now(), f"CAP-20260226-030000__host.audit__R{self.site.clock.token(8)}"
+        vm = self.makes.vms.get(ID)
+        if vm is None or vm.status != "running" or self.silent:
+            return Reading(key, at, {host: Unavailable("no route")}, {}, {})
+        machine = vm.tag[-12:].zfill(32)
+        steps = self.fleet.hosts[PROBE].disk
+        if not any(name.endswith("reboot") or state == "full" for name, state in steps.items()):
+            plain = E.facts(
+                disks=BlockDevices(
+                    {"sda": BlockDevice("sda", "8:0", 50 << 30, "/sda", serial="boot"), "sdb": disk(f"probe-{ID}")}
+                )
+            )
+            facts = replace(plain, host=host, identity=Identity(machine, "boot-1", "SHA256:k"))
+            return Reading(key, at, {host: facts}, {}, {host: facts.bundle})
+        devices = {
+            "sda": BlockDevice("sda", "8:0", 32 << 30, "/sda", serial="boot"),
+            "sdb": disk("another" if self.wrong else f"probe-{ID}"),
+        }
+        nouns = {**R.NOUNS, BlockDevices: BlockDevices(devices)}
+        whole = HostFacts(host, at, Identity(machine, "boot-2", "SHA256:k"), R.FACTS.bundle, nouns)
+        return Reading(key, at, {host: whole}, {host: R.PLACES}, {host: whole.bundle})
+
+    def prove(self, keep: bool = False) -> Waiting | Proven:
+        return Proving(self.site, HOST, self.makers, self.audit, ALLOWED, keep, 60).go_on()
+
+    def sign(self, known: Known) -> None:
+        approve(self.site, known, "ronny", ALLOWED, lambda message: sshsig.sign(RONNY, message), 4)
+
+    def waiting(self) -> Known:
+        told = self.prove()
+        assert isinstance(told, Waiting), told
+        return told.known
+
+    def to_the_end(self, keep: bool = False) -> Proven:
+        for _ in range(3):
+            told = self.prove(keep)
+            if isinstance(told, Proven):
+                return told
+            self.sign(told.known)
+        raise AssertionError("it waits for ever")
+
+    def moved(self, mark: str = "7") -> None:
+        """Somebody edits the contracts."""
+        self.site.clock.sleep(1)
+        self.site = replace(self.site, contract=replace(self.site.contract, digest="sha256:" + mark * 64))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_proof_is_two_signatures_and_leaves_nothing(bench: Bench) -> None:
+    first = bench.waiting()
+    assert bench.makes.calls == [] and first.plan.kind == "provision" and f"make VM {ID} {PROBE}" in first.plan.title
+    assert bench.waiting().digest == first.digest and bench.makes.calls == [], (
+        "unsigned, nothing happens and nothing is planned anew"
+    )
+    bench.sign(first)
+    second = bench.waiting()
+    assert bench.makes.vms[ID].status == "running" and second.plan.wave == f"BOOT-{PROBE}"
+    assert not bench.fleet.hosts[PROBE].executed
+    assert bench.waiting().digest == second.digest
+    bench.sign(second)
+    told = bench.prove()
+    assert isinstance(told, Proven) and told.holds and not told.reasons
+    assert bench.makes.vms == {} and bench.makes.loose == {} and bench.ground.lines == []
+    ((digest, receipt),) = newest_of(bench.site, KIND)
+    body = receipt.body
+    assert digest == told.receipt and body["plans"] == {"provision": first.digest, "bootstrap": second.digest}
+    assert body["gaps"] == ("GAP-1", "GAP-2") or body["gaps"] == ["GAP-1", "GAP-2"]
+    assert body["birth"] and body["contract"] == bench.site.contract.digest and body["parity"] == bench.site.contract.parity
+    assert bench.prove() == told, "what is proven is not proven twice"
+    assert verify(dict(bench.site.archive.all()), lambda *_: "ronny").head.seq == len(bench.site.store.receipts())
+
+
+def test_a_probe_that_is_not_ready_refutes_and_goes_all_the_same(bench: Bench) -> None:
+    bench.wrong = True
+    told = bench.to_the_end()
+    assert not told.holds and any("SR-001" in reason for reason in told.reasons)
+    assert bench.makes.vms == {}
+    assert proof(bench.site, "GAP-1", "").digest == "" and "does not hold: " in proof(bench.site, "GAP-1", "").because
+    bench.wrong = False
+    bench.fleet.hosts[PROBE] = SimHost(PROBE)
+    assert bench.to_the_end().holds, "it may be proven again"
+    assert proof(bench.site, "GAP-1", "").digest
+
+
+def test_a_kept_probe_is_named_and_goes_with_the_next_run(bench: Bench) -> None:
+    bench.wrong = True
+    told = bench.to_the_end(keep=True)
+    assert told.kept == f"waveboard undo PROV-{PROBE}" and bench.makes.vms[ID].status == "running"
+    bench.prove()
+    assert bench.makes.vms == {}
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("method", ["create", "attach", "start", "stop", "destroy"])
+@pytest.mark.parametrize("when", ["faults", "late"])
+def test_killed_anywhere_it_goes_on(bench: Bench, method: str, when: str) -> None:
+    getattr(bench.makes, when)[method] = Killed()
+    killed = 0
+    for _ in range(6):
+        try:
+            told = bench.prove()
+        except Killed:
+            killed += 1
+            bench.born()
+            continue
+        if isinstance(told, Proven):
+            break
+        if not bench.site.store.approvals(told.known.digest):
+            bench.sign(told.known)
+    assert killed == 1 and isinstance(told, Proven) and told.holds and bench.makes.vms == {}
+    assert len(list(newest_of(bench.site, KIND))) == 1
+
+
+@pytest.mark.parametrize("place", ["probe", "producer-proof"])
+def test_killed_between_a_look_and_its_receipt_it_goes_on(bench: Bench, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from waveboard.app import proving
+
+    issue = proving.issue
+
+    def dies(site, kind, *rest):  # type: ignore[no-untyped-def]
+        if kind == place:
+            monkeypatch.setattr(proving, "issue", issue)
+            raise Killed
+        return issue(site, kind, *rest)
+
+    monkeypatch.setattr(proving, "issue", dies)
+    with pytest.raises(Killed):
+        bench.to_the_end()
+    bench.born()
+    told = bench.prove()
+    assert isinstance(told, Proven) and told.holds and bench.makes.vms == {}
+    assert len(list(newest_of(bench.site, KIND))) == 1
+
+
+def test_contracts_that_change_on_the_way_begin_it_anew(bench: Bench) -> None:
+    first = bench.waiting()
+    bench.moved()
+    second = bench.waiting()
+    assert second.digest != first.digest
+    bench.sign(second)
+    bench.waiting()
+    bench.moved("6")
+    third = bench.waiting()
+    assert third.plan.kind == "provision" and third.digest != second.digest and bench.makes.vms == {}
+
+
+def test_a_proof_of_other_contracts_or_enforcers_closes_nothing(bench: Bench) -> None:
+    assert bench.to_the_end().holds
+    assert proof(bench.site, "GAP-2", "infra.vm.bootstrap").digest
+    assert proof(bench.site, "GAP-3", "x") == proof(bench.site, "GAP-9", "") and not proof(bench.site, "GAP-3", "x").digest
+    other = replace(bench.site, contract=replace(bench.site.contract, parity="sha256:" + "5" * 64))
+    assert "other enforcers" in proof(other, "GAP-1", "").because
+    bench.moved()
+    assert proof(bench.site, "GAP-1", "").because == "it was proven under other contracts than today's"
+    assert isinstance(bench.prove(), Waiting)
+
+
+def test_a_gap_says_what_would_prove_its_producer(bench: Bench) -> None:
+    from waveboard.app.producers import way_out
+
+    assert way_out(bench.site, "GAP-1").startswith(f"waveboard vm prove {HOST}:")
+    assert settling.way_out is way_out
+
+
+def test_a_probes_id_that_is_taken_is_refused_and_nothing_is_touched(bench: Bench) -> None:
+    bench.makes.create(ID, "somebody", "9000", "local-lvm", "")
+    bench.makes.calls.clear()
+    with pytest.raises(RefusedError, match=f"VM id {ID} is taken by somebody"):
+        bench.prove()
+    assert bench.makes.calls == []
+
+
+def test_a_signed_plan_whose_id_was_taken_since_is_planned_anew_and_refused(bench: Bench) -> None:
+    bench.sign(bench.waiting())
+    bench.makes.create(ID, "somebody", "9000", "local-lvm", "")
+    with pytest.raises(RefusedError, match=f"VM id {ID} is taken by somebody"):
+        bench.prove()
+    assert bench.makes.vms[ID].name == "somebody"
+
+
+def test_a_probe_that_vanished_is_made_anew(bench: Bench) -> None:
+    bench.sign(bench.waiting())
+    bench.waiting()
+    del bench.makes.vms[ID]
+    again = bench.waiting()
+    assert again.plan.kind == "provision" and bench.makes.vms == {}
+
+
+def test_a_probe_that_stays_silent_is_unknown_and_stays(bench: Bench) -> None:
+    bench.sign(bench.waiting())
+    bench.silent = True
+    with pytest.raises(HostError, match="cannot be read"):
+        bench.prove()
+    assert bench.makes.vms[ID].status == "running" and not list(newest_of(bench.site, KIND))
+    bench.silent = False
+    assert isinstance(bench.prove(), Waiting)
+
+
+def test_a_bootstrap_that_fails_refutes(bench: Bench) -> None:
+    bench.sign(bench.waiting())
+    second = bench.waiting()
+    bench.fleet.hosts[PROBE].will[second.plan.steps[0].id] = "fail"
+    bench.sign(second)
+    told = bench.prove()
+    assert isinstance(told, Proven) and not told.holds and told.reasons[0].startswith("bootstrap: ")
+    assert bench.makes.vms == {}
+
+
+def test_without_a_hypervisor_that_lends_one_there_is_no_probe(bench: Bench) -> None:
+    targets = tuple(t for t in bench.site.contract.targets if not t.probe_of)
+    bench.site = replace(bench.site, contract=replace(bench.site.contract, targets=targets))
+    with pytest.raises(UsageError, match="lends it a probe"):
+        bench.prove()
+
+
+def test_a_probe_is_its_vm_but_for_its_name_and_place() -> None:
+    lends = Hypervisor(
+        "hv", "qemu", "here", {"boot": "b", "tank-vms": "d"}, probe=Probe(ID, "127.0.0.1", 2222, "user", "debian", 1, 1 << 30)
+    )
+    spec = replace(
+        SPEC, packages=("docker.io",), backup_max_age_s=9, docker_root="/mnt/data/docker", directories=("/mnt/data/x",)
+    )
+    policy = HostPolicy(HOST, vmid=212, data_disk_serial="new-1-data")
+    target = HostTarget(HOST, "192.0.2.12", "wbaudit", 22, jump="pve")
+    made = probes({"hv": lends}, {HOST: spec}, {HOST: policy}, [target])
+    one = made.vms[PROBE]
+    assert (one.vmid, one.hypervisor, one.template, one.packages, one.backup_max_age_s) == (ID, "hv", "debian", (), None)
+    assert one.data and spec.data and one.data == replace(spec.data, pool="d", serial=f"probe-{ID}", label=f"probe-{ID}")
+    assert (one.docker_root, one.directories, one.boot_bytes) == (spec.docker_root, spec.directories, spec.boot_bytes)
+    assert made.policies[PROBE].data_disk_serial == f"probe-{ID}"
+    (reached,) = made.targets
+    assert (reached.id, reached.address, reached.port, reached.jump, reached.probe_of) == (PROBE, "127.0.0.1", 2222, None, HOST)
+    poor = replace(lends, pools={"boot": "b"})
+    assert probes({"hv": poor}, {HOST: spec}, {HOST: policy}, [target]).vms == {}
