@@ -169,3 +169,49 @@ def test_an_existing_vm_on_a_hypervisor_needs_its_number_and_still_one_pool_less
 def test_a_vm_without_a_number_that_is_to_be_made_is_incomplete() -> None:
     found = changed("vms.yaml", "  - id: 11\n    hostname: db-1\n    status: active", "  - hostname: db-1\n    status: active")
     assert ("error", "vm-incomplete", "profiles.yaml:7:19") in said(found)
+
+
+LENDS = """\
+  here: {kind: qemu, node: here, directory: vms, pools: {boot: b, tank-vms: d}, probe: {vmid: 900, address: 127.0.0.1, port: 2222}}
+"""
+
+
+def lending(text: str = LENDS) -> Loaded:
+    return judge({**WHOLE, "waveboard.yaml": WHOLE["waveboard.yaml"] + text})
+
+
+def test_a_hypervisor_that_lends_a_probe_gives_each_vm_one() -> None:
+    contract = lending().contract
+    assert contract is not None
+    spec, policy = contract.vms["db-1-probe"], contract.policies["db-1-probe"]
+    assert (spec.vmid, spec.hypervisor, spec.boot_pool, spec.template) == (900, "here", "b", "9000")
+    assert spec.data and (spec.data.serial, spec.data.pool, policy.data_disk_serial) == ("probe-900", "d", "probe-900")
+    assert policy.data_fstype == "ext4"
+    target = contract.target("db-1-probe")
+    assert target and (target.address, target.port, target.probe_of) == ("127.0.0.1", 2222, "db-1")
+    assert [t.id for t in contract.targets if not t.probe_of] == [t.id for t in judge(WHOLE).contract.targets]  # type: ignore[union-attr]
+
+
+def test_a_window_of_the_hypervisor_is_a_window_of_its_probes() -> None:
+    window = """\
+schema: waveboard.windows/1
+windows:
+  - {id: w, kind: allow, hosts: [here], not_before: 2026-02-26T00:00:00Z, not_after: 2027-02-26T00:00:00Z, reason: nobody is served}
+"""
+    texts = {**WHOLE, "waveboard.yaml": WHOLE["waveboard.yaml"] + LENDS + "windows: probing.yaml\n", "probing.yaml": window}
+    texts["waveboard.yaml"] = texts["waveboard.yaml"].replace("windows: windows.yaml\n", "")
+    contract = judge(texts).contract
+    assert contract is not None, said(judge(texts))
+    assert contract.windows[0].hosts == ("here", "db-1-probe")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LENDS.replace("kind: qemu", "kind: proxmox"),
+        LENDS.replace("vmid: 900", "vmid: 11"),
+        LENDS + LENDS.replace("here:", "there:"),
+    ],
+)
+def test_a_probe_is_one_on_a_qemu_with_an_id_of_its_own(text: str) -> None:
+    assert "probe-misplaced" in {code for _, code, _ in said(lending(text))}

@@ -138,6 +138,11 @@ def boot_mount() -> Seen:
     return replace(WHOLE, places=replace(PLACES, paths={**ON_DATA, DATA: placement(DATA, PlacementClass.BOOT)}))
 
 
+def nameless() -> Seen:
+    kept = placement("/data", PlacementClass.DATA, "ANONYMOUS", container="cache")
+    return replace(WHOLE, places=replace(PLACES, containers={"cache": {"/data": kept}}))
+
+
 def vm(**changes: object) -> Seen:
     return replace(WHOLE, hypervisor=replace(STATE, vms={11: replace(VM, **changes)}))  # type: ignore[arg-type]
 
@@ -209,6 +214,7 @@ def test_a_vm_as_it_is_asked_for_is_ready() -> None:
         (facts(d=replace(DOCKER, containers=(replace(CACHE, log=None),))), "SR-006", State.UNKNOWN),
         (facts(p=Paths({DIRECTORY: PathFact(DIRECTORY, None, False, DATA)})), "SR-007", State.FAILS),
         (facts(p=Paths({})), "SR-007", State.UNKNOWN),
+        (nameless(), "SR-007", State.FAILS),
         (facts(r=RedisConfig({"cache": {"appendonly": "no"}})), "SR-008", State.FAILS),
         (facts(r=RedisConfig({})), "SR-008", State.UNKNOWN),
         (facts(u=Usage({"/": FilesystemUsage("/", "/dev/sda", 100, 90, 10)})), "SR-009", State.FAILS),

@@ -5,6 +5,7 @@ no guard speaks. A tier outside the vocabulary is no tier; a VM id claimed by tw
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from zoneinfo import ZoneInfo
@@ -56,7 +57,9 @@ def contract(estate: Estate, files: Mapping[str, bytes]) -> Contract:
         sorted({p for one in asked(workspace) if one.key not in NOT_JUDGING for q in one.patterns for p in matches(q, files)})
     )
     asked_for = {one.spec.host: one.spec for one in machines(estate) if one.spec}
-    targets, own = tuple(_targets(estate)), policies(estate)
+    kinds = {host: spec.data.fstype for host, spec in asked_for.items() if spec.data}
+    own = {host: replace(policy, data_fstype=kinds.get(host)) for host, policy in policies(estate).items()}
+    targets = tuple(_targets(estate))
     probing = probes(hypervisors(estate), asked_for, own, targets)
     return Contract(
         name=workspace.name or "",

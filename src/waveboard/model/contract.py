@@ -133,6 +133,7 @@ class HostPolicy:
     thresholds: Thresholds = field(default_factory=Thresholds)
     container_probes: tuple[str, ...] = ()  # names of declared in-container probe classes allowed here: "redis"
     data_disk_serial: str | None = None
+    data_fstype: str | None = None  # of the filesystem at `data_mount`, where the host's profile says it
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from waveboard.model.vm import Network, VmSpec
 from waveboard.vms.kit import Kit, Placed, logins, placed, text
 
 HOST_KEY = "@HOST_KEY@"
+DOCKER = ("docker.service", "docker.socket", "containerd.service")
 
 
 def files(spec: VmSpec, kit: Kit) -> dict[str, str]:
@@ -39,6 +40,8 @@ def _user_data(spec: VmSpec, kit: Kit) -> dict[str, object]:
         "write_files": [_file(one) for one in placed(spec.host, kit)],
         "growpart": {"mode": "auto", "devices": ["/"]},
     }
+    if spec.docker_root:  # a package starts what it brings; bootstrap lets docker run once its root is where it belongs
+        told["bootcmd"] = [["cloud-init-per", "instance", "waveboard-docker", "systemctl", "mask", *DOCKER]]
     if spec.packages:
         told |= {"package_update": True, "packages": list(spec.packages)}
     return told

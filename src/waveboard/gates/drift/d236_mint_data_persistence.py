@@ -5,7 +5,7 @@ it is recreated. Redis that was told `appendonly yes` has no durability before i
 
 Policy: the services of the host (container, data paths); where none is declared for a required container, every writable mount it
 has; `target_storage_tier`, `data_mount`; the host's redis rule (`require_appendonly`, `require_named_volume_prefix`,
-`require_bind_mount_prefix`).
+`require_bind_mount_prefix`); the kind of filesystem that the host's profile gives its data disk.
 
 Judged by exact container name, in any state, at the exact data path, by the worst of what is at or below it as the container
 itself sees it. A stopped container's mounts are only declared: that can fail the gate and never clears it. Sockets and other host
@@ -29,6 +29,7 @@ from waveboard.model.graph import HostPlacements, PlacementClass
 
 DATABASES = frozenset({"postgres", "redis"})
 ON_ROOT = frozenset({"boot-only", "local-ext4"})
+ELSEWHERE = frozenset({"boot-backed", "boot-disk-partition", "mixed-disks", "volatile", "wrong-tier", "shadowed-mount"})
 DEVICE_NAME = re.compile(r"/dev/(sd|vd|xvd|hd|nvme|mmcblk)[a-z0-9]+")  # names that the kernel hands out anew at every boot
 
 
@@ -97,6 +98,7 @@ def mount_survives(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation
             code, subject, severity, f"{why}: what is written there goes to the disk below", fix="mount the data disk"
         )
         return
+    yield from _what_is_there(facts, policy, target)
     if not lines:
         fix = "write it to /etc/fstab by UUID and prove the line by mounting it"
         yield Deviation("not-persisted", subject, Severity.MEDIUM, f"{target} is mounted and nothing mounts it at boot", fix=fix)
@@ -104,6 +106,21 @@ def mount_survives(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation
         if DEVICE_NAME.fullmatch(line.spec):
             why = f"{line.origin} mounts {target} by {line.spec}, a name that may be another disk after a reboot"
             yield Deviation("fstab-by-device", subject, Severity.MEDIUM, why, fix="name the filesystem by UUID")
+
+
+def _what_is_there(facts: HostFacts, policy: HostPolicy, target: str) -> Iterator[Observation]:
+    """The data mount is of the kind the profile names, and not the boot disk under another name."""
+    subject, label = f"mount:{target}", f"the data mount {target}"
+    fstype = next(mount.fstype for mount in reversed(facts[Mounts].table) if mount.target == target)
+    if policy.data_fstype is not None and fstype != policy.data_fstype:
+        why = f"{label} is {fstype}; the profile asks for {policy.data_fstype}"
+        yield Deviation(
+            "wrong-filesystem", subject, Severity.HIGH, why, fix="find out what is mounted there before anything is written"
+        )
+    placement = facts[HostPlacements].paths.get(target)
+    if placement is not None:
+        told = judge(Question(subject, label, placement), policy)
+        yield from (one for one in told if isinstance(one, Deviation) and one.code in ELSEWHERE)
 
 
 def _wanted(policy: HostPolicy) -> dict[str, Service | None]:
@@ -145,7 +162,9 @@ def _canary() -> Canary:
         services=services,
         redis=rule,
         container_probes=("redis",),
+        data_fstype="ext4",
     )
+    other = Mounts((Mount(1, 0, "8:16", "/", "/mnt/data", (), "xfs", "/dev/vda", ()),))
     table = Mounts((Mount(1, 0, "8:16", "/", "/mnt/data", (), "ext4", "/dev/vda", ()),))
     nameless = ContainerMount("volume", "/data", "/var/lib/docker/volumes/a/_data", name="a" * 64)
     named = ContainerMount("volume", "/data", "/mnt/data/docker/volumes/canary_redis/_data", name="canary_redis")
@@ -157,7 +176,7 @@ def _canary() -> Canary:
         policy,
         seeds.docker(seeds.container("redis", nameless), exporter),
         seeds.places(containers={"redis": {"/data": boot}}),
-        table,
+        other,
         Fstab((FstabEntry("/dev/vda", "/mnt/data", "ext4", ()),)),
         RedisConfig({"redis": {"appendonly": "no", "save": ""}}),
     )
@@ -171,7 +190,7 @@ def _canary() -> Canary:
         Fstab((FstabEntry("UUID=1", "/mnt/data", "ext4", ()),)),
         RedisConfig({"redis": durable | {"rdb_last_bgsave_status": "ok"}}),
     )
-    codes = {"container-missing", "boot-backed", "anonymous-volume", "fstab-by-device"}
+    codes = {"container-missing", "boot-backed", "anonymous-volume", "fstab-by-device", "wrong-filesystem"}
     return Canary(seeded, frozenset(codes | {"redis-appendonly-off", "redis-save-empty", "redis-volume-not-named"}), lookalike)
 
 
@@ -186,6 +205,7 @@ GATE = Gate(
         **REDIS_CODES,
         "container-missing": "a container the contract names does not exist in any state",
         "data-mount-missing": "nothing is mounted where the contract puts the data",
+        "wrong-filesystem": "the data mount is another kind of filesystem than the host's profile asks for",
         "fstab-by-device": "the data mount is named by a kernel device name, which may be another disk after a reboot",
     },
     canary=_canary,

@@ -46,7 +46,7 @@ RULE = Rule(
         Stage.PROVISION: Configured(puts),
         Stage.BOOTSTRAP: NotHere("only the hypervisor can attach a disk; bootstrap refuses a VM without it"),
         Stage.READY: Checked(check),
-        Stage.GATE: Watched({"D236": ("data-mount-missing",), "D235": ("boot-backed",)}),
+        Stage.GATE: Watched({"D236": ("data-mount-missing", "not-mounted"), "D235": ("boot-backed",)}),
         Stage.WAVE: NotHere("only the hypervisor can attach a disk: waveboard vm provision does"),
     },
 )

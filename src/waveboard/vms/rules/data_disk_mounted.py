@@ -35,6 +35,7 @@ def check(seen: Seen) -> Iterator[Said]:
         yield fails(f"{wanted.mount} is named {len(lines)} times to be mounted")
 
 
+MOUNTED = ("data-mount-missing", "not-mounted", "wrong-filesystem", "fstab-by-device", "not-persisted", "fstab-other-device")
 RULE = Rule(
     "SR-002",
     "the data disk mounted whole, by UUID, from fstab",
@@ -44,7 +45,7 @@ RULE = Rule(
         Stage.PROVISION: NotHere("a hypervisor knows no file systems"),
         Stage.BOOTSTRAP: Built(("mount_data_disk",), steps),
         Stage.READY: Checked(check),
-        Stage.GATE: Watched({"D236": ("data-mount-missing", "fstab-by-device", "not-persisted", "fstab-other-device")}),
+        Stage.GATE: Watched({"D236": MOUNTED}),
         Stage.WAVE: Repaired(("mount_data_disk",)),
     },
 )

@@ -50,6 +50,8 @@ def check(seen: Seen) -> Iterator[Said]:
                 yield unknown(f"{service.container}:{path}: {found.why if found else 'where it lives was not worked out'}")
             elif found.boot or found.placement is not PlacementClass.DATA:
                 yield fails(f"{service.container} keeps {path} on {found.placement.value}: {found.why}")
+            elif "ANONYMOUS" in found.flags:
+                yield fails(f"{service.container} keeps {path} in a volume that nobody named: recreating it loses the data")
 
 
 def _placed(seen: Seen, path: str) -> Iterator[Said]:
