@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from lab.golden.cache import to_itself, workshop
 from lab.settings import REPOSITORY
 from tests.lab.conftest import NAME, own_settings
 from tests.lab.desk import Desk
+from waveboard.world.clock import SystemClock
+from waveboard.world.hypervisors.qemu import Qemu
 
 VMID = 212
 STACK = "/opt/stacks/mint-data"
@@ -57,6 +61,37 @@ class Born(Desk):
             f"{script[:200]} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}"
         )
         return done.stdout.decode(errors="replace")
+
+    def waited(self, host: str = "mint-data", seconds: float = 120) -> None:
+        """Until root gets in again."""
+        until = time.monotonic() + seconds * self.running.host(host).patience
+        while True:
+            try:
+                self.root("true", host, seconds=10)
+                return
+            except (AssertionError, subprocess.TimeoutExpired):
+                assert time.monotonic() < until, f"{host} does not come back"
+                time.sleep(2)
+
+    @property
+    def kept(self) -> Path:
+        """What the hypervisor keeps of mint-data."""
+        return self.running.settings.disks / "vms" / str(VMID) / "vm.json"
+
+    def powered_off(self) -> Qemu:
+        """mint-data, as its power button does it."""
+        here = Qemu(self.running.settings.disks, "here", SystemClock())
+        here.stop(VMID, 300)
+        return here
+
+    def named(self) -> tuple[set[str], set[str]]:
+        """Who speaks against mint-data now: the rules of `vm ready`, and the gates with their codes."""
+        told = json.loads(self.waveboard("vm", "ready", "mint-data", "--json").stdout)
+        report = json.loads(self.waveboard("verify", "mint-storage", "--json").stdout)
+        found = [f for gate in report["gates"] for f in gate["findings"] if f["host"] == "mint-data"]
+        rules = {check["id"] for check in told["checks"] if check["state"] == "fails"}
+        assert not (told["ready"] and rules), told
+        return rules, {f"{one['gate']} {one['code']}" for one in found}
 
     def carried_out(self, plan: str) -> None:
         """Signed by the one, applied by the other."""
