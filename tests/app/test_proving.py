@@ -12,7 +12,7 @@ from tests.receipts.estate import ALLOWED, RONNY
 from tests.sim.fleet import Fleet, SimHost
 from tests.vms import test_rules as R
 from tests.waves import estate as E
-from waveboard.app import settling
+from waveboard.app import machine, settling
 from waveboard.app.approve import approve
 from waveboard.app.plans import Known
 from waveboard.app.producers import KIND, proof
@@ -79,7 +79,7 @@ class Bench(Yard):
         vm = self.makes.vms.get(ID)
         if vm is None or vm.status != "running" or self.silent:
             return Reading(key, at, {host: Unavailable("no route")}, {}, {})
-        machine = vm.tag[-12:].zfill(32)
+        number = vm.tag[-12:].zfill(32)
         steps = self.fleet.hosts[PROBE].disk
         if not any(name.endswith("reboot") or state == "full" for name, state in steps.items()):
             plain = E.facts(
@@ -87,14 +87,14 @@ class Bench(Yard):
                     {"sda": BlockDevice("sda", "8:0", 50 << 30, "/sda", serial="boot"), "sdb": disk(f"probe-{ID}")}
                 )
             )
-            facts = replace(plain, host=host, identity=Identity(machine, "boot-1", "SHA256:k"))
+            facts = replace(plain, host=host, identity=Identity(number, "boot-1", "SHA256:k"))
             return Reading(key, at, {host: facts}, {}, {host: facts.bundle})
         devices = {
             "sda": BlockDevice("sda", "8:0", 32 << 30, "/sda", serial="boot"),
             "sdb": disk("another" if self.wrong else f"probe-{ID}"),
         }
         nouns = {**R.NOUNS, BlockDevices: BlockDevices(devices)}
-        whole = HostFacts(host, at, Identity(machine, "boot-2", "SHA256:k"), R.FACTS.bundle, nouns)
+        whole = HostFacts(host, at, Identity(number, "boot-2", "SHA256:k"), R.FACTS.bundle, nouns)
         return Reading(key, at, {host: whole}, {host: R.PLACES}, {host: whole.bundle})
 
     def prove(self, keep: bool = False) -> Waiting | Proven:
@@ -288,6 +288,13 @@ def test_a_bootstrap_that_fails_refutes(bench: Bench) -> None:
     told = bench.prove()
     assert isinstance(told, Proven) and not told.holds and told.reasons[0].startswith("bootstrap: ")
     assert bench.makes.vms == {}
+
+
+def test_a_restart_counts_for_the_machine_that_made_it(bench: Bench) -> None:
+    bench.to_the_end(keep=True)
+    facts = bench.audit((PROBE,)).facts[PROBE]
+    assert isinstance(facts, HostFacts) and machine.rebooted(bench.site, facts)
+    assert machine.rebooted(bench.site, replace(facts, identity=replace(facts.identity, machine_id="f" * 32))) is None
 
 
 def test_without_a_hypervisor_that_lends_one_there_is_no_probe(bench: Bench) -> None:

@@ -35,6 +35,7 @@ def test_a_vm_from_nothing_to_nothing(makes: Hypervisor) -> None:
     (data,) = [d for d in whole.disks if d.serial == DISK.serial]
     assert (data.pool, data.size_bytes, data.backup) == ("tank", 8 * GIB, True)
     assert makes.blank(212, DISK.serial) in (True, None)
+    assert makes.guest(212) == (False, ()), "nothing runs in it that could answer"
     makes.stop(212, 5)
     makes.stop(212, 5)
     makes.destroy(212, "new-1", TAG)

@@ -215,6 +215,17 @@ def test_a_journal_that_was_edited_is_not_trusted(yard: Yard) -> None:
     assert 212 in yard.makes.vms
 
 
+def test_readiness_is_told_whether_the_agent_answers(yard: Yard) -> None:
+    known = yard.signed()
+    yard.applied(known)
+    look = app.asking(yard.site, yard.makers)
+    silent = look(SPEC)
+    yard.makes.agents.add(212)
+    told = look(SPEC)
+    assert not isinstance(silent, Unavailable) and not isinstance(told, Unavailable)
+    assert (silent.vms[212].agent, told.vms[212].agent) == (False, True)
+
+
 def test_readiness_is_told_of_the_hypervisor_that_is_pinned_and_of_no_other(yard: Yard) -> None:
     look = app.asking(yard.site, yard.makers)
     assert look(SPEC) == yard.makes.look()

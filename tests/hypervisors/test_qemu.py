@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,31 @@ def test_a_stranger_with_our_pid_is_not_ended(makes: Qemu) -> None:
         sleep(0.05)
         assert stranger.poll() is None
         stranger.kill()
+
+
+AGENT = """
+import json, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen()
+print("up", flush=True)
+line = server.accept()[0].makefile("rwb", buffering=0)
+line.write(b'{"return": 7}\\n{"error": {"class": "GenericError"}}\\n')
+for asked in map(json.loads, line):
+    card = {"name": "eth0", "ip-addresses": [{"ip-address": "10.0.2.15"}, {"ip-address": "fe80::1"}]}
+    told = asked["arguments"]["id"] if asked["execute"] == "guest-sync" else [card]
+    line.write(json.dumps({"return": told}).encode() + b"\\n")
+"""
+
+
+def test_an_agent_is_heard_past_the_answers_to_others(makes: Qemu) -> None:
+    makes.create(212, "new-1", "9000", "local-lvm", TAG)
+    assert makes.guest(212) == (False, ())
+    argv = [sys.executable, "-c", AGENT, makes._root / "vms" / "212" / "agent.sock"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as agent:
+        assert agent.stdout and agent.stdout.readline() == b"up\n"
+        assert makes.guest(212) == (True, ("10.0.2.15",))
+        agent.kill()
 
 
 def test_what_qemu_says_is_told(makes: Qemu) -> None:
