@@ -24,7 +24,7 @@ MASKED = (
     *(unit for unit in tree.MASKED if unit not in ("systemd-networkd-wait-online.service", "systemd-tmpfiles-clean.timer")),
 )
 # The disk has no boot loader and no partition: QEMU starts the kernel beside it. net.ifnames=0: one card, eth0.
-CMDLINE = "root=LABEL=rootfs rw console=ttyS0 net.ifnames=0 apparmor=0 audit=0 quiet"
+CMDLINE = "root=LABEL=rootfs rw console=ttyS0 net.ifnames=0 apparmor=0 selinux=0 audit=0 quiet"
 FILES = {
     "etc/fstab": "LABEL=rootfs / ext4 defaults,errors=remount-ro 0 1\n",
     "etc/hostname": "unborn\n",

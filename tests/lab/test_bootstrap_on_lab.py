@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 import lab
 from lab import workspace
 from tests.lab.desk import Desk
+from tests.lab.drifts import DRIFTS, REFORMATTED, Table, services
 
 pytestmark = pytest.mark.lab
 
@@ -20,45 +20,6 @@ systemctl disable --now docker.socket docker.service containerd.service
 grep -o ' /var/lib/\\(docker\\|containerd\\)[^ ]*' /proc/self/mounts | sort -r | xargs -r umount -l || true
 rm -rf /var/lib/docker /var/lib/containerd /etc/docker/daemon.json /opt/mint /run/docker* /var/run/docker.sock
 """
-# name, what a hand does on the host, the rule that names it, the gate's code, how it is put back
-DRIFTS = (
-    ("fstab line removed", "sed -i.was '/mnt.data/d' /etc/fstab", "SR-002", "not-persisted", "mv /etc/fstab.was /etc/fstab"),
-    (
-        "mounted by device name",
-        "sed -i.was 's#^UUID=[^ ]* /mnt/data#/dev/sdb /mnt/data#' /etc/fstab",
-        "SR-002",
-        "fstab-by-device",
-        "mv /etc/fstab.was /etc/fstab",
-    ),
-    (
-        "data-root moved back",
-        "cp /etc/docker/daemon.json /root/was; echo '{}' > /etc/docker/daemon.json; systemctl restart docker",
-        "SR-004",
-        "boot-backed",
-        "cp /root/was /etc/docker/daemon.json; systemctl restart docker; rm -rf /var/lib/docker",
-    ),
-    (
-        "log rotation off",
-        'cp /etc/docker/daemon.json /root/was; echo \'{"data-root": "/mnt/data/docker"}\' > /etc/docker/daemon.json',
-        "SR-006",
-        "log-limits",
-        "cp /root/was /etc/docker/daemon.json",
-    ),
-    (
-        "a container with wider log limits",
-        "tar -c /etc/hostname | docker import - loud && docker create --name loud --log-opt max-size=1g loud true",
-        "SR-006",
-        "container-log-limits",
-        "docker rm loud && docker rmi loud",
-    ),
-    (
-        "the boot disk bound over the data mount",
-        "mkdir -p /srv/other && mount --bind /srv/other /mnt/data",
-        "SR-003",
-        "",
-        "umount /mnt/data",
-    ),
-)
 
 
 @pytest.fixture
@@ -90,18 +51,18 @@ def test_a_blank_host_is_made_compliant_and_every_drift_is_named(desk: Desk) -> 
     assert "  birth " in desk.ok("receipts", "show")
     assert "holds    vm_ready: birth certificate" in desk.ok("close", "boot.plan")
     desk.ok("vm", "bootstrap", "mint-data", "-o", "again.plan")  # exit 0: an empty plan
-    for name, drift, rule, code, back in DRIFTS:
+    services(data, desk.running.settings.cache)
+    table = Table(desk)
+    for name, drift, rule, gate, back in DRIFTS:
         data.root_run(f"set -e; {drift}; systemctl daemon-reload", seconds=120, check=True)
-        told = json.loads(desk.waveboard("vm", "ready", "mint-data", "--json").stdout)
-        failed = [c["id"] for c in told["checks"] if c["state"] == "fails"]
-        assert not told["ready"] and rule in failed, (name, told)
+        table.asked(name, rule, gate)
         assert f"FAILS    vm_ready: {rule}" in desk.ok("close", "boot.plan", code=3), name
-        if code:
-            report = desk.waveboard("verify", "mint-storage", "--json").stdout
-            assert f'"{code}"' in report, (name, code)
         data.root_run(f"set -e; {back}; systemctl daemon-reload", seconds=120, check=True)
     desk.ok("vm", "ready", "mint-data")
     desk.ok("receipts", "verify")
+    name, drift, rule, gate = REFORMATTED
+    data.root_run(f"set -e; {drift}", seconds=120, check=True)
+    table.asked(name, rule, gate)
 
 
 def test_a_bootstrap_is_taken_back(desk: Desk) -> None:

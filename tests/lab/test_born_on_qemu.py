@@ -11,69 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.born import STACK, VMID, Born, born
+from tests.lab.born import USER, VMID, Born, born
+from tests.lab.drifts import DRIFTS, REFORMATTED, Table, services
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
-
-DAEMON = "/etc/docker/daemon.json"
-UP = f"cd {STACK} && docker compose up -d --wait --wait-timeout 900"
-# name, what a hand does as root in the guest, the rule of `vm ready` and the gate that must name it ("": parity says that none watches),
-# and how it is put back
-DRIFTS = (
-    ("fstab line removed", "sed -i.was '/mnt.data/d' /etc/fstab", "SR-002", "D236 not-persisted", "mv /etc/fstab.was /etc/fstab"),
-    (
-        "mount by device name",
-        'd=$(findmnt -no SOURCE /mnt/data); sed -i.was "s#^UUID=[^ ]* /mnt/data#$d /mnt/data#" /etc/fstab',
-        "SR-002",
-        "D236 fstab-by-device",
-        "mv /etc/fstab.was /etc/fstab",
-    ),
-    (
-        "redis AOF off",
-        "docker exec mint-modules-redis redis-cli config set appendonly no",
-        "SR-008",
-        "D236 redis-appendonly-off",
-        "docker exec mint-modules-redis redis-cli config set appendonly yes; "
-        "until docker exec mint-modules-redis redis-cli info persistence | grep -q aof_rewrite_in_progress:0; do sleep 1; done",
-    ),
-    (
-        "anonymous volume",
-        "docker rm -f mint-modules-redis; docker run -d --name mint-modules-redis mint/redis:7 redis-server --appendonly yes",
-        "SR-007",
-        "D236 anonymous-volume",
-        f"docker rm -f -v mint-modules-redis; {UP} redis",
-    ),
-    (
-        "container writing to /",
-        "docker rm -f mint-modules-minio; docker run -d --name mint-modules-minio mint/s3:4.48",
-        "SR-007",
-        "D236 no-mount",
-        f"docker rm -f mint-modules-minio; {UP} minio",
-    ),
-    (
-        "log rotation off",
-        f'cp {DAEMON} /root/was; echo \'{{"data-root": "/mnt/data/docker"}}\' > {DAEMON}',
-        "SR-006",
-        "",
-        f"cp /root/was {DAEMON}",
-    ),
-    (
-        "the boot disk bound at /mnt/data",
-        "mkdir -p /srv/other; mount --bind /srv/other /mnt/data",
-        "SR-003",
-        "D236 boot-backed",
-        "umount /mnt/data",
-    ),
-    (
-        "data-root moved back",
-        f"cp {DAEMON} /root/was; echo '{{}}' > {DAEMON}; systemctl restart docker",
-        "SR-004",
-        "D235 boot-backed",
-        f"cp /root/was {DAEMON}; systemctl restart docker; rm -rf /var/lib/docker; {UP}",
-    ),
-)
-REFORMATTED = """systemctl stop docker.socket docker; d=$(findmnt -no SOURCE /mnt/data); u=$(findmnt -no UUID /mnt/data)
-umount /mnt/data; mkfs.ext3 -q -F -U $u $d; mount -t ext3 $d /mnt/data"""
 
 
 @pytest.fixture(scope="module")
@@ -99,49 +40,38 @@ def test_a_vm_is_born_compliant(desk: Born) -> None:
     assert desk.root("cat /proc/sys/kernel/random/boot_id") != before
     desk.ok("vm", "bootstrap", "mint-data")  # exit 0: an empty plan
     desk.ok("vm", "provision", "mint-data")
-    desk.services()
+    services(desk.running.host("mint-data"), desk.running.settings.cache, USER)
     said = desk.ok("vm", "ready", "mint-data", "--wait", "--timeout", "1200")
     print(said)
     assert "mint-data: ready" in said and "birth certificate" in said
 
 
 def test_every_drift_is_named_by_ready_and_by_a_gate(desk: Born) -> None:
-    told: list[tuple[str, str, str]] = []
-
-    def asked(name: str, rule: str, gate: str) -> None:
-        rules, gates = desk.named()
-        told.append((name, ", ".join(sorted(rules)), ", ".join(sorted(gates))))
-        print(*told[-1], sep=" | ", flush=True)
-        assert rule in rules, (name, rules)
-        assert not gate or gate in gates, (name, gates)
-
-    _, before = desk.named()
-    print("before:", before, flush=True)
+    table = Table(desk)
     for name, drift, rule, gate, back in DRIFTS:
         desk.root(f"set -e; {drift}; systemctl daemon-reload", seconds=600)
-        asked(name, rule, gate)
-        assert gate not in before, name
+        table.asked(name, rule, gate)
         desk.root(f"set -e; {back}; systemctl daemon-reload", seconds=900)
-    _detached(desk, asked)
-    desk.root("set -e; " + REFORMATTED.replace("\n", "; "), seconds=300)
-    asked("wrong file system", "SR-002", "D236 wrong-filesystem")
+    _detached(desk, table)
+    name, drift, rule, gate = REFORMATTED
+    desk.root(f"set -e; {drift}", seconds=300)
+    table.asked(name, rule, gate)
     here, kept = desk.powered_off(), json.loads(desk.kept.read_text())
-    _image("snapshot", "-a", "whole", desk, kept)
+    _image("-a", desk, kept)
     here.start(VMID)
     desk.waited()
     desk.ok("vm", "ready", "mint-data", "--wait", "--timeout", "2400")
-    assert desk.named() == (set(), before)
 
 
-def _detached(desk: Born, asked) -> None:  # type: ignore[no-untyped-def]
+def _detached(desk: Born, table: Table) -> None:
     """The second disk away and back, by hand, with the power off; its content is kept beside it for the drift after."""
     here, whole = desk.powered_off(), desk.kept.read_text()
     kept = json.loads(whole)
-    _image("snapshot", "-c", "whole", desk, kept)
+    _image("-c", desk, kept)
     desk.kept.write_text(json.dumps({**kept, "disks": kept["disks"][:1]}))
     here.start(VMID)
     desk.waited()
-    asked("second disk detached", "SR-001", "D236 not-mounted")
+    table.asked("second disk detached", "SR-001", "D236 not-mounted")
     desk.powered_off()
     desk.kept.write_text(whole)
     here.start(VMID)
@@ -149,9 +79,11 @@ def _detached(desk: Born, asked) -> None:  # type: ignore[no-untyped-def]
     desk.ok("vm", "ready", "mint-data", "--wait", "--timeout", "2400")
 
 
-def _image(verb: str, flag: str, name: str, desk: Born, kept: dict[str, list[dict[str, str]]]) -> None:
+def _image(what: str, desk: Born, kept: dict[str, list[dict[str, str]]]) -> None:
+    """-c: keep what the data disk holds; -a: have it back."""
     disk = kept["disks"][1]
-    subprocess.run(["qemu-img", verb, flag, name, desk.running.settings.disks / disk["pool"] / disk["file"]], check=True)
+    file = desk.running.settings.disks / disk["pool"] / disk["file"]
+    subprocess.run(["qemu-img", "snapshot", what, "whole", file], check=True)
 
 
 def test_a_gap_is_closed_once_a_probe_has_proven_what_makes_the_vm(desk: Born) -> None:

@@ -34,7 +34,6 @@ def _user_data(spec: VmSpec, kit: Kit) -> dict[str, object]:
         "disable_root": True,
         "ssh_pwauth": False,
         "ssh_deletekeys": True,
-        "ssh_genkeytypes": [],
         "ssh_keys": {"ed25519_private": HOST_KEY, "ed25519_public": kit.host_key},
         "users": accounts,
         "write_files": [_file(one) for one in placed(spec.host, kit)],
