@@ -1,6 +1,6 @@
 """A VM's producer proven, station by station: signed, resumed, refuted, outdated. The real hypervisor's hand, fold and receipts; no guest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -295,6 +295,21 @@ def test_a_restart_counts_for_the_machine_that_made_it(bench: Bench) -> None:
     facts = bench.audit((PROBE,)).facts[PROBE]
     assert isinstance(facts, HostFacts) and machine.rebooted(bench.site, facts)
     assert machine.rebooted(bench.site, replace(facts, identity=replace(facts.identity, machine_id="f" * 32))) is None
+
+
+def test_a_host_that_takes_minutes_to_restart_is_waited_for(bench: Bench) -> None:
+    bench.sign(bench.waiting())
+    second = bench.waiting()
+    restart = second.plan.steps[-1].id
+
+    def goes_dark(request: Mapping[str, object]) -> None:
+        if request["op"] == "do" and request["step"] == restart:
+            bench.fleet.faults = ["lose-request"] * 200
+
+    bench.fleet.witness = goes_dark
+    bench.sign(second)
+    told = bench.prove()
+    assert isinstance(told, Proven) and told.holds
 
 
 def test_without_a_hypervisor_that_lends_one_there_is_no_probe(bench: Bench) -> None:

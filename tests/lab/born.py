@@ -16,6 +16,7 @@ import pytest
 
 import lab
 from lab import local_vms
+from lab.local_vms import PROBE as PROBE
 from tests.lab.conftest import NAME, own_settings
 from tests.lab.desk import Desk
 from tests.lab.drifts import as_root
@@ -33,8 +34,14 @@ class Born(Desk):
         """As root in mint-data, which lets only the profile's own user in."""
         return as_root(self.running.host("mint-data"), script, seconds, user=USER)
 
-    def waited(self) -> None:
-        """Until root gets in again after a start."""
+    def powered_on(self) -> None:
+        """Start mint-data where it is off, and wait until root gets in."""
+        os.environ.update(self.also)  # it carries the lab's mark, as what the commands start does
+        try:
+            self._here.start(VMID)
+        finally:
+            for name in self.also:
+                del os.environ[name]
         there = self.running.host("mint-data")
         until = time.monotonic() + 120 * there.patience
         while True:
@@ -45,16 +52,18 @@ class Born(Desk):
                 assert time.monotonic() < until, "mint-data does not come back"
                 time.sleep(2)
 
+    def powered_off(self) -> None:
+        """As its power button does it."""
+        self._here.stop(VMID, 300)
+
+    @property
+    def _here(self) -> Qemu:
+        return Qemu(self.running.settings.disks, "here", SystemClock())
+
     @property
     def kept(self) -> Path:
         """What the hypervisor keeps of mint-data."""
         return self.running.settings.disks / "vms" / str(VMID) / "vm.json"
-
-    def powered_off(self) -> Qemu:
-        """mint-data, as its power button does it."""
-        here = Qemu(self.running.settings.disks, "here", SystemClock())
-        here.stop(VMID, 300)
-        return here
 
     def carried_out(self, plan: str) -> None:
         """Signed by the one, applied by the other."""

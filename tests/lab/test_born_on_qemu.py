@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.born import USER, VMID, Born, born
+from tests.lab.born import PROBE, USER, VMID, Born, born
 from tests.lab.drifts import DRIFTS, REFORMATTED, Table, services
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
@@ -46,46 +46,6 @@ def test_a_vm_is_born_compliant(desk: Born) -> None:
     assert "mint-data: ready" in said and "birth certificate" in said
 
 
-def test_every_drift_is_named_by_ready_and_by_a_gate(desk: Born) -> None:
-    table = Table(desk)
-    for name, drift, rule, gate, back in DRIFTS:
-        desk.root(f"set -e; {drift}; systemctl daemon-reload", seconds=600)
-        table.asked(name, rule, gate)
-        desk.root(f"set -e; {back}; systemctl daemon-reload", seconds=900)
-    _detached(desk, table)
-    name, drift, rule, gate = REFORMATTED
-    desk.root(f"set -e; {drift}", seconds=300)
-    table.asked(name, rule, gate)
-    here, kept = desk.powered_off(), json.loads(desk.kept.read_text())
-    _image("-a", desk, kept)
-    here.start(VMID)
-    desk.waited()
-    desk.ok("vm", "ready", "mint-data", "--wait", "--timeout", "2400")
-
-
-def _detached(desk: Born, table: Table) -> None:
-    """The second disk away and back, by hand, with the power off; its content is kept beside it for the drift after."""
-    here, whole = desk.powered_off(), desk.kept.read_text()
-    kept = json.loads(whole)
-    _image("-c", desk, kept)
-    desk.kept.write_text(json.dumps({**kept, "disks": kept["disks"][:1]}))
-    here.start(VMID)
-    desk.waited()
-    table.asked("second disk detached", "SR-001", "D236 not-mounted")
-    desk.powered_off()
-    desk.kept.write_text(whole)
-    here.start(VMID)
-    desk.waited()
-    desk.ok("vm", "ready", "mint-data", "--wait", "--timeout", "2400")
-
-
-def _image(what: str, desk: Born, kept: dict[str, list[dict[str, str]]]) -> None:
-    """-c: keep what the data disk holds; -a: have it back."""
-    disk = kept["disks"][1]
-    file = desk.running.settings.disks / disk["pool"] / disk["file"]
-    subprocess.run(["qemu-img", "snapshot", what, "whole", file], check=True)
-
-
 def test_a_gap_is_closed_once_a_probe_has_proven_what_makes_the_vm(desk: Born) -> None:
     desk.waveboard("verify", "mint-storage")
     refused = desk.ok("gaps", "close", "GAP-OP-932", code=3)
@@ -100,7 +60,46 @@ def test_a_gap_is_closed_once_a_probe_has_proven_what_makes_the_vm(desk: Born) -
     print(said[-1500:], flush=True)
     assert "is proven: receipt" in said
     left = [path.name for path in (desk.running.settings.disks / "vms").iterdir()]
-    assert left == [str(VMID)] and not list(desk.running.settings.disks.glob("*/vm-230-*"))
+    assert left == [str(VMID)] and not list(desk.running.settings.disks.glob(f"*/vm-{PROBE}-*"))
     assert "is proven: receipt" in desk.ok("vm", "prove", "mint-data")
     print(desk.ok("gaps", "close", "GAP-OP-932"))
     desk.ok("receipts", "verify")
+
+
+def test_every_drift_is_named_by_ready_and_by_a_gate(desk: Born) -> None:
+    desk.powered_on()
+    table = Table(desk)
+    for name, drift, rule, gate, back in DRIFTS:
+        desk.root(f"set -e; {drift}; systemctl daemon-reload", seconds=600)
+        table.asked(name, rule, gate)
+        desk.root(f"set -e; {back}; systemctl daemon-reload", seconds=900)
+    _detached(desk, table)
+    name, drift, rule, gate = REFORMATTED
+    desk.root(f"set -e; {drift}", seconds=300)
+    table.asked(name, rule, gate)
+    desk.powered_off()
+    _image("-a", desk, json.loads(desk.kept.read_text()))
+    desk.powered_on()
+    desk.ok("vm", "ready", "mint-data", "--wait", "--timeout", "2400")
+
+
+def _detached(desk: Born, table: Table) -> None:
+    """The second disk away and back, by hand, with the power off; its content is kept beside it for the drift after."""
+    desk.powered_off()
+    whole = desk.kept.read_text()
+    kept = json.loads(whole)
+    _image("-c", desk, kept)
+    desk.kept.write_text(json.dumps({**kept, "disks": kept["disks"][:1]}))
+    desk.powered_on()
+    table.asked("second disk detached", "SR-001", "D236 not-mounted")
+    desk.powered_off()
+    desk.kept.write_text(whole)
+    desk.powered_on()
+    desk.ok("vm", "ready", "mint-data", "--wait", "--timeout", "2400")
+
+
+def _image(what: str, desk: Born, kept: dict[str, list[dict[str, str]]]) -> None:
+    """-c: keep what the data disk holds; -a: have it back."""
+    disk = kept["disks"][1]
+    file = desk.running.settings.disks / disk["pool"] / disk["file"]
+    subprocess.run(["qemu-img", "snapshot", what, "whole", file], check=True)

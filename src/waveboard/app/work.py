@@ -181,6 +181,7 @@ class WaveWork:
     def _watch(self, step: Step, phase: str, attempt: int) -> Mapping[str, object] | None:
         """The hand's last word on a running step; None when the host stopped answering, or a person interrupted the watching."""
         silent_since, self._refused = self.site.clock.now(), ""
+        patience_s = max(_SILENCE_S, step.limit_s) if step.verb == "reboot" else _SILENCE_S  # a restart is silence
         polls = 0
         while not self._stopping:
             request = {"op": "status", "plan": self.digest, "step": step.id, "phase": phase, "attempt": attempt}
@@ -195,7 +196,7 @@ class WaveWork:
             else:
                 error = answer.get("error") if answer is not None else None
                 self._refused = _reason(error) if isinstance(error, dict) else ""
-                if (now - silent_since).total_seconds() > _SILENCE_S:
+                if (now - silent_since).total_seconds() > patience_s:
                     return None
             # a host that answers slowly gets as long to itself: watching must not slow what it watches
             took = min((now - asked).total_seconds(), _PAUSE_MAX_S)

@@ -68,6 +68,7 @@ class SshHand:
         ) as connection:
             process = await connection.create_process(COMMAND, encoding=None)
             complaint = asyncio.create_task(_read(process.stderr, 65536))
+            complaint.add_done_callback(lambda task: task.cancelled() or task.exception())  # a lost connection is told once
             process.stdin.write(sent)
             process.stdin.write_eof()
             raw = await _read(process.stdout, MAX_ANSWER)
