@@ -56,7 +56,15 @@ DRIFTS = (
     ),
     (
         "container writing to /",
-        "docker rm -f mint-modules-minio; docker run -d --name mint-modules-minio mint/s3:4.48",
+        "docker exec mint-modules-redis dd if=/dev/zero of=/big bs=1M count=520",
+        "SR-011",
+        "D238 writable-layer-large",
+        "docker exec mint-modules-redis rm /big",
+    ),
+    (
+        "a service's data in its container",
+        "docker rm -f mint-modules-minio; docker run -d --name mint-modules-minio "
+        "-e AWS_ACCESS_KEY_ID=mint -e AWS_SECRET_ACCESS_KEY=mint-lab-only mint/s3:4.48",
         "SR-007",
         "D236 no-mount",
         f"docker rm -f mint-modules-minio; {UP} minio",

@@ -138,6 +138,16 @@ def boot_mount() -> Seen:
     return replace(WHOLE, places=replace(PLACES, paths={**ON_DATA, DATA: placement(DATA, PlacementClass.BOOT)}))
 
 
+LIMIT = 500 * 10**6
+
+
+def layered(size: int | None) -> Seen:
+    """One container with that much in its own layer, under contracts that limit it."""
+    limited = replace(POLICY, thresholds=replace(POLICY.thresholds, writable_layer_warn_bytes=Sourced(LIMIT, PLACE)))
+    seen = facts(d=replace(DOCKER, containers=(replace(CACHE, writable_bytes=size),)))
+    return replace(seen, policy=limited)
+
+
 def nameless() -> Seen:
     kept = placement("/data", PlacementClass.DATA, "ANONYMOUS", container="cache")
     return replace(WHOLE, places=replace(PLACES, containers={"cache": {"/data": kept}}))
@@ -220,6 +230,8 @@ def test_a_vm_as_it_is_asked_for_is_ready() -> None:
         (facts(u=Usage({"/": FilesystemUsage("/", "/dev/sda", 100, 90, 10)})), "SR-009", State.FAILS),
         (facts(m=Mounts(NOUNS[Mounts].table[:2])), "SR-010", State.FAILS),  # type: ignore[attr-defined]
         (facts(w=WriteSurfaces({"cache": (("/srv/uploads", 5),)})), "SR-011", State.FAILS),
+        (layered(LIMIT), "SR-011", State.FAILS),
+        (layered(None), "SR-011", State.UNKNOWN),
         (vm(disks=(replace(DISK, backup=False),)), "SR-012", State.FAILS),
         (replace(WHOLE, at=AT + timedelta(days=2)), "SR-012", State.FAILS),
         (replace(WHOLE, hypervisor=replace(STATE, backups={})), "SR-012", State.UNKNOWN),
@@ -258,6 +270,10 @@ def test_a_container_made_before_the_limits_is_named() -> None:
 def test_what_cannot_be_seen_is_never_ready(noun: type) -> None:
     dark = replace(WHOLE, facts=replace(FACTS, nouns={**NOUNS, noun: Unavailable("permission denied")}))
     assert not assess(dark).ready and State.UNKNOWN in told(dark).values()
+
+
+def test_a_layer_below_its_limit_is_ready() -> None:
+    assert assess(layered(LIMIT - 1)).ready
 
 
 def test_without_a_hypervisor_nothing_is_asked_of_one() -> None:
