@@ -16,7 +16,7 @@ from waveboard.app import machine, settling
 from waveboard.app.approve import approve
 from waveboard.app.plans import Known
 from waveboard.app.producers import KIND, proof
-from waveboard.app.proving import Proven, Proving, Waiting
+from waveboard.app.proving import VERDICT, Proven, Proving, Waiting
 from waveboard.app.read import Reading
 from waveboard.app.receipting import newest_of
 from waveboard.contracts.probes import probes
@@ -168,7 +168,7 @@ def test_a_kept_probe_is_named_and_goes_with_the_next_run(bench: Bench) -> None:
     told = bench.to_the_end(keep=True)
     assert told.kept == f"waveboard undo PROV-{PROBE}" and bench.makes.vms[ID].status == "running"
     bench.prove()
-    assert bench.makes.vms == {}
+    assert bench.makes.vms == {} and len(list(newest_of(bench.site, VERDICT))) == 1, "it was judged once"
 
 
 class Killed(BaseException):
