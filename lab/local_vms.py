@@ -27,6 +27,11 @@ def make(settings: Settings, directory: Path) -> Lab:
     for one in (settings.logs, settings.disks):
         one.mkdir(parents=True, exist_ok=True)
     provide(settings, settings.disks)
+    return written(settings, directory)
+
+
+def written(settings: Settings, directory: Path) -> Lab:
+    """The workspace alone."""
     keys.ensure(settings, ())
     workspace.make(Lab(settings, tuple(host(settings, one, PATIENCE) for one in ESTATE)), directory)
     pinned = directory / "trust" / "known_hosts"

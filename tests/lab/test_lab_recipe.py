@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import keys, qemu, tier
+from lab import keys, local_vms, qemu, tier
 from lab.errors import LabError
 from lab.estate import ESTATE, machine
-from lab.golden import containers, recipe
+from lab.golden import cloud, containers, recipe
 from lab.settings import REPOSITORY, from_environment
 from lab.uevents import PAD, padded
+from waveboard.wiring import load_contracts
 from waveboard.world.hypervisors.acceleration import EMULATED
 
 
@@ -115,3 +116,25 @@ def test_packages_are_installed_by_the_uv_that_the_setup_made_where_no_other_is(
     ours.write_text("#!/bin/sh\n")
     ours.chmod(0o755)
     assert containers.installer(tmp_path)[:3] == [str(ours), "pip", "install"]
+
+
+def test_the_example_asks_a_local_qemu_for_its_vms_and_a_probe(tmp_path: Path) -> None:
+    settings = from_environment({"WAVEBOARD_LAB_STATE": str(tmp_path / "state"), "WAVEBOARD_LAB_NAME": "probing"})
+    tmp_path.chmod(0o700)
+    running = local_vms.written(settings, tmp_path / "mint")
+    contract = load_contracts(tmp_path / "mint").contract
+    assert contract is not None
+    spec, probe = contract.vms["mint-data"], contract.vms["mint-data-probe"]
+    assert (spec.hypervisor, spec.template, spec.packages, spec.network.bridge) == ("here", local_vms.IMAGE, (), "user")
+    assert (probe.vmid, probe.docker_root, probe.directories) == (local_vms.PROBE, spec.docker_root, spec.directories)
+    assert {"here", "mint-data", "mint-data-probe"} <= set(contract.windows[0].hosts)
+    target = contract.target("mint-data")
+    assert target and (target.address, target.port) == (running.host("mint-data").address, 2222)
+
+
+def test_docker_of_the_image_that_vms_are_made_from_cannot_start_by_itself() -> None:
+    assert {"docker.service", "docker.socket", "containerd.service"} <= set(cloud.MASKED)
+    assert {"cloud-init", "openssh-server", "qemu-guest-agent", "docker.io", "docker-compose", "rsync", "sudo"} <= set(
+        cloud.PACKAGES
+    )
+    assert not set(cloud.ENABLED) & set(cloud.MASKED)
