@@ -93,8 +93,8 @@ DRIFTS = (
 )
 REFORMATTED = (
     "wrong file system",
-    "systemctl stop docker.socket docker; d=$(findmnt -no SOURCE /mnt/data); u=$(findmnt -no UUID /mnt/data); "
-    "umount /mnt/data; mkfs.ext3 -q -F -U $u $d; mount -t ext3 $d /mnt/data",
+    "systemctl stop docker.socket docker containerd; d=$(findmnt -no SOURCE /mnt/data); u=$(blkid -s UUID -o value $d); "
+    "umount -R /mnt/data; mkfs.ext3 -q -F -U $u $d; mount -t ext3 $d /mnt/data",
     "SR-002",
     "D236 wrong-filesystem",
 )
