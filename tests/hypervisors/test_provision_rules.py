@@ -95,7 +95,11 @@ def test_free_bytes_and_strangers_do_not_void_a_plan() -> None:
 def test_the_seed_is_cloud_config_without_the_private_key_and_made_the_same_twice() -> None:
     made, kept = seed.files(SPEC, KIT), replace(SPEC, docker_root="/mnt/data/docker")
     assert made == seed.files(SPEC, KIT)
-    assert "bootcmd" not in made["user-data"] and '"systemctl","mask","docker.service"' in seed.files(kept, KIT)["user-data"]
+    assert "bootcmd" not in made["user-data"] and '"enable","--now","docker.service"' in made["user-data"]
+    assert (
+        "runcmd" not in seed.files(kept, KIT)["user-data"]
+        and '"systemctl","mask","docker.service"' in seed.files(kept, KIT)["user-data"]
+    )
     assert made["user-data"].startswith("#cloud-config\n") and made["user-data"].count(seed.HOST_KEY) == 1
     assert PUBLIC in made["user-data"] and "192.0.2.12/24" in made["network-config"]
     assert seed.HOST_KEY not in made["meta-data"]

@@ -1,7 +1,7 @@
 """What a new VM reads at its first boot: users, keys, hand, reader, and the host key it is already known by. A NoCloud seed as text.
 
 The private half of the host key is not in it: HOST_KEY stands in its place, so that a plan can be read and kept by anybody.
-It formats no disk and starts nothing: that is bootstrap's, under a plan of its own.
+It formats no disk, and starts docker only where the profile leaves docker's root where it is: the rest is bootstrap's, under a plan of its own.
 """
 
 import base64
@@ -41,6 +41,8 @@ def _user_data(spec: VmSpec, kit: Kit) -> dict[str, object]:
     }
     if spec.docker_root:  # a package starts what it brings; bootstrap lets docker run once its root is where it belongs
         told["bootcmd"] = [["cloud-init-per", "instance", "waveboard-docker", "systemctl", "mask", *DOCKER]]
+    else:  # nothing of it is to lie elsewhere: an image that keeps docker from starting has no reason to here
+        told["runcmd"] = [["systemctl", "unmask", *DOCKER], ["systemctl", "enable", "--now", "docker.service"]]
     if spec.packages:
         told |= {"package_update": True, "packages": list(spec.packages)}
     return told
