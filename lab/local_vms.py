@@ -1,6 +1,6 @@
 """The Mint example on a local QEMU: its two hosts are asked for, and `waveboard vm provision` makes them. It makes none itself.
 
-What differs from the example: where VMs are made, what from, and how large; what a local QEMU cannot tell of (backups) is not asked.
+What differs from the example: where VMs are made, what from, and how large; backups, which nobody makes here, are not asked for.
 """
 
 from __future__ import annotations

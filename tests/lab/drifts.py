@@ -73,8 +73,15 @@ DRIFTS = (
         "log rotation off",
         f'cp {DAEMON} /root/was; echo \'{{"data-root": "/mnt/data/docker"}}\' > {DAEMON}',
         "SR-006",
-        "",
+        "D237 log-limits",
         f"cp /root/was {DAEMON}",
+    ),
+    (
+        "a container with wider log limits",
+        "docker create --name loud --log-opt max-size=1g mint/redis:7",
+        "SR-006",
+        "D237 container-log-limits",
+        "docker rm -v loud",
     ),
     (
         "the boot disk bound at /mnt/data",

@@ -26,6 +26,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Born]:
         packs.write_text(
             packs.read_text().replace("    hosts: [mint-data, mint-apps]\n    gates", "    hosts: [mint-data]\n    gates")
         )
+        guard = made.directory / "mint.storage.guard.policy.yaml"
+        guard.write_text(
+            guard.read_text().replace("mint_data_contract:\n", "mint_data_contract:\n  require_log_rotation: true\n")
+        )
         yield made
 
 
