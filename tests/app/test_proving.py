@@ -45,6 +45,16 @@ def disk(serial: str) -> BlockDevice:
     return BlockDevice("sdb", "8:16", 100 << 30, "/sdb", serial=serial)
 
 
+class Restarting(SimHost):
+    """A host whose hand says between which boots a step lay."""
+
+    def answer(self, request: Mapping[str, object]) -> dict[str, object]:
+        told = super().answer(request)
+        if request["op"] == "status" and told.get("state") == "done":
+            told["outcome"] = {"facts": {"boot_before": "boot-1", "boot_after": "boot-2"}}
+        return told
+
+
 class Bench(Yard):
     """A workspace whose hypervisor lends probes. wrong: the probe's data disk is not what is mounted; machine: the probe of the day."""
 
@@ -69,7 +79,7 @@ class Bench(Yard):
             ),
         )  # fmt: skip
         self.makes.agents.add(ID)
-        self.fleet = Fleet(SimHost(PROBE))
+        self.fleet = Fleet(Restarting(PROBE))
         self.born()
 
     def audit(self, hosts: Sequence[str]) -> Reading:
@@ -158,7 +168,7 @@ def test_a_probe_that_is_not_ready_refutes_and_goes_all_the_same(bench: Bench) -
     assert bench.makes.vms == {}
     assert proof(bench.site, "GAP-1", "").digest == "" and "does not hold: " in proof(bench.site, "GAP-1", "").because
     bench.wrong = False
-    bench.fleet.hosts[PROBE] = SimHost(PROBE)
+    bench.fleet.hosts[PROBE] = Restarting(PROBE)
     assert bench.to_the_end().holds, "it may be proven again"
     assert proof(bench.site, "GAP-1", "").digest
 

@@ -57,8 +57,11 @@ def probes(
 
 def _spec(spec: VmSpec, lends: Hypervisor, probe: Probe) -> VmSpec | None:
     boot, tier = lends.pools.get("boot"), lends.pools.get(spec.tier)
+    template, cores, memory = probe.image or spec.template, probe.cores or spec.cores, probe.memory_bytes or spec.memory_bytes
     if boot is None or (spec.data is not None and tier is None):
         return None
+    if not (template and cores and memory and spec.boot_bytes):
+        return None  # a VM that was there before its contract: nothing says what one like it is made from
     name = f"probe-{probe.vmid}"
     return replace(
         spec,
@@ -66,9 +69,10 @@ def _spec(spec: VmSpec, lends: Hypervisor, probe: Probe) -> VmSpec | None:
         vmid=probe.vmid,
         hypervisor=lends.id,
         node=lends.node,
-        template=probe.image or spec.template,
-        cores=probe.cores or spec.cores,
-        memory_bytes=probe.memory_bytes or spec.memory_bytes,
+        template=template,
+        cores=cores,
+        memory_bytes=memory,
+        existing=False,
         boot_pool=boot,
         network=Network(probe.bridge, "dhcp"),
         onboot=False,
