@@ -49,10 +49,10 @@ class MountData(Verb):
     def prepare(self, ctx: Ctx) -> Json:
         now = read_bytes(FSTAB)
         if ctx.kept("fstab") is None:
-            if sha_of(now) != ctx.args["fstab_before_sha256"]:
+            if sha_of(now) != self._demanded(ctx):
                 raise Refused(
                     "changed",
-                    "mount the data disk",
+                    f"mount at {ctx.args['target']}",
                     "/etc/fstab is not what the plan was made from",
                     "audit again and plan again",
                 )
@@ -67,6 +67,10 @@ class MountData(Verb):
             "line": self.line(ctx.args),
             "target_existed": os.path.lexists(at(ctx.args["target"])),
         }
+
+    def _demanded(self, ctx: Ctx) -> str:
+        """Digest that fstab must have before this step."""
+        return str(ctx.args["fstab_before_sha256"])
 
     def _bare_target(self, target: str) -> None:
         plain_path(target)
@@ -86,8 +90,7 @@ class MountData(Verb):
             self._bare_target(target)
             if "made_target" not in ctx.notes:
                 ctx.note(made_target=not os.path.lexists(at(target)))
-            if not os.path.lexists(at(target)):
-                os.makedirs(at(target), 0o755)
+            os.makedirs(at(target), 0o755, exist_ok=True)
             leave_guard(target)
         arm_undo_timer(ctx)
         ctx.phase("try")
@@ -105,19 +108,28 @@ class MountData(Verb):
             swap(path, None, raw)
         systemctl("daemon-reload")
         ctx.phase("verify")
-        facts = dict(self._facts(args, after))
-        bad = [name for name, good in facts.items() if not good]
-        if bad:
+        if bad := [name for name, good in self._facts(args) if not good]:
             raise Refused("not-equal", "verify the mount", f"not: {', '.join(bad)}")
         self._write_probe(ctx, target)
         disarm_undo_timer(ctx)
-        return {"fstab": sha_of(after), "target": target, "uuid": args["uuid"]}
+        return {"fstab": sha_of(after), "target": target, "line": self.line(args)}
 
     def _mounted(self, args: Json) -> bool:
-        found = mounted_uuid(args["target"])
-        if found not in (None, args["uuid"]):
-            raise Refused("precondition", f"mount at {args['target']}", f"filesystem {found} is mounted there")
-        return found is not None
+        """Raises: Refused when something else is mounted there."""
+        if self._ours(args):
+            return True
+        if (found := self._other(args["target"])) is not None:
+            raise Refused("precondition", f"mount at {args['target']}", f"{found} is mounted there")
+        return False
+
+    def _ours(self, args: Json) -> bool:
+        """Whether what the line names is what is mounted there."""
+        return bool(mounted_uuid(args["target"]) == args["uuid"])
+
+    def _other(self, target: str) -> str | None:
+        """What is mounted there, in words; None for nothing."""
+        found = mounted_uuid(target)
+        return None if found is None else f"filesystem {found}"
 
     def _try_line(self, ctx: Ctx, after: bytes) -> None:
         """The new table is verified, and that very line really mounted and read back, before /etc/fstab changes."""
@@ -131,8 +143,8 @@ class MountData(Verb):
             return
         run(["mount", "-T", at(table), at(target)], seconds=120)
         try:
-            if mounted_uuid(target) != ctx.args["uuid"]:
-                raise Refused("not-equal", "add the fstab line", f"mounting it gave filesystem {mounted_uuid(target)}")
+            if not self._ours(ctx.args):
+                raise Refused("not-equal", "add the fstab line", f"mounting it gave {self._other(target) or 'nothing'}")
         finally:
             run(["umount", at(target)], seconds=120)
 
@@ -144,9 +156,9 @@ class MountData(Verb):
         if not good:
             raise Refused("not-equal", f"write to {target}", "what was written did not come back")
 
-    def _facts(self, args: Json, after: bytes) -> Iterator[tuple[str, bool]]:
+    def _facts(self, args: Json) -> Iterator[tuple[str, bool]]:
         yield "fstab holds the line", self.line(args) in read_bytes(FSTAB).decode("utf-8", "replace").splitlines()
-        yield f"{args['uuid']} is mounted at {args['target']}", mounted_uuid(args["target"]) == args["uuid"]
+        yield f"{self.line(args).split()[0]} is mounted at {args['target']}", self._ours(args)
         for path, raw in self.dropins(args).items():
             yield f"{path} is in place", read_or_none(path) == raw
 
@@ -161,7 +173,7 @@ class MountData(Verb):
                     os.rmdir(at(os.path.dirname(path)))
         systemctl("daemon-reload")  # before umount: else docker would be stopped along with its mount
         ctx.phase("umount")
-        if mounted_uuid(target) == args["uuid"]:
+        if self._ours(args):
             ran = run(["umount", at(target)], seconds=120, check=False)
             if ran.code != 0:
                 raise Refused("refused", f"unmount {target}", ran.said, "stop what still uses it, then undo again")
@@ -169,8 +181,7 @@ class MountData(Verb):
         now = read_bytes(FSTAB)
         exact = now in (before, after)
         if now != before:
-            wanted = before if exact else fstab_without(now.decode(), self.line(args)).encode()
-            swap(FSTAB, sha_of(now), wanted)
+            swap(FSTAB, sha_of(now), before if exact else fstab_without(now.decode(), self.line(args)).encode())
         systemctl("daemon-reload")
         ctx.phase("point")
         if os.path.lexists(at(target)) and is_guard(target):
@@ -181,7 +192,7 @@ class MountData(Verb):
         return {"fstab_exact": exact}
 
     def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
-        facts, target = dict(self._facts(ctx.args, b"")), ctx.args["target"]
+        facts, target = dict(self._facts(ctx.args)), ctx.args["target"]
         bare = not os.path.lexists(at(target)) or not (is_guard(target) and immutable(target))
         return verdict(facts, not any(facts.values()) and bare)
 
