@@ -45,8 +45,9 @@ def op_holds(request: Json) -> Json:
     demand_keys(request, {"op": content(), "plan": word(DIGEST), "step": word(STEP)}, "the request")
     plan = stored_plan(request["plan"])
     step = plan.step(request["step"])
-    held, reasons = VERBS[step["verb"]].holds(Ctx(plan, step, "do", 0, 0))
-    return {"holds": held, "reasons": reasons}
+    verb, ctx = VERBS[step["verb"]], Ctx(plan, step, "do", 0, 0)
+    held, reasons = verb.holds(ctx)
+    return {"holds": held, "reasons": reasons, "facts": verb.seen(ctx) if held == "DONE" else {}}
 
 
 def op_journal(request: Json) -> Json:

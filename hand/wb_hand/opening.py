@@ -12,6 +12,7 @@ from .files import write_atomic
 from .grammar import DIGEST, MAX_REQUEST, content, demand_keys, integer, list_of, one_of, word
 from .journal import Journal, PlanRecord, history
 from .judging import judge_plan, stored_plan
+from .learning import learned
 from .place import at
 from .plan import Identity, identity
 from .refused import Json, Refused
@@ -89,9 +90,10 @@ def op_close(request: Json) -> Json:
     plan = stored_plan(request["plan"])
     raise_fence(request["fence"], "close the plan")
     record = history(Journal().entries())[plan.digest]
-    if request["result"] == "done" and any(record.step(one["id"]).state != "applied" for one in plan.steps):
+    states = [learned(plan, record, one, request["fence"]) for one in plan.steps] if request["result"] != "halted" else []
+    if request["result"] == "done" and any(state != "applied" for state in states):
         raise Refused("out-of-order", "close the plan as done", "not every step of this host is applied")
-    if request["result"] == "rolled-back" and any(record.step(one["id"]).state not in ("none", "undone") for one in plan.steps):
+    if request["result"] == "rolled-back" and any(state not in ("none", "undone") for state in states):
         raise Refused("out-of-order", "close the plan as rolled back", "not every begun step of this host is undone")
     if record.closed != request["result"]:
         Journal().append("closed", plan=plan.digest, fence=request["fence"], detail={"result": request["result"]})

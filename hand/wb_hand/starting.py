@@ -11,6 +11,7 @@ from .files import read_bytes, sha_of
 from .grammar import DIGEST, STEP, Check, content, demand_keys, integer, word
 from .journal import Journal, PlanRecord, StepRecord, history
 from .judging import stored_plan
+from .learning import learned
 from .plan import Opened
 from .refused import Json, Refused
 from .state import locked
@@ -50,8 +51,8 @@ def op_do(request: Json) -> Json:
     for earlier in plan.steps:
         if earlier["id"] == step["id"]:
             break
-        if record.step(earlier["id"]).state != "applied":
-            raise Refused("out-of-order", cannot, f"{earlier['id']} is {record.step(earlier['id']).state}, not applied")
+        if (state := learned(plan, record, earlier, request["fence"])) != "applied":
+            raise Refused("out-of-order", cannot, f"{earlier['id']} is {state}, not applied")
     return _start(plan, step, "do", request, mine, past, step["attempts"])
 
 
@@ -73,10 +74,8 @@ def op_undo(request: Json) -> Json:
     for later in reversed(plan.steps):
         if later["id"] == step["id"]:
             break
-        if record.step(later["id"]).state not in ("none", "undone"):
-            raise Refused(
-                "out-of-order", cannot, f"{later['id']}, a later step, is {record.step(later['id']).state}", "undo that first"
-            )
+        if (state := learned(plan, record, later, request["fence"])) not in ("none", "undone"):
+            raise Refused("out-of-order", cannot, f"{later['id']}, a later step, is {state}", "undo that first")
     _refuse_below_newer(past, plan, entries, cannot)
     return _start(plan, step, "undo", request, mine, past, mine.forgiven + UNDO_ATTEMPTS)
 

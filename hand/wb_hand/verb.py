@@ -166,6 +166,10 @@ class Verb:
     def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
         raise NotImplementedError
 
+    def seen(self, ctx: Ctx) -> Json:
+        """Facts of an outcome that is learned by looking, because the process that would have told it was ended."""
+        return {}
+
 
 def verdict(facts: Mapping[str, bool], untouched: bool) -> tuple[str, list[str]]:
     """DONE when every fact is true, NOT_DONE when the host is untouched, else PARTIAL with what is missing."""

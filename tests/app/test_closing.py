@@ -18,6 +18,7 @@ from waveboard.app.read import audit
 from waveboard.app.receipting import issue, new_key, newest_of, subject
 from waveboard.model.change import Event
 from waveboard.model.errors import ReceiptError, RefusedError
+from waveboard.model.evidence import Identity
 from waveboard.model.vm import Hypervisor
 from waveboard.waves import plan_json
 from waveboard.world.hosts.replay import ReplayReader
@@ -237,4 +238,6 @@ def test_a_restart_is_proven_by_two_boots_that_somebody_saw(
     for seq, (line, told) in enumerate((("intent", {}), (kind, detail)), 2):
         desk.site.store.append_event(Event(seq, known.digest, line, step.id, 1, E.AT, 0, told))
     desk.site.store.append_event(Event(4, known.digest, "done", "", 0, E.AT, 0, {}))
-    assert (rebooted(desk.site, "mint-data") is not None) == proven
+    (pin,) = known.plan.hosts
+    facts = replace(E.facts(), host="mint-data", identity=Identity(pin.machine_id, "boot", pin.host_key))
+    assert (rebooted(desk.site, facts) is not None) == proven

@@ -37,6 +37,9 @@ class Restart(Verb):
             raise Refused("tool-failed", "restart the host", f"it still runs {ctx.step['limit_s']} s after it was told to")
         return {"boot_before": before, "boot_after": boot_now()}
 
+    def seen(self, ctx: Ctx) -> Json:
+        return {"boot_before": ctx.notes["boot_before"], "boot_after": boot_now()}
+
     def undo(self, ctx: Ctx) -> Json:
         ctx.phase("leave")
         return {"left": "a restart cannot be taken back"}

@@ -176,7 +176,9 @@ class WaveWork:
         why = "; ".join(str(r) for r in reasons) if isinstance(reasons, list) else str(state.get("why", ""))
         error = looked.get("error")
         why = _reason(error) if isinstance(error, dict) else why
-        self._record(action, "probed", {"found": found, "why": why, "phase": phase})
+        facts = looked.get("facts")
+        seen = {"outcome": {"facts": _plain(facts)}} if isinstance(facts, dict) and facts else {}
+        self._record(action, "probed", {"found": found, "why": why, "phase": phase, **seen})
 
     def _watch(self, step: Step, phase: str, attempt: int) -> Mapping[str, object] | None:
         """The hand's last word on a running step; None when the host stopped answering, or a person interrupted the watching."""
