@@ -118,9 +118,11 @@ def _what_is_there(facts: HostFacts, policy: HostPolicy, target: str) -> Iterato
             "wrong-filesystem", subject, Severity.HIGH, why, fix="find out what is mounted there before anything is written"
         )
     placement = facts[HostPlacements].paths.get(target)
-    if placement is not None:
-        told = judge(Question(subject, label, placement), policy)
-        yield from (one for one in told if isinstance(one, Deviation) and one.code in ELSEWHERE)
+    if placement is None:
+        yield Doubt(subject, "where it lives was not worked out")
+        return
+    told = judge(Question(subject, label, placement), policy)
+    yield from (one for one in told if isinstance(one, Doubt) or one.code in ELSEWHERE)
 
 
 def _wanted(policy: HostPolicy) -> dict[str, Service | None]:
@@ -185,7 +187,7 @@ def _canary() -> Canary:
     lookalike = seeds.fleet(
         policy,
         seeds.docker(postgres, seeds.container("redis", named), exporter),
-        seeds.places(containers={"redis": {"/data": good}, "postgres": {"/pg": good}}),
+        seeds.places(paths={"/mnt/data": good}, containers={"redis": {"/data": good}, "postgres": {"/pg": good}}),
         table,
         Fstab((FstabEntry("UUID=1", "/mnt/data", "ext4", ()),)),
         RedisConfig({"redis": durable | {"rdb_last_bgsave_status": "ok"}}),
