@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import shlex
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +70,66 @@ def test_sudoers_are_moved_into_place_after_the_programs_they_name() -> None:
     order = [line.split()[1] for line in script.splitlines() if line.startswith("    settle /")]
     assert order[-1] == SUDOERS and script.index("    settle /") < script.index("    login ")
     assert script.index("\n    check\n") < script.index("    settle /")
+
+
+STUBS = {
+    "id": 'test -e "$HOSTS_USERS/$2"',  # id -u NAME
+    "useradd": 'test -z "${USERADD_FAILS-}" || exit 9\nfor last; do :; done\n: > "$HOSTS_USERS/$last"',
+    "userdel": 'for last; do :; done\nrm "$HOSTS_USERS/$last"',
+    "getent": 'echo "$2:x:1:1::$HOSTS_USERS/home-of-$2:/bin/sh"',
+    "sshd": "exit 1",
+}
+
+
+class Sandbox:
+    """The script's own functions with a host's users as files of a directory, and the tools that make and remove them as stubs."""
+
+    def __init__(self, tmp: Path) -> None:
+        self.users, self.bin, self.list = tmp / "users", tmp / "bin", tmp / "kit.users"
+        self.users.mkdir()
+        self.bin.mkdir()
+        for name, body in STUBS.items():
+            (self.bin / name).write_text(f"#!/bin/sh\n{body}\n")
+            (self.bin / name).chmod(0o755)
+
+    def run(self, script: str, call: str, **env: str) -> subprocess.CompletedProcess[str]:
+        functions = script.partition("\n# in one function")[0].replace(kit_script.USERS, str(self.list))
+        functions = functions.replace("\nPATH=", f"\nPATH={self.bin}:", 1)
+        return subprocess.run(
+            ["sh"],
+            input=f"{functions}\n{call}\n",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+            env={**env, "HOSTS_USERS": str(self.users), "PATH": os.environ["PATH"]},
+        )
+
+
+INSTALL, REMOVE = kit_script.install("new-1", REAL), kit_script.remove("new-1", REAL)
+
+
+def test_a_user_that_the_kit_made_is_taken_away_with_it(tmp_path: Path) -> None:
+    host = Sandbox(tmp_path)
+    assert host.run(INSTALL, "account wbaudit").returncode == 0
+    assert (host.users / "wbaudit").exists() and host.list.read_text() == "wbaudit\n"
+    assert "removed: user wbaudit" in host.run(REMOVE, "logout wbaudit").stdout
+    assert not (host.users / "wbaudit").exists()
+
+
+def test_a_user_that_the_kit_could_not_make_and_an_admin_made_stays(tmp_path: Path) -> None:
+    host = Sandbox(tmp_path)
+    assert host.run(INSTALL, "account wbaudit", USERADD_FAILS="1").returncode == 9
+    (host.users / "wbaudit").touch()  # somebody makes it by hand, with a home of its own
+    assert host.run(INSTALL, "account wbaudit").returncode == 0
+    removal = host.run(REMOVE, "logout wbaudit")
+    assert removal.returncode == 0 and "removed: user" not in removal.stdout
+    assert (host.users / "wbaudit").exists()
+
+
+def test_a_name_is_compared_as_it_is_written_and_not_as_a_pattern(tmp_path: Path) -> None:
+    host = Sandbox(tmp_path)
+    host.list.write_text("wbxaudit\n")
+    (host.users / "wb.audit").touch()
+    assert host.run(REMOVE, "logout wb.audit").returncode == 0
+    assert (host.users / "wb.audit").exists()

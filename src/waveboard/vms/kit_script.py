@@ -101,8 +101,8 @@ settle() {
 
 account() {
     if id -u "$1" > /dev/null 2>&1; then return 0; fi
-    printf '%s\n' "$1" >> @USERS@
     useradd --create-home --shell /bin/sh "$1"
+    printf '%s\n' "$1" >> @USERS@ # only now: a name that stands there is a user that --remove deletes, home and all
     say "made: user $1, without a password"
 }
 
@@ -174,7 +174,7 @@ logout() {
         if [ -s "$place.wb-new" ]; then mv -f "$place.wb-new" "$place"; else rm -f "$place.wb-new" "$place"; fi
         say "removed: the kit's key of $1 from $place"
     fi
-    if grep -qx "$1" @USERS@ 2> /dev/null; then
+    if grep -qxF -e "$1" @USERS@ 2> /dev/null; then
         userdel --remove "$1" 2> /dev/null || ! id -u "$1" > /dev/null 2>&1 ||
             cannot "remove the user $1" 'it is logged in, or runs something' 'end that and run it again'
         say "removed: user $1, which the kit had made"
