@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import cast
 from uuid import uuid4
@@ -102,13 +103,13 @@ class Qemu:
         return BackupState(bool(jobs), jobs, left, datetime.fromtimestamp(max(made), UTC) if made else None)
 
     def guest(self, vmid: int) -> tuple[bool, tuple[str, ...]]:
+        """Whether the guest's agent answers, and the addresses it tells. An answer of another shape than QEMU's is none."""
         try:
             told = qmp.ask_agent(self._home(vmid) / "agent.sock", "guest-network-get-interfaces")
-        except HostError:
+            found = [one for card in _rows(told) for one in map(_address, _rows(card.get("ip-addresses") or []))]
+        except (HostError, ValueError):
             return False, ()
-        cards = [card for card in told if isinstance(card, dict)] if isinstance(told, list) else []
-        found = (str(one.get("ip-address")) for card in cards for one in card.get("ip-addresses") or () if isinstance(one, dict))
-        return isinstance(told, list), tuple(a for a in found if not a.startswith(("127.", "::1", "fe80")))
+        return True, tuple(a for a in found if not a.startswith(("127.", "::1", "fe80")))
 
     # -- making --------------------------------------------------------------------------------------------------------
 
@@ -301,6 +302,20 @@ class Qemu:
 
 def _disks(kept: Json) -> list[dict[str, str]]:
     return cast(list[dict[str, str]], kept["disks"])
+
+
+def _rows(told: object) -> list[Json]:
+    """Raises: ValueError when it is no list of objects."""
+    if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
+        raise ValueError("no list of objects")
+    return told
+
+
+def _address(told: Json) -> str:
+    """Raises: ValueError when it holds no address."""
+    address = str(told.get("ip-address"))
+    ip_address(address)
+    return address
 
 
 def _disk_of(image: Path) -> Path:
