@@ -16,6 +16,7 @@ TEMPLATE = {
     "boot": "order=scsi0",
     "net0": "virtio=BC:24:11:00:00:01,bridge=vmbr1",
     "memory": 1024,
+    "meta": "creation-qemu=10.0.2,ctime=1771000000",
 }
 
 

@@ -16,7 +16,7 @@ from waveboard.world.clock import SystemClock
 from waveboard.world.hypervisors.qemu import Qemu
 
 TAG = "wb-i-0123456789ab"
-OLD, NEW = 1772000000, 1772300000
+MADE, OLD, NEW = 1771000000, 1772000000, 1772300000  # MADE: what the `meta` of the test's VMs says
 NIGHTLY = {"id": "nightly", "type": "vzdump", "enabled": 1, "all": 1, "storage": "local"}
 
 
@@ -40,6 +40,26 @@ def test_the_newest_backup_of_every_storage_counts(pve: Pve) -> None:
     assert pve.makes().backups(212) == BackupState(True, ("nightly",), (), at(OLD))
     pve.tell(call="serve", args=["tank", "images,backup"])
     assert pve.makes().backups(212) == BackupState(True, ("nightly",), (), at(NEW))
+
+
+@pytest.mark.parametrize(("ctime", "counts"), [(MADE - 1, False), (MADE, True)])
+def test_a_backup_older_than_the_vm_is_of_a_former_one_with_its_number(pve: Pve, ctime: int, counts: bool) -> None:
+    born(pve)
+    pve.tell(set="jobs", to=[NIGHTLY])
+    pve.tell(call="keep", args=["local", {"backup/vzdump-qemu-212-a.vma.zst": volume(ctime)}])
+    assert pve.makes().backups(212) == BackupState(True, ("nightly",), (), at(ctime) if counts else None)
+
+
+@pytest.mark.parametrize("meta", [None, "creation-qemu=10.0.2", "ctime=x", "ctime=", "ctime=0"])
+def test_a_vm_that_does_not_say_when_it_was_made_may_have_only_the_backups_of_a_former_one(pve: Pve, meta: str | None) -> None:
+    born(pve)
+    config = pve.tell(vm=212, call="config")
+    assert isinstance(config, dict)
+    pve.tell(vm=212, set="config", to={k: v for k, v in {**config, "meta": meta}.items() if v is not None})
+    assert pve.makes().backups(212) == BackupState(False, (), (), None), "without any backup there is nothing to mistake"
+    pve.tell(call="keep", args=["local", {"backup/vzdump-qemu-212-a.vma.zst": volume(NEW)}])
+    found = pve.makes().backups(212)
+    assert found.newest is None and "does not say when it was made" in found.unseen_backups
 
 
 def test_a_backup_that_was_proven_damaged_is_none(pve: Pve) -> None:

@@ -2,6 +2,9 @@
 
 PVE lists only what the token may read, without a word about the rest: of a storage in which nothing is seen the token's own
 privileges are asked, and a storage that a job names and the list lacks is a doubt. Source: PVE::Storage::check_volume_access.
+
+A number is used again, and backups stay when their VM goes: what is older than the VM's own `meta` (PVE writes it when it makes one;
+a clone has its template's) is of a former VM.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,8 +28,12 @@ def backups(api: PveApi, vmid: int) -> BackupState:
     excluded = tuple(disk.slot for disk in pve_words.disks(config) if not disk.backup)
     jobs, doubt = _jobs(api, vm)
     found = list(_kept(api, node, vmid, jobs))
-    made = [one for one in found if isinstance(one, datetime)]
-    unseen = "; ".join(one for one in found if isinstance(one, str))
+    dated, doubts = [one for one in found if isinstance(one, datetime)], [one for one in found if isinstance(one, str)]
+    since = pve_words.made(config)
+    if dated and since is None:
+        doubts.append(f"VM {vmid} does not say when it was made, so its backups may be of a former VM with its number")
+    made = [one for one in dated if since is not None and one >= since]
+    unseen = "; ".join(doubts)
     return BackupState(bool(jobs), tuple(str(j["id"]) for j in jobs), excluded, max(made, default=None), doubt, unseen)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from waveboard.model.units import GIB, MIB
 from waveboard.model.vm import Shape, VmDisk
@@ -9,6 +10,7 @@ from waveboard.model.vm import Shape, VmDisk
 DRIVE = re.compile(r"(?:ide|sata|scsi|virtio)[0-9]+")
 UNUSED = re.compile(r"unused[0-9]+")
 TAG = re.compile(r"wb-[A-Za-z0-9._-]+")
+_CTIME = re.compile(r"[1-9][0-9]{0,10}")
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMGT]?)")
 _UNIT = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -62,6 +64,12 @@ def tag(config: Config) -> str:
     """What waveboard wrote into the first line of its description."""
     match = TAG.match(str(config.get("description", "")))
     return match[0] if match else ""
+
+
+def made(config: Config) -> datetime | None:
+    """When PVE made the VM, or the template that it is a clone of; None where `meta` does not say."""
+    seconds = options(config.get("meta", "")).get("ctime", "")
+    return datetime.fromtimestamp(int(seconds), UTC) if _CTIME.fullmatch(seconds) else None
 
 
 def shape(config: Config) -> Shape:
