@@ -43,3 +43,79 @@ def test_docker_by_curl(tmp_path: Path) -> None:
     assert docker.layers_bytes == 7
     for noun in (ConfigFiles, WriteSurfaces):
         assert isinstance(known.get(noun), Unavailable)
+
+
+SHELLS = [words for words in (["sh"], ["dash"], ["busybox", "sh"]) if shutil.which(words[0])]
+
+
+def cut(shell: list[str], text: str) -> str:
+    """The text as the program lets it out on the socket way, by the program's own function; in busybox by its own sed."""
+    functions = program.text().partition("\nsecrets() {")[2].partition("\nask() {")[0]
+    own = 'sed() { busybox sed "$@"; }\n' if shell[0] == "busybox" else ""
+    argv = [*shell, "-c", f"{own}secrets() {{{functions}\nsecrets"]
+    ran = subprocess.run(argv, input=text + "\n", capture_output=True, text=True, check=True, timeout=60, env=PLAIN)
+    assert ran.stderr == ""
+    return ran.stdout.removesuffix("\n")
+
+
+PLAIN = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
+LIMITS = {"max-file": "3", "max-size": "10m"}
+FOREIGN = [
+    *("", "m", "ma", "max", "max-", "master-key", "max-size2", "max-sizes", "xmax-size", "max-foo", "MAX-SIZE"),
+    *("a\\b", "max-size\\", '"max-size', 'x","max-size', "max-size\\u0022", "é", "{", "}", "#", "},", "\n"),
+]
+
+
+def inspected(config: object, **more: object) -> str:
+    host = {"Before": "1", "LogConfig": {"Type": "json-file", "Config": config, **more}, "After": {"x": ["y"]}}
+    return json.dumps(
+        {"doc": "docker.container", "ok": True, "body": {"HostConfig": host}}, separators=(",", ":"), ensure_ascii=False
+    )
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_of_a_logs_options_only_its_limits_leave_the_host(shell: list[str]) -> None:
+    given, wanted = [], []
+    for key in FOREIGN:
+        for kept in ({}, {"max-file": "3"}, {"max-size": "10m"}, LIMITS, dict(reversed(LIMITS.items()))):
+            for config in (
+                {key: "CANARY", **kept},
+                {**kept, key: "CANARY"},
+                _among(kept, key),
+                {**_among(kept, key), "z\\": "CANARY"},
+            ):
+                given.append(inspected(config))
+                wanted.append(inspected(kept))
+    told = cut(shell, "\n".join(given))
+    assert "CANARY" not in told
+    assert told.split("\n") == wanted
+
+
+def _among(kept: dict[str, str], key: str) -> dict[str, str]:
+    """The foreign key before, between and after the limits."""
+    spread = {f"0{key}": "CANARY"}
+    for name, value in kept.items():
+        spread |= {name: value, f"{key}{name}{key}~": 'CANARY","max-size":"1"'}
+    return spread | {f"{key}z": "CANARY"}
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+@pytest.mark.parametrize("config", [None, {}, {"max-size": "10m"}, LIMITS], ids=repr)
+def test_what_holds_no_secret_leaves_as_it_is(shell: list[str], config: object) -> None:
+    assert cut(shell, inspected(config)) == inspected(config)
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+@pytest.mark.parametrize(
+    "config", [{"a": 5, "b": "CANARY"}, {"a": {"b": "CANARY"}}, ["CANARY"], {"max-size": ["CANARY"]}, "CANARY"], ids=repr
+)
+def test_log_options_of_another_form_stay_on_the_host(shell: list[str], config: object) -> None:
+    assert "CANARY" not in cut(shell, inspected(config))
+    assert "CANARY" not in cut(shell, inspected(config).replace('"Type":"json-file",', ""))
+    assert "CANARY" not in cut(shell, inspected({"k": "CANARY"}).replace("json-file", 'a\\"b'))
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_many_log_options_are_cut_as_well(shell: list[str]) -> None:
+    many = {f"option-{n}": "CANARY" * 4 for n in range(2000)}
+    assert cut(shell, inspected({**many, **LIMITS, "z": "CANARY"})) == inspected(LIMITS)

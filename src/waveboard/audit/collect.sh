@@ -437,13 +437,20 @@ large() { # files above 1 MB below /tmp; the floor is in blocks of 512 bytes
 
 wb_reader=/usr/local/libexec/waveboard/wb-ro
 wb_socket=/var/run/docker.sock
-secrets() { # JSON strings that may hold secrets are emptied: environments, arguments, labels, log options but ma…, proxies, passwords
+secrets() { # JSON strings that may hold secrets are emptied: environments, arguments, labels, proxies, passwords
 	sed -E -e 's/"(Env|Cmd|Args|Entrypoint|Test|Command|Log|Binds)":\[("([^"\\]|\\.)*",?)*\]/"\1":[]/g' \
 		-e 's/"(Command|Path|Output|Description|HttpProxy|HttpsProxy)":"([^"\\]|\\.)*"/"\1":""/g' \
-		-e 's/"Labels":\{("([^"\\]|\\.)*":"([^"\\]|\\.)*",?)*\}/"Labels":{}/g' -e ':log' \
-		-e 's/("LogConfig":\{"Type":"[^"]*","Config":\{("[^"\\]*":"([^"\\]|\\.)*",)*"([^m"\\][^"\\]*|m[^a"\\][^"\\]*)":")([^"\\]|\\.)+"/\1"/' \
-		-e 'tlog' \
-		-e 's/(user(name)?|pass(word|wd)?|secret|token|cred[a-z]*)=([^",\\]|\\.)*/\1=/gI' -e 's#//[^"/@]*@#//#g'
+		-e 's/"Labels":\{("([^"\\]|\\.)*":"([^"\\]|\\.)*",?)*\}/"Labels":{}/g' \
+		-e 's/(user(name)?|pass(word|wd)?|secret|token|cred[a-z]*)=([^",\\]|\\.)*/\1=/gI' -e 's#//[^"/@]*@#//#g' | limits
+}
+limits() { # of a log's options max-size and max-file stay; # marks what is done, and a line with a LogConfig of another form is cut
+	l_head='("LogConfig":\{"Type":"[^"\\]*","Config":\{)' l_any='("([^"\\]|\\.)*":"([^"\\]|\\.)*",)*' l_rest='(,"([^"\\]|\\.)*":"([^"\\]|\\.)*")*\}'
+	l_file='("max-file":"[^"\\]*")' l_size='("max-size":"[^"\\]*")'
+	sed -E -e "s/$l_head$l_any$l_file,$l_any$l_size$l_rest/\\1#\\5,\\9}/g" -e "s/$l_head$l_any$l_size,$l_any$l_file$l_rest/\\1#\\5,\\9}/g" \
+		-e "s/$l_head$l_any$l_file$l_rest/\\1#\\5}/g" -e "s/$l_head$l_any$l_size$l_rest/\\1#\\5}/g" \
+		-e "s/$l_head(\"([^\"\\\\]|\\\\.)*\":\"([^\"\\\\]|\\\\.)*\",?)*\\}/\\1#}/g" \
+		-e 's/"LogConfig":(\{"Type":"[^"\\]*","Config":)(null|\{#)/"LogConfig"#\1\2/g' -e 's/"LogConfig":\{.*//' \
+		-e 's/"LogConfig"#(\{"Type":"[^"\\]*","Config":\{?)#?/"LogConfig":\1/g'
 }
 ask() { # DOCUMENT SECONDS URL...: one line each: {"doc": NAME, "ok": true, "body": BODY}
 	k_doc=$1 k_seconds=$2; shift 2
