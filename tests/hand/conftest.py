@@ -101,6 +101,27 @@ def sandbox(tmp_path: Path, signing_keys: Path, program: Path) -> Sandbox:
     return Sandbox(tmp_path / "root", signing_keys, program)
 
 
+DISK_UUID = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def data_disk(sandbox: Sandbox) -> Iterator[Path]:
+    """/mnt/data of the sandbox: a bind mount that plays the disk of DISK_UUID."""
+    disk = sandbox.root / "mnt/data"
+    disk.mkdir(parents=True)
+    if subprocess.run(["mount", "--bind", disk, disk], capture_output=True, check=False).returncode:
+        pytest.skip("needs to mount")
+    try:
+        table = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        uevent = sandbox.root / f"sys/dev/block/{next(words[2] for words in table if words[4] == str(disk))}/uevent"
+        uevent.parent.mkdir(parents=True)
+        uevent.write_text("DEVNAME=vdz\n")
+        sandbox.stub("blkid", f"echo {DISK_UUID}")
+        yield disk
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
 class LabHost:
     """mint-data of the lab, reached as the product reaches it, and as root for the oracles."""
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.hand import driver
-from tests.hand.conftest import Sandbox
+from tests.hand.conftest import DISK_UUID, Sandbox
 
-UUID, ROOT = "11111111-2222-3333-4444-555555555555", "/mnt/data/containerd"
+ROOT = "/mnt/data/containerd"
 CONFIG, DROPIN = "etc/containerd/config.toml", "etc/systemd/system/containerd.service.d/10-waveboard-data.conf"
 STOCK = 'version = 2\n[plugins]\n  root = "/opt/x"\n'
 CONTAINERD = """grep '^root' "$2" || echo 'root = "/var/lib/containerd"'"""
@@ -28,7 +26,6 @@ class Ground:
         self.active.touch()
         sandbox.stub("containerd", CONTAINERD)
         sandbox.stub("systemctl", SYSTEMCTL.format(log=self.log, active=self.active))
-        sandbox.stub("blkid", f"echo {UUID}")
 
     def path(self, name: str) -> Path:
         return self.sandbox.root / name.lstrip("/")
@@ -40,7 +37,12 @@ class Ground:
 
     def controller(self, **more: Any) -> driver.Controller:
         before = driver.sha(self.path(CONFIG).read_text()) if self.path(CONFIG).exists() else None
-        args = {"root": ROOT, "root_mount": {"target": "/mnt/data", "uuid": UUID}, "config_before_sha256": before, "dropin": True}
+        args = {
+            "root": ROOT,
+            "root_mount": {"target": "/mnt/data", "uuid": DISK_UUID},
+            "config_before_sha256": before,
+            "dropin": True,
+        }
         controller = self.sandbox.controller(self.sandbox.plan([driver.step("s0", "containerd_root", args | more)]))
         told = controller.open()
         assert told["ok"], told
@@ -48,21 +50,8 @@ class Ground:
 
 
 @pytest.fixture
-def ground(sandbox: Sandbox) -> Iterator[Ground]:
-    disk = sandbox.root / "mnt/data"
-    disk.mkdir(parents=True)
-    if subprocess.run(["mount", "--bind", disk, disk], capture_output=True, check=False).returncode:
-        pytest.skip("needs to mount")
-    try:
-        devno = next(
-            line.split()[2] for line in Path("/proc/self/mountinfo").read_text().splitlines() if line.split()[4] == str(disk)
-        )
-        uevent = sandbox.root / f"sys/dev/block/{devno}/uevent"
-        uevent.parent.mkdir(parents=True)
-        uevent.write_text("DEVNAME=vdz\n")
-        yield Ground(sandbox)
-    finally:
-        subprocess.run(["umount", disk], check=True)
+def ground(sandbox: Sandbox, data_disk: Path) -> Ground:
+    return Ground(sandbox)
 
 
 @pytest.mark.parametrize("stock", [STOCK, None])

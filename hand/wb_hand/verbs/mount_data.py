@@ -43,7 +43,8 @@ class MountData(Verb):
 
     def _texts(self, ctx: Ctx) -> tuple[bytes, bytes]:
         """fstab before and after; before is the backup once there is one."""
-        before = ctx.kept("fstab") or read_bytes(FSTAB)
+        kept = ctx.kept("fstab")
+        before = read_bytes(FSTAB) if kept is None else kept  # the backup of an empty table is empty
         return before, fstab_with(before.decode(), self.line(ctx.args)).encode()
 
     def prepare(self, ctx: Ctx) -> Json:
