@@ -91,7 +91,7 @@ def test_a_docker_that_has_run_is_left_alone(ground: Ground) -> None:
     controller = ground.controller()
     used = ground.path("var/lib/docker/image")
     used.mkdir(parents=True)
-    assert "may hold images" in controller.start("do", "s0")["error"]["because"]
+    assert "may hold data" in controller.start("do", "s0")["error"]["because"]
     used.rmdir()
     ground.active.write_text("docker.service")
     assert "docker runs already" in controller.start("do", "s0")["error"]["because"]
@@ -122,3 +122,12 @@ def test_undo_does_not_pull_the_root_from_under_docker(ground: Ground) -> None:
     told = controller.run("undo", "s0")
     assert told["state"] == "failed" and "docker runs on it" in str(told["outcome"])
     assert ground.path(CONFIG).exists() and ground.path(ROOT).is_dir()
+
+
+@pytest.mark.parametrize("other", ["/srv/docker", "/mnt/data/docker"])
+def test_a_docker_that_keeps_its_data_elsewhere_is_left_alone(ground: Ground, other: str) -> None:
+    ground.path("etc/docker/daemon.json").write_text(f'{{"data-root": "{other}"}}')
+    (ground.path(other) / "volumes").mkdir(parents=True)
+    told = ground.controller().start("do", "s0")
+    assert not told["ok"] and other in told["error"]["because"], told
+    assert not ground.path(CONFIG).exists() and not ground.path(ROOT).exists()

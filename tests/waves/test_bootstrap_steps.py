@@ -67,6 +67,26 @@ def test_a_docker_that_may_hold_data_is_never_prepared(stock: PathFact) -> None:
         made(E.MOUNT, PREPARE, facts=replace(facts, nouns={**facts.nouns, Paths: Paths({STOCK: stock})}))
 
 
+def naming(root: str, *paths: PathFact) -> HostFacts:
+    """A blank host whose docker cannot be read and whose settings name a root already."""
+    text = json.dumps({"data-root": root})
+    file = ConfigFile("/etc/docker/daemon.json", digest_of(text.encode()).removeprefix("sha256:"), (text,))
+    facts = holding(blank(), file)
+    known = {**facts[Paths].by_path, **{path.path: path for path in paths}}
+    return replace(facts, nouns={**facts.nouns, Paths: Paths(known)})
+
+
+def test_a_docker_that_cannot_be_read_and_has_its_root_elsewhere_is_never_prepared() -> None:
+    for step in (PREPARE, CONTAINERD):
+        with pytest.raises(RefusedError, match=r"names the data-root /srv/docker, so docker may hold data"):
+            made(E.MOUNT, step, facts=naming("/srv/docker"))
+        full = PathFact("/mnt/data/docker", "/mnt/data/docker", True, None, non_empty=True)
+        with pytest.raises(RefusedError, match=r"/mnt/data/docker is not empty, so docker may hold data"):
+            made(E.MOUNT, step, facts=naming("/mnt/data/docker", full))
+        for harmless in ("/mnt/data/docker/", STOCK):
+            assert len(made(E.MOUNT, step, facts=naming(harmless)).steps) == 3
+
+
 def test_a_docker_that_runs_is_never_prepared() -> None:
     with pytest.raises(RefusedError, match="docker runs already"):
         made(E.MOUNT, PREPARE, facts=E.facts())

@@ -14,8 +14,8 @@ from ..place import at
 from ..refused import Json, Refused
 from ..tools import run
 from ..units import active, systemctl
+from ..unused import demand_unused
 from ..verb import Ctx, Verb, verdict
-from .docker_prepare import STOCK_ROOT
 from .mount_data import DROPIN
 
 CONTAINERD_TOML = "/etc/containerd/config.toml"
@@ -62,19 +62,15 @@ class ContainerdRoot(Verb):
             for path in self._dropin(args):
                 if read_or_none(path) is not None:
                     raise Refused("precondition", f"write {path}", "it exists already")
-            self._demand_unused()
+            self._demand_unused(args)
             if now is not None:
                 ctx.keep("config.toml", now)
             ctx.note(ran=active("containerd.service"), made_etc=not os.path.lexists(at(os.path.dirname(CONTAINERD_TOML))))
         return {"before": args["config_before_sha256"], "ran": ctx.notes["ran"]}
 
-    def _demand_unused(self) -> None:
+    def _demand_unused(self, args: Json) -> None:
         """Docker must never have run: its images may lie in containerd's root, and a changed root would leave them behind."""
-        if active("docker.service"):
-            raise Refused("precondition", "set containerd's root", "docker runs already", "audit again and plan again")
-        if os.path.isdir(at(STOCK_ROOT)) and os.listdir(at(STOCK_ROOT)):
-            because = f"{STOCK_ROOT} is not empty: docker may hold images in containerd's root"
-            raise Refused("precondition", "set containerd's root", because, "start docker, audit again and plan again")
+        demand_unused("set containerd's root", args["root_mount"]["target"])
 
     def _texts(self, ctx: Ctx) -> tuple[bytes | None, bytes]:
         before = ctx.kept("config.toml")
@@ -91,7 +87,7 @@ class ContainerdRoot(Verb):
             raise Refused("not-equal", "set containerd's root", f"with the new settings containerd would use {told or 'its own'}")
         ctx.phase("config")
         if read_or_none(CONTAINERD_TOML) != after:
-            self._demand_unused()
+            self._demand_unused(args)
             ctx.note(writing=True)
             make_directory(ctx, args["root"])
             os.chmod(at(args["root"]), 0o711)  # as containerd makes it

@@ -13,10 +13,10 @@ from ..mounts import MOUNT, demand_mount
 from ..place import at
 from ..refused import Json, Refused
 from ..tools import run
-from ..units import active, systemctl
+from ..units import systemctl
+from ..unused import demand_unused
 from ..verb import Ctx, Verb, verdict
 
-STOCK_ROOT = "/var/lib/docker"
 DOCKER_UNITS = ("containerd.service", "docker.service", "docker.socket")
 
 
@@ -36,21 +36,13 @@ class DockerPrepare(Verb):
         if now != args["daemon_json_after"].encode():
             if (sha_of(now) if now is not None else None) != args["daemon_json_before_sha256"]:
                 raise Refused("changed", "prepare docker", f"{DAEMON_JSON} is not what the plan was made from", "plan again")
-            self._demand_unused(args)
+            demand_unused("prepare docker", args["dst_mount"]["target"], args["dst"])
             if now is not None:
                 ctx.keep("daemon.json", now)
         if "units" not in ctx.notes:
             states = {unit: run(["systemctl", "is-enabled", unit], check=False).text.strip() for unit in DOCKER_UNITS}
             ctx.note(units=states)
         return {"units": ctx.notes["units"]}
-
-    def _demand_unused(self, args: Json) -> None:
-        for path in (STOCK_ROOT, args["dst"]):
-            if os.path.isdir(at(path)) and os.listdir(at(path)):
-                because = f"{path} is not empty: docker may hold data"
-                raise Refused("precondition", "prepare docker", because, "start docker, audit again, and plan its move")
-        if active("docker.service"):
-            raise Refused("precondition", "prepare docker", "docker runs already", "audit again and plan again")
 
     def do(self, ctx: Ctx) -> Json:
         args, raw = ctx.args, ctx.args["daemon_json_after"].encode()
@@ -60,7 +52,7 @@ class DockerPrepare(Verb):
         write_atomic(trial, raw)
         run(["dockerd", "--validate", "--config-file", at(trial)])
         if read_or_none(DAEMON_JSON) != raw:
-            self._demand_unused(args)
+            demand_unused("prepare docker", args["dst_mount"]["target"], args["dst"])
             make_directory(ctx, args["dst"])
             os.makedirs(at(os.path.dirname(DAEMON_JSON)), 0o755, exist_ok=True)
             swap(DAEMON_JSON, args["daemon_json_before_sha256"], raw, 0o644)

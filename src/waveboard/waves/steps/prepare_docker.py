@@ -13,25 +13,38 @@ from waveboard.model.contract import StepSpec
 from waveboard.model.errors import RefusedError
 from waveboard.model.facts import Docker, PathFact, Paths, Unavailable
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
-from waveboard.waves.steps.set_log_rotation import DAEMON_JSON, limits, settings_text
+from waveboard.waves.steps.set_log_rotation import DAEMON_JSON, limits, named_root, settings_text
 
 STOCK = "/var/lib/docker"
 
 
-def _refuse_used(outlook: Outlook) -> None:
-    where = f"plan {outlook.wave} on {outlook.facts.host}"
-    docker = outlook.facts.get(Docker)
-    if not isinstance(docker, Unavailable):
-        raise RefusedError(where, f"docker runs already, on {docker.root_dir}", "move_docker_root moves what it holds")
-    found = outlook.facts[Paths].by_path.get(STOCK, PathFact(STOCK, None, False, None, problem="it was not looked at"))
-    if found.problem or found.blocked or (found.exists and found.non_empty is not False):
-        because = f"{STOCK} {f'could not be looked at ({found.problem or found.blocked})' if found.problem or found.blocked else 'is not empty'}"
-        raise RefusedError(where, f"{because}, so docker may hold data", "start docker, audit again, and bootstrap moves it")
+def refuse_used(outlook: Outlook, to: str | None = None) -> None:
+    """Docker holds nothing: not in its stock root, and its settings name no other root than `to` (without it: below the data disk).
+
+    A docker that cannot be read may well have been given another root before. Raises: RefusedError.
+    """
+    where, fix = f"plan {outlook.wave} on {outlook.facts.host}", "start docker, audit again, and bootstrap moves it"
+    named = named_root(outlook)
+    paths = outlook.facts[Paths].by_path
+    if named not in (None, STOCK, to) and (to or not str(named).startswith(f"{outlook.data_target}/")):
+        raise RefusedError(where, f"{DAEMON_JSON} names the data-root {named}, so docker may hold data there", fix)
+    looked = {STOCK: paths.get(STOCK, PathFact(STOCK, None, False, None, problem="it was not looked at"))}
+    looked |= {path: paths[path] for path in (to, named) if path and path in paths}
+    for path, found in looked.items():
+        if found.problem or found.blocked or (found.exists and found.non_empty is not False):
+            told = (
+                f"could not be looked at ({found.problem or found.blocked})" if found.problem or found.blocked else "is not empty"
+            )
+            raise RefusedError(where, f"{path} {told}, so docker may hold data", fix)
 
 
 def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     to, host = text_param(spec, "to"), outlook.facts.host
-    _refuse_used(outlook)
+    docker = outlook.facts.get(Docker)
+    if not isinstance(docker, Unavailable):
+        because = f"docker runs already, on {docker.root_dir}"
+        raise RefusedError(f"plan {outlook.wave} on {host}", because, "move_docker_root moves what it holds")
+    refuse_used(outlook, to)
     if outlook.data_uuid is None or outlook.data_target is None or not to.startswith(outlook.data_target + "/"):
         raise RefusedError(
             f"plan {outlook.wave} on {host}", f"{to} is not below a data disk this wave mounts", "mount_data_disk comes first"

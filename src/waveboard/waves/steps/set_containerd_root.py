@@ -10,6 +10,7 @@ from waveboard.model.contract import StepSpec
 from waveboard.model.errors import RefusedError
 from waveboard.model.facts import ConfigFile, ConfigFiles, Docker, Unavailable
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
+from waveboard.waves.steps.prepare_docker import refuse_used
 
 CONFIG = "/etc/containerd/config.toml"
 DROPIN = "/etc/systemd/system/containerd.service.d/10-waveboard-data.conf"
@@ -37,6 +38,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         raise RefusedError(where, f"{DROPIN} is there and says something else", "remove it, or make it say what docker's does")
     if ordered and _named(before) == {to}:
         return Rendered((), outlook, f"containerd's root is {to} already")
+    refuse_used(outlook)
     step = Step(
         id=prefix,
         verb="containerd_root",

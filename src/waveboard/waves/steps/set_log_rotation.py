@@ -7,6 +7,7 @@ they bind. Nothing is restarted here. Undo restores the file byte for byte. Sour
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from posixpath import normpath
 
 from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
@@ -34,6 +35,13 @@ def settings_text(outlook: Outlook) -> tuple[str | None, str]:
         because = f"{DAEMON_JSON} is not a JSON object that may be told"
         raise RefusedError(f"plan {outlook.wave} on {outlook.facts.host}", because, "mend the file, or take the secret out of it")
     return found.digest, text
+
+
+def named_root(outlook: Outlook) -> str | None:
+    """The data-root that daemon.json names as the steps before leave it, None when it names none. Raises: RefusedError."""
+    _, text = settings_text(outlook)
+    named = json.loads(text).get("data-root") if text.strip() else None
+    return normpath(str(named)) if named else None
 
 
 def limits(spec: StepSpec, told: Mapping[str, object], size: str, files: str) -> dict[str, object]:

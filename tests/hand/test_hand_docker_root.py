@@ -1,0 +1,111 @@
+"""docker_prepare and docker_root_move by the hand in a sandbox with a scripted docker: what they refuse and what an undo leaves alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hand import driver
+from tests.hand.conftest import DISK_UUID, Sandbox
+
+DST, STOCK = "/mnt/data/docker", "/var/lib/docker"
+MOUNT = {"target": "/mnt/data", "uuid": DISK_UUID}
+AFTER = json.dumps({"data-root": DST}) + "\n"
+# Units are names in two files; docker.service takes its data-root from daemon.json when it starts, and makes it.
+SYSTEMCTL = """
+cd {root}
+word=$1; shift; echo "$word $*" >>told
+case $word in
+is-active) grep -qx "$2" active ;;
+is-enabled) grep -qx "$1" enabled && echo enabled || echo disabled ;;
+show) echo MainPID=1 ;;
+start) for unit; do
+    if [ "$unit" = docker.service ] && ! grep -qx "$unit" active; then
+      live=$(sed -n 's/.*"data-root": *"\\([^"]*\\)".*/\\1/p' etc/docker/daemon.json 2>/dev/null)
+      echo "${{live:-/var/lib/docker}}" >live; mkdir -p ".$(cat live)/volumes"
+    fi
+    grep -qx "$unit" active || echo "$unit" >>active
+  done ;;
+stop) for unit; do sed -i "/^$unit\\$/d" active; done ;;
+enable) for unit; do grep -qx "$unit" enabled || echo "$unit" >>enabled; done ;;
+disable) sed -i "/^$1\\$/d" enabled ;;
+esac
+"""
+DOCKER = """case "$*" in *DockerRootDir*) echo "\\"$(cat {root}/live)\\"" ;; *DriverStatus*) echo '[] false' ;; esac"""
+
+
+class Ground:
+    """The sandbox, its daemon.json, and which units run."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox, self.settings = sandbox, sandbox.root / "etc/docker/daemon.json"
+        for name in ("told", "active", "enabled"):
+            (sandbox.root / name).touch()
+        sandbox.stub("systemctl", SYSTEMCTL.format(root=sandbox.root))
+        sandbox.stub("docker", DOCKER.format(root=sandbox.root))
+
+    def path(self, name: str) -> Path:
+        return self.sandbox.root / name.lstrip("/")
+
+    def running(self, *units: str, live: str = STOCK) -> None:
+        self.path("active").write_text("".join(f"{unit}\n" for unit in units))
+        self.path("live").write_text(live)
+
+    def runs(self) -> set[str]:
+        return set(self.path("active").read_text().split())
+
+    def controller(self, verb: str, **more: Any) -> driver.Controller:
+        before = driver.sha(self.settings.read_text()) if self.settings.exists() else None
+        args = {"dst": DST, "dst_mount": MOUNT, "daemon_json_before_sha256": before, "daemon_json_after": AFTER}
+        controller = self.sandbox.controller(self.sandbox.plan([driver.step("s0", verb, args | more)]))
+        told = controller.open()
+        assert told["ok"], told
+        return controller
+
+    def prepare(self) -> driver.Controller:
+        return self.controller("docker_prepare")
+
+    def move(self) -> driver.Controller:
+        more = {"stop_containers": [], "start_order": [], "services": [], "expected": {"containers": [], "volumes": []}}
+        return self.controller("docker_root_move", src=STOCK, containerd=True, writers="stopped", **more)
+
+
+@pytest.fixture
+def ground(sandbox: Sandbox, data_disk: Path) -> Ground:
+    return Ground(sandbox)
+
+
+@pytest.mark.parametrize("root", ["/srv/docker"])
+def test_a_docker_that_keeps_its_data_elsewhere_is_never_prepared(ground: Ground, root: str) -> None:
+    before = json.dumps({"data-root": root}) + "\n"
+    ground.settings.write_text(before)
+    (ground.path(root) / "volumes").mkdir(parents=True)
+    told = ground.prepare().start("do", "s0")
+    assert not told["ok"] and root in told["error"]["because"], told
+    assert ground.settings.read_text() == before and ground.runs() == set()
+
+
+def used(ground: Ground) -> None:
+    (ground.path(STOCK) / "volumes/pg/_data").mkdir(parents=True)
+    (ground.path(STOCK) / "volumes/pg/_data/rows").write_text("precious")
+    ground.running("containerd.service", "docker.service")
+
+
+def untouched(ground: Ground) -> bool:
+    whole = (ground.path(STOCK) / "volumes/pg/_data/rows").read_text() == "precious"
+    return whole and "docker.service" in ground.runs() and not ground.path(DST).exists()
+
+
+def test_a_root_is_moved_and_comes_back(ground: Ground) -> None:
+    used(ground)
+    controller = ground.move()
+    told = controller.run("do", "s0")
+    assert told["state"] == "done", told
+    assert (ground.path(DST) / "volumes/pg/_data/rows").read_text() == "precious" and ground.settings.read_text() == AFTER
+    assert controller.holds("s0")[0] == "DONE"
+    told = controller.run("undo", "s0")
+    assert told["state"] == "done" and untouched(ground) and not ground.settings.exists(), told
+    assert controller.holds("s0")[0] == "NOT_DONE"
