@@ -78,7 +78,41 @@ def ground(sandbox: Sandbox, data_disk: Path) -> Ground:
     return Ground(sandbox)
 
 
-@pytest.mark.parametrize("root", ["/srv/docker"])
+def test_docker_starts_on_its_root_and_all_comes_back(ground: Ground) -> None:
+    ground.running("containerd.service")
+    controller = ground.prepare()
+    told = controller.run("do", "s0")
+    assert told["state"] == "done" and ground.settings.read_text() == AFTER, told
+    assert controller.holds("s0")[0] == "DONE"
+    told = controller.run("undo", "s0")
+    assert told["state"] == "done" and not ground.settings.exists() and not ground.path(DST).exists(), told
+    assert ground.runs() == {"containerd.service"}, "what ran before runs again, and nothing else"
+    assert controller.holds("s0")[0] == "NOT_DONE"
+
+
+def test_settings_that_were_right_before_are_not_taken_away(ground: Ground) -> None:
+    ground.settings.write_text(AFTER)
+    controller = ground.prepare()
+    assert controller.holds("s0")[0] == "NOT_DONE"
+    told = controller.run("do", "s0")
+    assert told["state"] == "done" and ground.path(DST).is_dir(), told
+    told = controller.run("undo", "s0")
+    assert told["state"] == "done" and ground.settings.read_text() == AFTER, told
+    assert not ground.path(DST).exists() and controller.holds("s0")[0] == "NOT_DONE"
+
+
+def test_a_step_that_wrote_nothing_takes_nothing_back(ground: Ground) -> None:
+    ground.running("containerd.service", "docker.socket")
+    ground.sandbox.stub("dockerd", "echo bad settings >&2; exit 1")
+    controller = ground.prepare()
+    assert controller.run("do", "s0")["state"] == "failed"
+    ground.settings.write_text(AFTER)  # a person's
+    told = controller.run("undo", "s0")
+    assert told["state"] == "done" and ground.settings.read_text() == AFTER, told
+    assert ground.runs() == {"containerd.service", "docker.socket"}
+
+
+@pytest.mark.parametrize("root", [DST, "/srv/docker"])
 def test_a_docker_that_keeps_its_data_elsewhere_is_never_prepared(ground: Ground, root: str) -> None:
     before = json.dumps({"data-root": root}) + "\n"
     ground.settings.write_text(before)

@@ -13,7 +13,7 @@ from ..mounts import MOUNT, demand_mount
 from ..place import at
 from ..refused import Json, Refused
 from ..tools import run
-from ..units import systemctl
+from ..units import active, systemctl
 from ..unused import demand_unused
 from ..verb import Ctx, Verb, verdict
 
@@ -33,16 +33,18 @@ class DockerPrepare(Verb):
     def prepare(self, ctx: Ctx) -> Json:
         args, now = ctx.args, read_or_none(DAEMON_JSON)
         demand_mount(args["dst_mount"], args["dst"])
-        if now != args["daemon_json_after"].encode():
+        if "units" not in ctx.notes:  # the first call: whatever is there, this step did not make it
             if (sha_of(now) if now is not None else None) != args["daemon_json_before_sha256"]:
                 raise Refused("changed", "prepare docker", f"{DAEMON_JSON} is not what the plan was made from", "plan again")
-            demand_unused("prepare docker", args["dst_mount"]["target"], args["dst"])
+            self._demand_unused(args)
             if now is not None:
                 ctx.keep("daemon.json", now)
-        if "units" not in ctx.notes:
             states = {unit: run(["systemctl", "is-enabled", unit], check=False).text.strip() for unit in DOCKER_UNITS}
-            ctx.note(units=states)
+            ctx.note(units=states, ran=[unit for unit in DOCKER_UNITS if active(unit)])
         return {"units": ctx.notes["units"]}
+
+    def _demand_unused(self, args: Json) -> None:
+        demand_unused("prepare docker", args["dst_mount"]["target"], args["dst"])
 
     def do(self, ctx: Ctx) -> Json:
         args, raw = ctx.args, ctx.args["daemon_json_after"].encode()
@@ -51,11 +53,12 @@ class DockerPrepare(Verb):
         trial = f"{ctx.plan.directory}/daemon.json.try"
         write_atomic(trial, raw)
         run(["dockerd", "--validate", "--config-file", at(trial)])
-        if read_or_none(DAEMON_JSON) != raw:
-            demand_unused("prepare docker", args["dst_mount"]["target"], args["dst"])
-            make_directory(ctx, args["dst"])
-            os.makedirs(at(os.path.dirname(DAEMON_JSON)), 0o755, exist_ok=True)
-            swap(DAEMON_JSON, args["daemon_json_before_sha256"], raw, 0o644)
+        if "writing" not in ctx.notes or read_or_none(DAEMON_JSON) != raw:
+            self._demand_unused(args)
+            ctx.note(writing=read_or_none(DAEMON_JSON) != raw)  # False: the settings were right before, and stay at an undo
+        make_directory(ctx, args["dst"])
+        os.makedirs(at(os.path.dirname(DAEMON_JSON)), 0o755, exist_ok=True)
+        swap(DAEMON_JSON, args["daemon_json_before_sha256"], raw, 0o644)
         ctx.phase("start")
         systemctl("unmask", *DOCKER_UNITS, check=False)
         systemctl("enable", *DOCKER_UNITS)
@@ -68,12 +71,15 @@ class DockerPrepare(Verb):
     def undo(self, ctx: Ctx) -> Json:
         args, raw = ctx.args, ctx.args["daemon_json_after"].encode()
         ctx.phase("stop")
+        writing = ctx.notes.get("writing", None if "ran" in ctx.notes else True)  # a hand that notes no `ran` wrote no such note
+        if writing is None:
+            return {"left": "this step never changed anything"}
         if docker_root() == args["dst"] and containers():
             because = "docker has containers since"
             raise Refused("refused", "take docker's data-root back", because, "remove what was started on it, then undo again")
         systemctl("stop", "docker.socket", "docker.service", "containerd.service", check=False)
         ctx.phase("settings")
-        if read_or_none(DAEMON_JSON) == raw:
+        if writing and read_or_none(DAEMON_JSON) == raw:
             swap(DAEMON_JSON, sha_of(raw), ctx.kept("daemon.json"), 0o644)
         for unit, before in ctx.notes.get("units", {}).items():
             if before != "enabled":
@@ -81,7 +87,10 @@ class DockerPrepare(Verb):
             if before == "masked":
                 systemctl("mask", unit, check=False)
         ctx.phase("root")
-        return {"left": ctx.retire_undone(args["dst"])}
+        left = ctx.retire_undone(args["dst"])
+        for unit in ctx.notes.get("ran", ()):
+            systemctl("start", unit)
+        return {"left": left}
 
     def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
         args, now = ctx.args, read_or_none(DAEMON_JSON)
@@ -89,7 +98,9 @@ class DockerPrepare(Verb):
             "daemon.json is the planned one": now == args["daemon_json_after"].encode(),
             f"docker works on {args['dst']}": docker_root() == args["dst"],
         }
-        return verdict(facts, not any(facts.values()) and not os.path.lexists(at(args["dst"])))
+        unwritten = now != args["daemon_json_after"].encode() or sha_of(now) == args["daemon_json_before_sha256"]
+        started = facts[f"docker works on {args['dst']}"] or os.path.lexists(at(args["dst"]))
+        return verdict(facts, unwritten and not started)
 
 
 VERB = DockerPrepare()
