@@ -143,3 +143,28 @@ def test_a_root_is_moved_and_comes_back(ground: Ground) -> None:
     told = controller.run("undo", "s0")
     assert told["state"] == "done" and untouched(ground) and not ground.settings.exists(), told
     assert controller.holds("s0")[0] == "NOT_DONE"
+
+
+@pytest.mark.parametrize("named", [DST, "/srv/docker"])
+def test_a_root_that_the_settings_name_already_is_not_taken_for_switched(ground: Ground, named: str) -> None:
+    used(ground)
+    before = AFTER.replace(DST, named)
+    ground.settings.write_text(before)
+    told = ground.move().start("do", "s0")
+    assert not told["ok"] and f"names {named} already" in told["error"]["because"], told
+    assert untouched(ground) and ground.settings.read_text() == before
+
+
+def test_settings_that_somebody_wrote_between_two_attempts_are_not_taken_for_switched(ground: Ground) -> None:
+    used(ground)
+    (ground.path("/mnt/data") / "docker").mkdir()  # not this step's: the first attempt ends before anything is written
+    controller = ground.move()
+    assert controller.run("do", "s0")["state"] == "failed"
+    (ground.path("/mnt/data") / "docker").rmdir()
+    ground.settings.write_text(AFTER)
+    told = controller.start("do", "s0", 2)
+    assert not told["ok"] and told["error"]["code"] == "changed", told
+    assert controller.holds("s0")[0] == "NOT_DONE"
+    told = controller.run("undo", "s0")
+    assert told["state"] == "failed" and "somebody else changed it since" in str(told["outcome"]), told
+    assert untouched(ground) and ground.settings.read_text() == AFTER

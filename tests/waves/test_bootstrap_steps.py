@@ -112,6 +112,12 @@ def with_settings(text: str) -> HostFacts:
     return E.facts(files=ConfigFiles({**known, file.path: file}))
 
 
+def test_a_root_that_the_settings_name_before_docker_works_there_is_not_moved() -> None:
+    with pytest.raises(RefusedError, match=r"names /mnt/data/docker already, while docker works on /var/lib/docker"):
+        made(E.MOUNT, E.ROOT, facts=with_settings('{"data-root": "/mnt/data/docker"}'))
+    assert made(E.MOUNT, E.ROOT, facts=with_settings('{"data-root": "/var/lib/docker"}')).steps[-1].verb == "docker_root_move"
+
+
 def test_what_is_already_so_is_not_planned_and_nothing_is_restarted() -> None:
     there = Paths({"/mnt/data/shop/db": PathFact("/mnt/data/shop/db", "/mnt/data/shop/db", True, None)})
     text = '{"log-driver": "json-file", "log-opts": {"max-size": "10000k", "max-file": "3"}}'

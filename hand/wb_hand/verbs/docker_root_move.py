@@ -25,6 +25,7 @@ from ..refused import Json, Refused
 from ..sizes import demand_space
 from ..tools import run
 from ..units import systemctl
+from ..unused import named_root
 from ..verb import Ctx, Verb, mine, verdict
 
 
@@ -71,8 +72,10 @@ class DockerRootMove(Verb):
         return {one["container"]: one["engine"] for one in args["services"]}
 
     def switched(self, ctx: Ctx) -> bool:
+        """daemon.json is the planned one and this step made it so: its bytes alone say nothing, a person may have written them."""
+        noted = ctx.notes.get("switching") or os.path.lexists(at(self.aside(ctx)))  # the old tree goes aside after the switch
         wanted: str = ctx.args["daemon_json_after"]
-        return read_or_none(DAEMON_JSON) == wanted.encode()
+        return bool(noted) and read_or_none(DAEMON_JSON) == wanted.encode()
 
     def aside(self, ctx: Ctx) -> str:
         return ctx.aside_name(str(ctx.args["src"]))
@@ -84,6 +87,11 @@ class DockerRootMove(Verb):
                 raise Refused(
                     "changed", "move docker's data-root", f"{DAEMON_JSON} is not what the plan was made from", "plan again"
                 )
+            named = named_root()
+            if named is not None and os.path.realpath(at(named)) != os.path.realpath(at(ctx.args["src"])):
+                because = f"{DAEMON_JSON} names {named} already, while docker works on {ctx.args['src']}"
+                fix = "take that line out again, or restart docker if that root is the right one, then audit and plan again"
+                raise Refused("precondition", "move docker's data-root", because, fix)
             if now is not None:
                 ctx.keep("daemon.json", now)
         return {"daemon_json": ctx.args["daemon_json_before_sha256"], "aside": self.aside(ctx)}
@@ -111,6 +119,7 @@ class DockerRootMove(Verb):
 
     def _copy_and_switch(self, ctx: Ctx) -> Json:
         args, src, dst = ctx.args, ctx.args["src"], ctx.args["dst"]
+        ctx.note(switching=False)
         ctx.phase("preflight")
         if docker_root() is None:  # an earlier attempt may have been cut off while docker was stopped
             start_docker(args["containerd"])
@@ -141,6 +150,7 @@ class DockerRootMove(Verb):
         trial = f"{ctx.plan.directory}/daemon.json.try"
         write_atomic(trial, args["daemon_json_after"].encode())
         run(["dockerd", "--validate", "--config-file", at(trial)])
+        ctx.note(switching=True)
         swap(DAEMON_JSON, args["daemon_json_before_sha256"], args["daemon_json_after"].encode())
         return proven
 

@@ -14,7 +14,7 @@ from waveboard.model.errors import RefusedError
 from waveboard.model.facts import Docker
 from waveboard.waves.estimate import move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
-from waveboard.waves.steps.set_log_rotation import DAEMON_JSON, settings_text
+from waveboard.waves.steps.set_log_rotation import DAEMON_JSON, named_root, settings_text
 
 
 def _tree_bytes(docker: Docker) -> int:
@@ -50,6 +50,12 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             f"plan {outlook.wave} on {host}",
             "live-restore is on: containers would keep writing to the old tree while docker is stopped",
             f'set "live-restore": false in {DAEMON_JSON} and reload docker, then plan again',
+        )
+    if named_root(outlook) == to:
+        raise RefusedError(
+            f"plan {outlook.wave} on {host}",
+            f"{DAEMON_JSON} names {to} already, while docker works on {src}: its next restart would begin there without what it holds",
+            "take that line out again, or restart docker if that root is the right one, then audit and plan again",
         )
     if outlook.data_uuid is None or outlook.data_target is None or not to.startswith(outlook.data_target + "/"):
         raise RefusedError(
