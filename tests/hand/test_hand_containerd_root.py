@@ -124,6 +124,23 @@ def test_undo_does_not_pull_the_root_from_under_docker(ground: Ground) -> None:
     assert ground.path(CONFIG).exists() and ground.path(ROOT).is_dir()
 
 
+def test_a_drop_in_alone_comes_back_and_the_settings_it_did_not_write_stay(ground: Ground) -> None:
+    right = f'root = "{ROOT}"\n{STOCK}'
+    ground.path("etc/containerd").mkdir()
+    ground.path(CONFIG).write_text(right)
+    ground.path(ROOT).mkdir()
+    (ground.path(ROOT) / "metadata").write_text("x")
+    controller = ground.controller()
+    assert controller.holds("s0")[0] == "NOT_DONE"
+    told = controller.run("do", "s0")
+    assert told["state"] == "done" and ground.path(DROPIN).exists(), told
+    assert controller.holds("s0")[0] == "DONE"
+    told = controller.run("undo", "s0")
+    assert told["state"] == "done" and not ground.path(DROPIN).parent.exists(), told
+    assert ground.path(CONFIG).read_text() == right and (ground.path(ROOT) / "metadata").read_text() == "x"
+    assert controller.holds("s0")[0] == "NOT_DONE"
+
+
 @pytest.mark.parametrize("other", ["/srv/docker", "/mnt/data/docker"])
 def test_a_docker_that_keeps_its_data_elsewhere_is_left_alone(ground: Ground, other: str) -> None:
     ground.path("etc/docker/daemon.json").write_text(f'{{"data-root": "{other}"}}')

@@ -15,7 +15,7 @@ from ..refused import Json, Refused
 from ..tools import run
 from ..units import active, systemctl
 from ..unused import demand_unused
-from ..verb import Ctx, Verb, verdict
+from ..verb import Ctx, Verb, mine, verdict
 from .mount_data import DROPIN
 
 CONTAINERD_TOML = "/etc/containerd/config.toml"
@@ -86,13 +86,14 @@ class ContainerdRoot(Verb):
         if told != args["root"]:
             raise Refused("not-equal", "set containerd's root", f"with the new settings containerd would use {told or 'its own'}")
         ctx.phase("config")
-        if read_or_none(CONTAINERD_TOML) != after:
+        if "writing" not in ctx.notes or read_or_none(CONTAINERD_TOML) != after:
             self._demand_unused(args)
-            ctx.note(writing=True)
+        ctx.note(writing=True)
+        if before != after or not os.path.lexists(at(args["root"])):  # else containerd uses it already, and it stays at an undo
             make_directory(ctx, args["root"])
             os.chmod(at(args["root"]), 0o711)  # as containerd makes it
-            os.makedirs(at(os.path.dirname(CONTAINERD_TOML)), 0o755, exist_ok=True)
-            swap(CONTAINERD_TOML, sha_of(before) if before is not None else None, after)
+        os.makedirs(at(os.path.dirname(CONTAINERD_TOML)), 0o755, exist_ok=True)
+        swap(CONTAINERD_TOML, sha_of(before) if before is not None else None, after)
         for path, raw in self._dropin(args).items():
             os.makedirs(at(os.path.dirname(path)), 0o755, exist_ok=True)
             swap(path, None, raw)
@@ -138,8 +139,13 @@ class ContainerdRoot(Verb):
         return {"left": left}
 
     def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
-        facts = self._facts(ctx.args)
-        return verdict(facts, not any(facts.values()) and not os.path.lexists(at(ctx.args["root"])))
+        args, now, facts = ctx.args, read_or_none(CONTAINERD_TOML), self._facts(ctx.args)
+        config, *dropins = facts.values()
+        right_before = (
+            now is not None and config and sha_of(now) == args["config_before_sha256"]
+        )  # then the step has not written it
+        root = mine(ctx, args["root"]) if right_before else os.path.lexists(at(args["root"]))
+        return verdict(facts, not any(dropins) and (right_before or not config) and not root)
 
 
 VERB = ContainerdRoot()

@@ -98,7 +98,7 @@ class DockerPrepare(Verb):
             "daemon.json is the planned one": now == args["daemon_json_after"].encode(),
             f"docker works on {args['dst']}": docker_root() == args["dst"],
         }
-        unwritten = now != args["daemon_json_after"].encode() or sha_of(now) == args["daemon_json_before_sha256"]
+        unwritten = now != args["daemon_json_after"].encode() or sha_of(now or b"") == args["daemon_json_before_sha256"]
         started = facts[f"docker works on {args['dst']}"] or os.path.lexists(at(args["dst"]))
         return verdict(facts, unwritten and not started)
 
