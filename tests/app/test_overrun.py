@@ -145,6 +145,58 @@ def test_a_crashed_plan_whose_time_is_denied_since_is_taken_back_by_its_rule(tmp
     assert desk.kinds(known)[-1] == "rolled-back"
 
 
+def cut_off(desk: Desk, rule: Overrun, begin: timedelta, end: timedelta) -> Known:
+    """Two steps are applied, the run died, and a deny window was added since."""
+    known = approved(desk, rule)
+    desk.site = replace(desk.site, crash=lambda place: {}[place] if place == "intent.before:m1-02" else None)
+    with pytest.raises(KeyError):
+        apply(desk.site, known, ALLOWED, desk.reading())
+    desk.site = replace(desk.site, crash=lambda place: None)
+    denied(desk, begin, end)
+    return known
+
+
+@pytest.mark.parametrize("rule", [Overrun("rollback"), Overrun("finish", 3600)], ids=lambda rule: rule.rule)
+@pytest.mark.parametrize(
+    ("hours", "says"),
+    [(0.5, "deny window FREEZE .* covers shop-1 until"), (10, "the change window closed at 2026-02-26T06:00:00Z")],
+)
+def test_a_freeze_over_the_whole_slot_turns_a_half_applied_plan_back(
+    tmp_path: Path, rule: Overrun, hours: float, says: str
+) -> None:
+    desk = Desk(tmp_path)
+    known = cut_off(desk, rule, timedelta(hours=-1), timedelta(hours=9))
+    desk.site.clock.at = E.AT + timedelta(hours=hours)  # type: ignore[attr-defined]
+    command, why = next(_held(desk.site))
+    assert command == "waveboard undo M1" and "no window of its plan is left" in why
+    with pytest.raises(StepError, match=rf"{says}.* before m1-02 \(overrun: {rule.rule}\)"):
+        apply(desk.site, known, ALLOWED, None)
+    assert desk.kinds(known).count("undone") == 2 and desk.kinds(known)[-1] == "rolled-back"
+
+
+def test_a_freeze_that_ends_within_the_slot_only_makes_it_wait(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    known = cut_off(desk, Overrun("rollback"), timedelta(hours=-1), timedelta(hours=2))
+    desk.site.clock.at = E.AT + timedelta(hours=1)  # type: ignore[attr-defined]
+    command, why = next(_held(desk.site))
+    assert command == "waveboard apply M1" and "its next window opens at 2026-02-26T05:00:00Z" in why
+    with pytest.raises(RefusedError, match="before m1-02; it goes on at 2026-02-26T05:00:00Z"):
+        apply(desk.site, known, ALLOWED, None)
+    desk.site.clock.at = E.AT + timedelta(hours=2)  # type: ignore[attr-defined]
+    assert next(_held(desk.site)) == ("waveboard apply M1", next(_held(desk.site))[1])
+    apply(desk.site, known, ALLOWED, None)
+    assert desk.kinds(known)[-1] == "done"
+
+
+@pytest.mark.parametrize(("rule", "command"), [("rollback", "undo"), ("finish", "apply")])
+def test_what_is_next_once_the_slot_has_closed_on_a_cut_off_plan(tmp_path: Path, rule: str, command: str) -> None:
+    """`finish` goes on for an hour more."""
+    desk = Desk(tmp_path)
+    cut_off(desk, Overrun("rollback") if rule == "rollback" else Overrun("finish", 3600), timedelta(days=-2), timedelta(days=-1))
+    desk.site.clock.at = E.AT + timedelta(hours=3, minutes=30)  # type: ignore[attr-defined]
+    assert next(_held(desk.site))[0] == f"waveboard {command} M1"
+
+
 def test_a_signed_plan_is_not_called_open_in_denied_time(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     known = approved(desk, Overrun("rollback"))

@@ -23,7 +23,7 @@ from waveboard.receipts import closeout
 from waveboard.receipts.approval import needed
 from waveboard.register.view import View
 from waveboard.waves.journal import Phase, Story, tell, unresolved
-from waveboard.waves.overrun import slots_left
+from waveboard.waves.overrun import may_begin, slots_left
 from waveboard.waves.windows import openings
 
 Due = tuple[str, str]  # the command, and what makes it the next
@@ -79,11 +79,12 @@ def _under_way(known: Known, story: Story, owner: str, now: datetime, slots: tup
         return "waveboard status", f"{told}; {owner} is at it"
     if story.undo_asked or story.phase is Phase.BACKWARD:
         return f"waveboard undo {wave}", f"{told}, and nobody is at it"
-    if plan.overrun == "pause" and not any(slot.holds(now) for slot in slots):
+    if not may_begin(plan, slots, now):
         later = [slot for slot in slots if slot.not_before > now]
         if not later:
             return f"waveboard undo {wave}", f"{told}, and no window of its plan is left"
-        return f"waveboard apply {wave}", f"{told}; its next window opens at {instant_text(later[0].not_before)}"
+        if plan.overrun == "pause" or later[0] == slots[0]:
+            return f"waveboard apply {wave}", f"{told}; its next window opens at {instant_text(later[0].not_before)}"
     return f"waveboard apply {wave}", f"{told}, and nobody is at it"
 
 
