@@ -42,7 +42,7 @@ def test_a_finding_knows_its_entries_gaps_and_loops() -> None:
 
 
 def test_both_ways() -> None:
-    seen = linkage.both_ways(report(finding("x", "b"), finding("other")), MAP)
+    seen = linkage.both_ways((report(finding("x", "b"), finding("other")),), MAP)
     assert [f.code for f in seen.unlinked] == ["other"] and not seen.complete
     assert {e.stor.id: e.observed for e in seen.entries} == {
         "STOR-001": True,
@@ -53,16 +53,68 @@ def test_both_ways() -> None:
 
 
 def test_not_seen_is_not_gone() -> None:
-    seen = linkage.both_ways(report(reasons=("b: unreachable",)), MAP)
+    seen = linkage.both_ways((report(reasons=("b: unreachable",)),), MAP)
     assert {e.observed for e in seen.entries} == {None}
+
+
+def pack(name: str, *findings: Finding, hosts: tuple[str, ...] = ("a", "b"), reasons: tuple[str, ...] = ()) -> PackReport:
+    verdict = Verdict.FAIL if findings else Verdict.UNKNOWN if reasons else Verdict.PASS
+    return PackReport(name, (GateReport("D236", "t", verdict, Mode.REPORT, Severity.HIGH, findings, reasons, hosts),), "sha256:0")
+
+
+SEES = pack("sees", hosts=("a",))
+BLIND = pack("blind", hosts=("b",), reasons=("b: unreachable",))
+IDLE = PackReport("idle", (replace(SEES.reports[0], verdict=Verdict.NOT_APPLICABLE, hosts=("b",)),), "sha256:0")
+ELSEWHERE = PackReport("elsewhere", (replace(SEES.reports[0], gate="D999"),), "sha256:0")
+
+
+@pytest.mark.parametrize("hosts", [(), ("a", "b")], ids=["any-host", "both-named"])
+@pytest.mark.parametrize("packs", [(SEES, BLIND), (BLIND, SEES)], ids=["sees-first", "blind-first"])
+def test_one_pack_that_saw_nothing_does_not_answer_for_another_that_could_not_see(
+    packs: tuple[PackReport, ...], hosts: tuple[str, ...]
+) -> None:
+    one = FindingsMap((entry("STOR-001"),), (), (LinkRule("STOR-001", "D236", ("x",), hosts),))
+    found = linkage.over(packs, one)["STOR-001"]
+    assert found.observed is None and "b: unreachable" in found.why
+
+
+@pytest.mark.parametrize(
+    ("packs", "hosts", "observed"),
+    [
+        ((BLIND, pack("saw", finding("x"))), (), True),
+        ((BLIND, SEES), ("a",), False),  # the one host it is about was seen
+        ((SEES, BLIND), ("a",), False),
+        ((BLIND, pack("whole")), ("a", "b"), False),
+        ((BLIND, pack("whole")), (), None),  # which hosts it is about, nobody said
+        ((SEES, ELSEWHERE), (), False),  # a pack without the gate says nothing of it
+        ((ELSEWHERE, SEES), (), False),
+        ((ELSEWHERE,), (), None),
+        ((SEES, IDLE), (), False),  # nothing was asked of its hosts
+        ((IDLE,), (), None),
+        ((SEES, pack("other", hosts=("b",))), ("a", "b"), None),  # no one report covers both
+        ((SEES, pack("other", hosts=("b",))), (), False),
+    ],
+)
+def test_over_several_packs(packs: tuple[PackReport, ...], hosts: tuple[str, ...], observed: bool | None) -> None:
+    one = FindingsMap((entry("STOR-001"),), (), (LinkRule("STOR-001", "D236", ("x",), hosts),))
+    found = linkage.over(packs, one)["STOR-001"]
+    assert found.observed is observed
+    assert observed or bool(found.why) is (observed is None)
+
+
+def test_every_gate_linked_to_an_entry_must_have_seen() -> None:
+    links = (LinkRule("STOR-001", "D236", ("x",)), LinkRule("STOR-001", "D999", ("x",)))
+    one = FindingsMap((entry("STOR-001"),), (), links)
+    assert linkage.over((SEES,), one)["STOR-001"].why == "D999 gave no verdict"
+    assert linkage.over((SEES, ELSEWHERE), one)["STOR-001"].observed is False
 
 
 @pytest.mark.parametrize("hole", [{"gaps": ()}, {"loops": ()}])
 def test_an_entry_without_owner_is_incomplete(hole: dict[str, tuple[str, ...]]) -> None:
     whole = FindingsMap((entry("STOR-001"),), (), (LinkRule("STOR-001", "D236", ("x",)),))
-    assert linkage.both_ways(report(finding("x")), whole).complete
+    assert linkage.both_ways((report(finding("x")),), whole).complete
     broken = replace(whole, findings=(replace(whole.findings[0], **hole),))
-    assert not linkage.both_ways(report(finding("x")), broken).complete
+    assert not linkage.both_ways((report(finding("x")),), broken).complete
 
 
 def codes(found: tuple[Finding, ...]) -> list[str]:

@@ -3,7 +3,7 @@
 A finding knows its entries, gaps and loops after `link`; `both_ways` shows the same from the entries' side.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from waveboard.model.contract import FindingsMap, LinkRule, StorFinding
@@ -42,37 +42,47 @@ def link(report: PackReport, findings: FindingsMap) -> PackReport:
     return replace(report, reports=reports)
 
 
-def both_ways(report: PackReport, findings: FindingsMap) -> Linkage:
-    """The map from its own side: what of each entry this run saw, and what nobody owns."""
-    by_entry: dict[str, list[Finding]] = {entry.id: [] for entry in findings.findings}
-    unlinked = []
-    for finding in report.findings:
-        entries = findings.entries_of(finding)
-        if not entries:
-            unlinked.append(finding)
-        for entry in entries:
-            by_entry[entry.id].append(finding)
-    reports = {one.gate: one for one in report.reports}
-    told = tuple(_entry(entry, by_entry[entry.id], findings, reports) for entry in findings.findings)
-    return Linkage(told, tuple(unlinked))
+def both_ways(reports: Iterable[PackReport], findings: FindingsMap) -> Linkage:
+    """The map from its own side: what of each entry these packs saw together, and what nobody owns.
+
+    Seen by one is seen. What one could not see is not absent because another saw nothing elsewhere: only where a link names its hosts
+    does one report that saw all of them answer for the rest.
+    """
+    by_entry: dict[str, dict[str, Finding]] = {entry.id: {} for entry in findings.findings}
+    unlinked: dict[str, Finding] = {}
+    judged: dict[str, list[GateReport]] = {}
+    for one in (one for report in reports for one in report.reports):
+        judged.setdefault(one.gate, []).append(one)
+        for finding in one.findings:
+            entries = findings.entries_of(finding)
+            for owned in [by_entry[entry.id] for entry in entries] or [unlinked]:
+                owned.setdefault(finding.fingerprint, finding)
+    told = tuple(_entry(entry, tuple(by_entry[entry.id].values()), findings, judged) for entry in findings.findings)
+    return Linkage(told, tuple(unlinked.values()))
 
 
 def over(reports: Iterable[PackReport], findings: FindingsMap) -> dict[str, Entry]:
-    """Every entry as several packs saw it: seen by one is seen, and it is absent only where one could see everything."""
-    found: dict[str, Entry] = {}
-    for report in reports:
-        for entry in both_ways(report, findings).entries:
-            other = found.get(entry.stor.id)
-            if other is None or entry.observed or (other.observed is None and entry.observed is False):
-                found[entry.stor.id] = entry
-    return found
+    """Every entry by its id, as several packs saw it together."""
+    return {entry.stor.id: entry for entry in both_ways(reports, findings).entries}
 
 
-def _entry(entry: StorFinding, seen: list[Finding], findings: FindingsMap, reports: Mapping[str, GateReport]) -> Entry:
+def _entry(
+    entry: StorFinding, seen: tuple[Finding, ...], findings: FindingsMap, judged: Mapping[str, Sequence[GateReport]]
+) -> Entry:
     links = [rule for rule in findings.links if rule.stor == entry.id]
-    why = next((because for rule in links if (because := blind(reports.get(rule.gate), rule))), "")
+    why = next((because for rule in links if (because := _unseen(judged.get(rule.gate, ()), rule))), "")
     why = why if links else "no gate observes it"
-    return Entry(entry, True if seen else None if why else False, tuple(seen), why)
+    return Entry(entry, True if seen else None if why else False, seen, why)
+
+
+def _unseen(reports: Sequence[GateReport], link: LinkRule) -> str:
+    """`blind` over every report of the link's gate. A report that had nothing to ask its hosts says nothing of it."""
+    asked = [one for one in reports if one.verdict is not Verdict.NOT_APPLICABLE or one.reasons]
+    asked.sort(key=lambda one: not one.reasons)  # a reason says more than the hosts of a pack
+    because = [blind(one, link) for one in asked] or [blind(None, link)]
+    if link.hosts and "" in because:
+        return ""
+    return next((why for why in because if why), "")
 
 
 def _linked(finding: Finding, findings: FindingsMap) -> Finding:
