@@ -238,3 +238,26 @@ def test_a_vm_that_is_half_known_keeps_its_files_and_is_told_the_one_line(
     report = told(capsys, mint, "verify", "adopted-finance-stack", "--evidence", str(tmp_path / "finance.json"), code=5)
     found = {f["fingerprint"] for g in report["gates"] for f in g["findings"] if f["host"] == "finance-stack"}
     assert found == {p["fingerprint"] for p in made["proposals"]}
+
+
+def test_what_the_profile_says_is_neither_asked_nor_proposed(mint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its profile has tier, data disk, docker's place and log limits; only waivers are drafted."""
+    made = told(capsys, mint, "adopt", "mint-data", "--evidence", str(FLEET / "mint-data.json"), code=2)
+    assert made["files"] == ["waivers.yaml"] and made["questions"] == [] and made["proposed"] == []
+    page = (mint / "adopted" / "mint-data" / "ADOPTION.md").read_text()
+    assert "log_rotation: {max_size_mb" not in page
+
+
+def test_what_the_profile_says_and_a_draft_must_say_too_is_still_told(mint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The placement policy is silent, so its draft chooses a tier and a mount."""
+    policy = mint / "infra.storage.placement.policy.yaml"
+    document, _ = parse(policy.name, policy.read_bytes())
+    assert document is not None
+    value = plain(document.root)
+    assert isinstance(value, dict) and isinstance(value["vm_storage"], dict)
+    del value["vm_storage"]["mint-data"]
+    policy.write_text(dump(value))
+    made = told(capsys, mint, "adopt", "mint-data", "--evidence", str(FLEET / "mint-data.json"), code=2)
+    assert "infra.storage.placement.policy.yaml" in made["files"]
+    assert {t["what"] for t in made["proposed"]} == {"tier", "mount"}
+    assert "log_rotation" not in {q["what"] for q in made["questions"]}

@@ -92,8 +92,8 @@ def adopt(site: Site, host: str, ground: Ground, choice: Choice, given: Bundle |
         waived=waived,
         unready=tuple(a for a in answers if a.state is not State.HOLDS),
         unknown=tuple(dict.fromkeys((*(f"{t.what}: {t.why}" for t in made.unknown), *doubts))),
-        questions=(*made.questions, *_asked(contract, host, said, drafts)),
-        proposed=tuple(made.proposed),
+        questions=(*_unspoken(said, made.questions), *_asked(contract, host, said, drafts)),
+        proposed=tuple(_unspoken(said, made.proposed)),
         contradictions=tuple(_contradictions(said, made)),
         run_key=reading.run_key,
     )
@@ -212,6 +212,14 @@ def _by_hand(said: Said, made: Draft) -> Iterator[str]:
         yield f"{said.profile.place}: write `profile: {name}` there in place of `{said.profile.old}`"
     else:
         yield f"{said.lifecycle}: add `profile: {name}` to this VM"
+
+
+def _unspoken(said: Said, told: Sequence[Told]) -> Iterator[Told]:
+    """Without what the host's own profile says already, where no other contract that is silent must say it too."""
+    spoken = {"backup", "docker_data_root", "log_rotation"}
+    spoken |= {"tier", "mount"} if said.placement is not None else set()
+    spoken |= {"data_disk"} if said.services is not None else set()
+    yield from (one for one in told if not said.judged or one.what not in spoken)
 
 
 def _asked(contract: Contract, host: str, said: Said, drafts: Mapping[str, str]) -> Iterator[Told]:
