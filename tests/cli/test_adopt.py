@@ -261,3 +261,18 @@ def test_what_the_profile_says_and_a_draft_must_say_too_is_still_told(mint: Path
     assert "infra.storage.placement.policy.yaml" in made["files"]
     assert {t["what"] for t in made["proposed"]} == {"tier", "mount"}
     assert "log_rotation" not in {q["what"] for q in made["questions"]}
+
+
+def test_rules_that_could_not_be_seen_are_not_called_fine(mint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every violation is waived and no gate is in doubt; whether the VM is ready cannot be told from evidence alone."""
+    words = ("adopt", "mint-data", "--evidence", str(FLEET / "mint-data.json"))
+    first = told(capsys, mint, *words, code=2)
+    waivers = mint / "adopted" / "mint-data" / "waivers.yaml"
+    waivers.write_text(waivers.read_text().replace("owner: to be named", 'owner: "@ronny"'))
+    merged(mint, first["waveboard_yaml"])
+    out = said(capsys, mint, *words, "-o", str(mint / "again"), code=5)
+    assert "0 violations; 9 waived already" in out and "(unknown)" in out
+    assert "waivers.yaml" not in out and "counts yet" not in out and "nothing is drafted" in out
+    assert [p.name for p in (mint / "again").iterdir()] == ["ADOPTION.md"]
+    page = (mint / "again" / "ADOPTION.md").read_text()
+    assert "waivers.yaml" not in page and "counts yet" not in page

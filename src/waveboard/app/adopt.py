@@ -28,6 +28,9 @@ from waveboard.vms.adopt_disk import Told
 from waveboard.vms.ready import Answer
 from waveboard.vms.rule import State
 
+COUNTS = "nothing counts yet: read the drafts, then let waveboard.yaml name them"
+NO_DRAFT = "nothing is drafted: what could be, the contracts say already"
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -57,6 +60,11 @@ class Adopted:
     proposed: tuple[Told, ...]
     contradictions: tuple[str, ...]
     run_key: str
+
+    @property
+    def doubtful(self) -> bool:
+        """Something could not be seen: by the draft, by a gate, or by a rule of a ready VM."""
+        return bool(self.unknown) or any(answer.state is State.UNKNOWN for answer in self.unready)
 
 
 def adopt(site: Site, host: str, ground: Ground, choice: Choice, given: Bundle | None, days: int) -> Adopted:
@@ -285,10 +293,8 @@ def as_json(told: Adopted, directory: str) -> dict[str, object]:
 
 def page(told: Adopted) -> str:
     """The draft as a person reads it: what to do, and everything that a YAML file cannot say."""
-    parts = [
-        f"# {told.host}: a first contract, drafted\n",
-        "Nothing here counts yet. Read the files, then let waveboard.yaml name them:\n",
-    ]
+    counts = f"{COUNTS}:" if told.files else NO_DRAFT
+    parts = [f"# {told.host}: a first contract, drafted\n", f"{counts[0].upper()}{counts[1:]}\n"]
     parts += [f"    {key}: [{', '.join(names)}]" for key, names in told.lines.items()]
     sections: tuple[tuple[str, Sequence[str]], ...] = (
         ("To change by hand", told.by_hand),
@@ -297,7 +303,7 @@ def page(told: Adopted) -> str:
         ("Chosen by the draft", [f"{t.what}: {t.why}" for t in told.proposed]),
         ("Unknown", told.unknown),
         (
-            "Violations, each with a proposal in waivers.yaml",
+            "Violations, each with a proposal in waivers.yaml" if told.found else "Violations",
             [f"{f.fingerprint} {f.gate} {f.code} {f.subject}: {f.message}" for f in told.found],
         ),
         (

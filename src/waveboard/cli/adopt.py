@@ -40,7 +40,7 @@ def adopt(
 ) -> int:
     """Draft a first contract for HOST from what is there, each violation as a dated waiver proposal. Changes nothing that exists.
 
-    Exit 0: no violation; 2: violations, each with a proposal; 5: none, and something could not be seen.
+    Exit 0: no violation; 2: violations, each with a proposal; 5: none, and something could not be seen, rules of a ready VM included.
     """
     from waveboard.app import adopt as adopting
     from waveboard.vms.adopt import Choice
@@ -63,10 +63,12 @@ def adopt(
         show.document(adopting.as_json(told, str(directory)))
     else:
         _print(told, directory if out else Path("adopted") / host, inside)
-    return 2 if told.found else 5 if told.unknown else 0
+    return 2 if told.found else 5 if told.doubtful else 0
 
 
 def _print(told: "Adopted", directory: Path, inside: bool) -> None:
+    from waveboard.app import adopt as adopting
+
     for name in sorted(told.files):
         click.echo(f"drafted  {directory / name}")
     groups = (
@@ -81,10 +83,10 @@ def _print(told: "Adopted", directory: Path, inside: bool) -> None:
     for word, lines in groups:
         for line in lines:
             click.echo(show.safe(f"{word}: {line}"))
-    click.echo(f"{len(told.found)} violations, each with a proposal in waivers.yaml; {told.waived} waived already")
-    click.echo(
-        "nothing counts yet: read the drafts, then let waveboard.yaml name them" + ("" if inside else " (copied below it)")
-    )
+    proposals = ", each with a proposal in waivers.yaml" if told.found else ""
+    click.echo(f"{len(told.found)} violations{proposals}; {told.waived} waived already")
+    copied = "" if inside else " (copied below it)"
+    click.echo(f"{adopting.COUNTS}{copied}" if told.files else adopting.NO_DRAFT)
     for key, names in told.lines.items():
         click.echo(f"  {key}: [{', '.join(names)}]")
     click.echo(told.run_key)
