@@ -11,6 +11,7 @@ import pytest
 from waveboard.app import machine, read
 from waveboard.cli import run
 from waveboard.contracts.dump import dump
+from waveboard.contracts.joined import free_place
 from waveboard.contracts.nodes import plain
 from waveboard.contracts.text import read as parse
 from waveboard.model.document import Recorded
@@ -276,3 +277,29 @@ def test_rules_that_could_not_be_seen_are_not_called_fine(mint: Path, capsys: py
     assert [p.name for p in (mint / "again").iterdir()] == ["ADOPTION.md"]
     page = (mint / "again" / "ADOPTION.md").read_text()
     assert "waivers.yaml" not in page and "counts yet" not in page
+
+
+def test_a_second_adoption_outside_the_workspace_is_copied_beside_the_first(
+    mint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("adopt", "mint-data", "--evidence", str(FLEET / "mint-data.json"))
+    first = told(capsys, mint, *words, "-o", str(tmp_path / "one"), code=2)
+    key = "contracts.waivers"
+    assert first["waveboard_yaml"][key] == ["waivers.yaml", "adopted/mint-data/waivers.yaml"]
+    shutil.copytree(tmp_path / "one", mint / "adopted" / "mint-data")
+    merged(mint, first["waveboard_yaml"])
+    (mint / "adopted" / "mint-data-2").mkdir()  # there, and named by nobody yet
+    second = told(capsys, mint, *words, "-o", str(tmp_path / "two"), code=2)
+    third = "adopted/mint-data-3"
+    assert second["waveboard_yaml"][key] == [*first["waveboard_yaml"][key], f"{third}/waivers.yaml"]
+    out = said(capsys, mint, *words, "-o", str(tmp_path / "three"), code=2)
+    assert f"copied to {third}" in out and f"{third}/waivers.yaml" in out
+    shutil.copytree(tmp_path / "two", mint / third)
+    merged(mint, second["waveboard_yaml"])
+    assert told(capsys, mint, "contracts", "check", code=0)["errors"] == []
+
+
+def test_a_place_that_waveboard_yaml_names_is_taken_even_where_nothing_lies() -> None:
+    assert free_place("h", ["hosts.yaml", "./adopted/h/waivers.yaml"], lambda at: False) == "adopted/h-2"
+    assert free_place("h", ["adopted/h-2/waivers.yaml"], lambda at: at == "adopted/h") == "adopted/h-3"
+    assert free_place("h", ["adopted/h-2/waivers.yaml"], lambda at: False) == "adopted/h"

@@ -28,9 +28,6 @@ from waveboard.vms.adopt_disk import Told
 from waveboard.vms.ready import Answer
 from waveboard.vms.rule import State
 
-COUNTS = "nothing counts yet: read the drafts, then let waveboard.yaml name them"
-NO_DRAFT = "nothing is drafted: what could be, the contracts say already"
-
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -291,10 +288,18 @@ def as_json(told: Adopted, directory: str) -> dict[str, object]:
     }
 
 
-def page(told: Adopted) -> str:
-    """The draft as a person reads it: what to do, and everything that a YAML file cannot say."""
-    counts = f"{COUNTS}:" if told.files else NO_DRAFT
-    parts = [f"# {told.host}: a first contract, drafted\n", f"{counts[0].upper()}{counts[1:]}\n"]
+def counts(told: Adopted, copied: str) -> str:
+    """What makes the drafts count, in words. copied: the place in the workspace that drafts outside it are copied to, "" inside it."""
+    if not told.files:
+        return "nothing is drafted: what could be, the contracts say already"
+    there = f", copied to {copied}" if copied else ""
+    return f"nothing counts yet: read the drafts, then let waveboard.yaml name them{there}"
+
+
+def page(told: Adopted, copied: str) -> str:
+    """The draft as a person reads it: what to do, and everything that a YAML file cannot say. copied: as `counts` has it."""
+    head = counts(told, copied)
+    parts = [f"# {told.host}: a first contract, drafted\n", f"{head[0].upper()}{head[1:]}{':' if told.files else '.'}\n"]
     parts += [f"    {key}: [{', '.join(names)}]" for key, names in told.lines.items()]
     sections: tuple[tuple[str, Sequence[str]], ...] = (
         ("To change by hand", told.by_hand),

@@ -43,6 +43,7 @@ def adopt(
     Exit 0: no violation; 2: violations, each with a proposal; 5: none, and something could not be seen, rules of a ready VM included.
     """
     from waveboard.app import adopt as adopting
+    from waveboard.contracts.joined import free_place
     from waveboard.vms.adopt import Choice
     from waveboard.wiring import read_bundle_file, workspace_bytes
     from waveboard.world.files import write_tree
@@ -53,20 +54,22 @@ def adopt(
     if directory.exists():
         raise UsageError(f"adopt {host}", f"{directory} is there already", "name a directory that does not exist yet with -o")
     inside = directory.resolve().is_relative_to(workspace)
-    at = directory.resolve().relative_to(workspace).as_posix() if inside else f"adopted/{host}"
-    ground = adopting.Ground(*workspace_bytes(workspace), at)
+    text, files, known = workspace_bytes(workspace)
+    copied = "" if inside else free_place(host, files, lambda place: (workspace / place).exists())
+    at = copied or directory.resolve().relative_to(workspace).as_posix()
+    ground = adopting.Ground(text, files, known, at)
     bundle = read_bundle_file(given) if given else None
     told = adopting.adopt(site, host, ground, Choice(vmid, tier, disk, mount), bundle, days)
-    written = {**told.files, "ADOPTION.md": adopting.page(told)}
+    written = {**told.files, "ADOPTION.md": adopting.page(told, copied)}
     write_tree(directory, {name: text.encode() for name, text in written.items()})
     if as_json:
         show.document(adopting.as_json(told, str(directory)))
     else:
-        _print(told, directory if out else Path("adopted") / host, inside)
+        _print(told, directory if out else Path("adopted") / host, copied)
     return 2 if told.found else 5 if told.doubtful else 0
 
 
-def _print(told: "Adopted", directory: Path, inside: bool) -> None:
+def _print(told: "Adopted", directory: Path, copied: str) -> None:
     from waveboard.app import adopt as adopting
 
     for name in sorted(told.files):
@@ -85,8 +88,7 @@ def _print(told: "Adopted", directory: Path, inside: bool) -> None:
             click.echo(show.safe(f"{word}: {line}"))
     proposals = ", each with a proposal in waivers.yaml" if told.found else ""
     click.echo(f"{len(told.found)} violations{proposals}; {told.waived} waived already")
-    copied = "" if inside else " (copied below it)"
-    click.echo(f"{adopting.COUNTS}{copied}" if told.files else adopting.NO_DRAFT)
+    click.echo(adopting.counts(told, copied))
     for key, names in told.lines.items():
         click.echo(f"  {key}: [{', '.join(names)}]")
     click.echo(told.run_key)

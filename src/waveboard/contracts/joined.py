@@ -1,7 +1,9 @@
 """Draft files beside the contracts that are there: what those already say of a host, and the workspace that names both. Writes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
+from posixpath import normpath
 
 from waveboard.contracts.dump import dump
 from waveboard.contracts.estate import Estate
@@ -125,3 +127,13 @@ def joined(workspace: bytes, drafts: Mapping[str, str]) -> tuple[bytes, dict[str
         names = [now] if isinstance(now, str) else list(now or ())
         holder[inside] = changed[key] = [*names, path]
     return dump(value).encode(), changed
+
+
+def free_place(host: str, named: Iterable[str], is_there: Callable[[str], bool]) -> str:
+    """Where in the workspace a host's drafts can lie: adopted/HOST, or -2, -3 … where an earlier adoption lies, or is looked for.
+
+    named: the paths that waveboard.yaml asks for. is_there: whether anything lies at a path of the workspace.
+    """
+    taken = [normpath(path) for path in named]
+    places = (f"adopted/{host}" + (f"-{n}" if n > 1 else "") for n in count(1))
+    return next(at for at in places if not is_there(at) and not any(path.startswith(f"{at}/") for path in taken))
