@@ -12,9 +12,10 @@ from tests.receipts.estate import ALLOWED, RONNY
 from tests.sim.fleet import Fleet, SimHost
 from tests.vms import test_rules as R
 from tests.waves import estate as E
-from waveboard.app import machine, settling
+from waveboard.app import machine, provision, settling
+from waveboard.app.apply import apply
 from waveboard.app.approve import approve
-from waveboard.app.plans import Known
+from waveboard.app.plans import Known, keep
 from waveboard.app.producers import KIND, proof
 from waveboard.app.proving import VERDICT, Proven, Proving, Waiting
 from waveboard.app.read import Reading
@@ -29,6 +30,7 @@ from waveboard.model.register import Gap, Registers
 from waveboard.model.vm import Hypervisor, Probe
 from waveboard.receipts import sshsig
 from waveboard.receipts.verify import verify
+from waveboard.waves import plan_json
 
 HOST, PROBE, ID = "new-1", "new-1-probe", 230
 MAP = FindingsMap(
@@ -58,15 +60,17 @@ class Restarting(SimHost):
 class Bench(Yard):
     """A workspace whose hypervisor lends probes. wrong: the probe's data disk is not what is mounted; machine: the probe of the day."""
 
-    def __init__(self, tmp: Path) -> None:
-        super().__init__(tmp)
+    def __init__(self, tmp: Path, host: str = HOST) -> None:
+        spec = replace(SPEC, host=host)
+        super().__init__(tmp, spec=spec)
+        self.host, self.probe = host, f"{host}-probe"
         self.wrong = self.silent = False
         lends = Hypervisor(
             "hv", "qemu", "pve1", {"boot": "local-lvm", "tank-vms": "tank"}, probe=Probe(ID, "127.0.0.1", 2222, "user")
         )
         self.found = Hypervisor("hv", "qemu", "pve1", lends.pools, probe=lends.probe)
         contract = replace(
-            self.site.contract, hypervisors={"hv": lends}, policies={HOST: HostPolicy(HOST)}, vms={HOST: SPEC}, registers=GAPS,
+            self.site.contract, hypervisors={"hv": lends}, policies={host: HostPolicy(host)}, vms={host: spec}, registers=GAPS,
             findings=MAP, parity="sha256:" + "8" * 64,
             windows=(Window("w", "allow", ("hv",), E.AT, E.AT + timedelta(hours=6), overrun=Overrun("rollback")),),
         )  # fmt: skip
@@ -79,7 +83,7 @@ class Bench(Yard):
             ),
         )  # fmt: skip
         self.makes.agents.add(ID)
-        self.fleet = Fleet(Restarting(PROBE))
+        self.fleet = Fleet(Restarting(self.probe))
         self.born()
 
     def audit(self, hosts: Sequence[str]) -> Reading:
@@ -90,7 +94,7 @@ class Bench(Yard):
         if vm is None or vm.status != "running" or self.silent:
             return Reading(key, at, {host: Unavailable("no route")}, {}, {})
         number = vm.tag[-12:].zfill(32)
-        steps = self.fleet.hosts[PROBE].disk
+        steps = self.fleet.hosts[self.probe].disk
         if not any(name.endswith("reboot") or state == "full" for name, state in steps.items()):
             plain = E.facts(
                 disks=BlockDevices(
@@ -108,7 +112,7 @@ class Bench(Yard):
         return Reading(key, at, {host: whole}, {host: R.PLACES}, {host: whole.bundle})
 
     def prove(self, keep: bool = False) -> Waiting | Proven:
-        return Proving(self.site, HOST, self.makers, self.audit, ALLOWED, keep, 60).go_on()
+        return Proving(self.site, self.host, self.makers, self.audit, ALLOWED, keep, 60).go_on()
 
     def sign(self, known: Known) -> None:
         approve(self.site, known, "ronny", ALLOWED, lambda message: sshsig.sign(RONNY, message), 4)
@@ -348,3 +352,57 @@ def test_a_probe_is_its_vm_but_for_its_name_and_place() -> None:
     assert (reached.id, reached.address, reached.port, reached.jump, reached.probe_of) == (PROBE, "127.0.0.1", 2222, None, HOST)
     poor = replace(lends, pools={"boot": "b"})
     assert probes({"hv": poor}, {HOST: spec}, {HOST: policy}, [target]).vms == {}
+
+
+def made_for_good(bench: Bench) -> Known:
+    """The VM itself, made from a plan that a person signed."""
+    known = provision.plan(bench.site, bench.host, bench.makers)
+    bench.sign(known)
+    apply(bench.site, known, ALLOWED, provision.looked(bench.site, known, bench.makers))
+    assert bench.makes.vms[SPEC.vmid].status == "running"
+    return known
+
+
+@pytest.mark.parametrize("length", [5, 26, 27, 30, 57])
+def test_a_probe_is_never_taken_for_its_vm(tmp_path: Path, length: int) -> None:
+    bench = Bench(tmp_path, "h" * length)
+    known = made_for_good(bench)
+    first = bench.waiting()
+    assert SPEC.vmid in bench.makes.vms, "nobody signed that it may go"
+    assert first.plan.wave != known.plan.wave and f"make VM {ID} {bench.probe}" in first.plan.title
+    assert bench.to_the_end().holds
+    assert list(bench.makes.vms) == [SPEC.vmid] and bench.makes.vms[SPEC.vmid].status == "running"
+    assert bench.site.store.events(known.digest)[-1].kind == "done"
+
+
+def passed_off(bench: Bench, known: Known) -> Known:
+    """The same plan under the name of the probe's."""
+    plan = replace(known.plan, wave=provision.wave_id(PROBE))
+    raw = plan_json.to_bytes(plan)
+    other = Known(plan, raw, plan_json.digest(raw))
+    keep(bench.site, other)
+    return other
+
+
+def test_a_plan_of_another_vm_is_refused_whatever_it_is_called(bench: Bench) -> None:
+    known = provision.plan(bench.site, HOST, bench.makers)
+    other = passed_off(bench, known)
+    assert bench.waiting().digest != other.digest, "one that was never begun is left lying"
+    bench.site.clock.sleep(1)
+    other = passed_off(bench, provision.plan(bench.site, HOST, bench.makers))
+    bench.sign(other)
+    apply(bench.site, other, ALLOWED, provision.looked(bench.site, known, bench.makers))
+    bench.makes.calls.clear()
+    with pytest.raises(RefusedError, match=f"makes or changes another than {PROBE}") as refused:
+        bench.prove()
+    assert f"waveboard undo {other.plan.wave}" in refused.value.fix
+    assert bench.makes.vms[SPEC.vmid].status == "running" and bench.makes.calls == []
+
+
+def test_a_plan_whose_disk_may_not_go_is_no_plan_of_a_probe(bench: Bench) -> None:
+    lasting = provision.plan(bench.site, PROBE, bench.makers)
+    bench.sign(lasting)
+    apply(bench.site, lasting, ALLOWED, provision.looked(bench.site, lasting, bench.makers))
+    with pytest.raises(RefusedError, match="keeps its data disk"):
+        bench.prove()
+    assert bench.makes.vms[ID].status == "running"

@@ -86,7 +86,7 @@ class Yard(Desk):
         pools = {"boot": "local-lvm", "tank-vms": "tank", "seed": "local"}
         contract = replace(
             self.site.contract, windows=(window,), vms={spec.host: spec}, hypervisors={"hv": Hypervisor("hv", "proxmox", "pve1", pools)},
-            targets=(*self.site.contract.targets, HostTarget("new-1", "192.0.2.12", "wbaudit", 22)),
+            targets=(*self.site.contract.targets, HostTarget(spec.host, "192.0.2.12", "wbaudit", 22)),
         )  # fmt: skip
         self.site = replace(self.site, contract=contract)
         self.born()

@@ -16,7 +16,7 @@ from waveboard.app.provision import Makers
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, newest_of, subject
 from waveboard.app.site import Site
-from waveboard.model.change import ActionKind
+from waveboard.model.change import ActionKind, Plan
 from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, StepError, UsageError
 from waveboard.model.facts import Unavailable
 from waveboard.model.receipt import Receipt
@@ -75,7 +75,7 @@ class Proving:
     def go_on(self) -> Waiting | Proven:
         """As far as it goes now. Raises: StepError, HaltedError, RefusedError, HostError: the next run goes on from there."""
         self.site.acting(f"prove {self.host}")
-        made = self._newest(provision.wave_id(self.probe))
+        made = self._newest(provision.wave_id(self.probe), self._not_its_making)
         story = self._story(made) if made else Story()
         if made and story.phase is Phase.HALTED:
             raise self._halted(made)
@@ -167,7 +167,7 @@ class Proving:
     def _set_up(self, made: Known) -> Waiting | tuple[Known, str]:
         """The bootstrap that is done, or why it failed for good."""
         since = next(e.at for e in reversed(self.site.store.events(made.digest)) if e.kind == "done")
-        known = self._newest(bootstrap.wave_id(self.probe), since)
+        known = self._newest(bootstrap.wave_id(self.probe), self._not_its_setting_up, since)
         if known is None or (not self.site.store.events(known.digest) and self._outdated(known)):
             known = self._planned()
         story = self._story(known)
@@ -283,13 +283,31 @@ class Proving:
 
     # -- what the store says -------------------------------------------------------------------------------------------
 
-    def _newest(self, wave: str, since: datetime | None = None) -> Known | None:
+    def _newest(self, wave: str, against: Callable[[Plan], str], since: datetime | None = None) -> Known | None:
+        """The newest plan of that name. against: why one of them is not the probe's own: begun, it is nobody's to go on with or to take
+        back here; not begun or taken back, it is as if it were not there. Raises: RefusedError."""
         for record in self.site.store.plans(wave):
             known = from_bytes(self.site.store.get_object(record.digest))
-            if since is None or known.plan.created_at >= since.replace(microsecond=0):
-                return known
-            return None
+            if because := against(known.plan):
+                if self._story(known).phase in (Phase.UNOPENED, Phase.ROLLED_BACK):
+                    continue
+                fix = f"look at what it made (waveboard status); when nobody needs it: waveboard undo {wave}; then run this again"
+                raise RefusedError(f"prove {self.host}", f"{wave}, which has begun, {because}", fix)
+            return known if since is None or known.plan.created_at >= since.replace(microsecond=0) else None
         return None
+
+    def _not_its_making(self, plan: Plan) -> str:
+        """Whether going on with the plan, or taking it back, would touch anything but the probe: why, else ""."""
+        spec = self.site.contract.vms[self.probe]
+        its = (spec.hypervisor, spec.vmid, self.probe)
+        if plan.kind != "provision" or any((s.host, s.args.get("vmid"), s.args.get("name")) != its for s in plan.steps):
+            return f"makes or changes another than {self.probe}, VM {spec.vmid} on {spec.hypervisor}"
+        kept = any(step.verb == "vm_attach" and step.args.get("disposable") is not True for step in plan.steps)
+        return "keeps its data disk: its signers did not see that a probe goes" if kept else ""
+
+    def _not_its_setting_up(self, plan: Plan) -> str:
+        hosts = {pin.host for pin in plan.hosts} | {step.host for step in plan.steps}
+        return "" if plan.kind == "wave" and hosts == {self.probe} else f"changes another than {self.probe}"
 
     def _story(self, known: Known) -> Story:
         return tell([s.id for s in known.plan.steps], self.site.store.events(known.digest))

@@ -12,7 +12,7 @@ from waveboard.app.ports import Hypervisor
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
-from waveboard.model.change import HostPin, Plan
+from waveboard.model.change import HostPin, Plan, fitting
 from waveboard.model.contract import HostTarget
 from waveboard.model.errors import ApprovalNeeded, HostError, RefusedError, UsageError, WaveboardError
 from waveboard.model.facts import Unavailable
@@ -35,7 +35,7 @@ class Makers:
 
 def wave_id(host: str) -> str:
     """What the plan is called."""
-    return f"PROV-{host}"[:32]
+    return fitting(f"PROV-{host}")
 
 
 def spec_of(site: Site, host: str) -> VmSpec:

@@ -1,11 +1,15 @@
 """A change as values: steps, plans, approvals, the journal and the runner's next action. Nothing here performs anything."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from hashlib import sha256
 
 _RETIRE = "-RETIRE"
+_LONGEST = 32  # of a plan's name, for every hand (docs/hand.md)
+_CUT = re.compile(r"-[0-9a-f]{12}(?:-RETIRE)?$")  # how a name ends that did not fit
 
 
 class Reversibility(Enum):
@@ -74,6 +78,7 @@ class Plan:
 
     slots: the change windows it runs in, in order; overrun: finish | pause | rollback, when one closes on it. not_before and
     not_after bound all of it: with finish, not_after lies past the last slot by what the wave may take to finish.
+    leavings_of: the wave whose leavings a retire plan removes, where its own name had to be cut and no longer tells; else "".
     """
 
     instance: str
@@ -93,20 +98,31 @@ class Plan:
     title: str = ""
     slots: tuple[Slot, ...] = ()
     overrun: str = "rollback"
+    leavings_of: str = ""
 
     @property
     def serves(self) -> str:
         """The wave it belongs to: a retire plan removes the leavings of the wave it is named after."""
-        return retired(self.wave) if self.kind == "retire" else self.wave
+        return self.leavings_of or (retired(self.wave) if self.kind == "retire" else self.wave)
+
+
+def fitting(name: str, ending: str = "") -> str:
+    """The name with its ending, in at most 32 characters. What does not fit is cut and ends in a digest of the whole, so that two names
+    stay two; a name that fits and looks like one that was cut is cut as well."""
+    whole = name + ending
+    if len(whole) <= _LONGEST and not (len(whole) == _LONGEST and _CUT.search(whole)):
+        return whole
+    told = f"-{sha256(whole.encode()).hexdigest()[:12]}{ending}"
+    return name[: _LONGEST - len(told)] + told
 
 
 def retire_name(wave: str) -> str:
     """What the retire plan of a wave is called."""
-    return wave + _RETIRE
+    return fitting(wave, _RETIRE)
 
 
 def retired(name: str) -> str:
-    """The wave a retire plan is named after; any other name as it is."""
+    """The wave a retire plan is named after, unless its name was cut (Plan.serves); any other name as it is."""
     return name.removesuffix(_RETIRE)
 
 

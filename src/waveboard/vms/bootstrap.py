@@ -6,6 +6,7 @@ when it is planned, so a second bootstrap of a compliant VM is an empty plan.
 
 from collections.abc import Sequence
 
+from waveboard.model.change import fitting
 from waveboard.model.contract import HostPolicy, Overrun, WaveSpec
 from waveboard.model.facts import HostFacts
 from waveboard.model.vm import VmSpec
@@ -17,7 +18,7 @@ KIND = "BOOT"
 
 def wave_id(host: str) -> str:
     """What the bootstrap of that host is called."""
-    return f"{KIND}-{host}"
+    return fitting(f"{KIND}-{host}")
 
 
 def bootstrap(

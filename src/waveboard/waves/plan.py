@@ -1,10 +1,11 @@
 """wave x facts x contract -> Plan: immutable, complete, digested. Performs nothing and leaves no choice for later."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step, retire_name
+from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step, retire_name, retired
 from waveboard.model.contract import Contract, Overrun, WaveSpec
 from waveboard.model.errors import ApprovalNeeded, HostError, RefusedError, UsageError
 from waveboard.model.facts import HostFacts, MissingFact, Unavailable
@@ -84,12 +85,17 @@ def _render(wave: WaveSpec, contract: Contract, facts: Mapping[str, HostFacts | 
         if spec.host not in outlooks:
             outlooks[spec.host] = Outlook(_usable(facts, spec.host), contract.policies[spec.host], instance, wave.id)
         try:
-            rendered = kind.render(spec, outlooks[spec.host], f"{wave.id.lower()}-{number:02d}")
+            rendered = kind.render(spec, outlooks[spec.host], _step_id(wave.id, number))
         except MissingFact as missing:
             raise HostError(f"plan {spec.kind} for {spec.host}", str(missing), _READ_AGAIN) from None
         outlooks[spec.host] = replace(rendered.outlook, planned=outlooks[spec.host].planned + len(rendered.steps))
         steps.extend(rendered.steps)
     return tuple(steps)
+
+
+def _step_id(wave: str, number: int) -> str:
+    """In the letters that a hand's step ids are made of, whatever the wave's own are."""
+    return f"{re.sub('[^a-z0-9-]', '-', wave.lower())}-{number:02d}"
 
 
 def make(
@@ -175,7 +181,7 @@ def retire(
     size = sum(int(str(a.get("bytes") or 0)) for a in asides)
     slot = _openings(contract, wave, (facts.host,), at)[0].slot
     step = Step(
-        id=f"{wave.lower()}-01",
+        id=_step_id(wave, 1),
         verb="retire",
         host=facts.host,
         title=f"remove what {whose} set aside: {len(paths)} trees, {len(volumes)} volumes",
@@ -206,4 +212,5 @@ def retire(
         four_eyes=parent.four_eyes,
         slots=(slot,),
         overrun="pause",  # what it removes cannot come back: it is never turned round
+        leavings_of="" if retired(wave) == parent.wave else parent.wave,
     )

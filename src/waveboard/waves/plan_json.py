@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import cast
 
 from waveboard.model import canonical
-from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step
+from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step, retire_name, retired
 from waveboard.model.errors import UsageError
 from waveboard.model.evidence import digest_of
 from waveboard.model.units import exact_instant, instant_text
@@ -33,6 +33,7 @@ def to_bytes(plan: Plan) -> bytes:
     for name in ("created_at", "not_before", "not_after"):
         value[name] = instant_text(getattr(plan, name))
     value |= {"quorum": plan.quorum, "four_eyes": plan.four_eyes, "read_only_hosts": plan.read_only_hosts}
+    value |= {"leavings_of": plan.leavings_of} if plan.leavings_of else {}
     value["slots"] = [{"not_before": instant_text(s.not_before), "not_after": instant_text(s.not_after)} for s in plan.slots]
     value["hosts"] = [{name: getattr(pin, name) for name in _PIN} for pin in plan.hosts]
     value["steps"] = [
@@ -56,6 +57,8 @@ def from_bytes(raw: bytes) -> Plan:
         raise _bad(str(error)) from None
     instants = {"created_at", "not_before", "not_after"}
     top = {"schema", *_TEXTS, *instants, "quorum", "four_eyes", "read_only_hosts", "slots", "hosts", "steps"}
+    if isinstance(value, dict) and "leavings_of" in value:
+        top.add("leavings_of")  # only where the name does not tell
     found = _Object("the plan", value, top)
     if found.text("schema") != SCHEMA:
         raise _bad(f"its schema is not {SCHEMA}")
@@ -73,7 +76,10 @@ def from_bytes(raw: bytes) -> Plan:
         slots=tuple(_slot(f"slots[{n}]", item) for n, item in enumerate(found.items("slots"))),
         hosts=tuple(_pin(f"hosts[{n}]", item) for n, item in enumerate(found.items("hosts"))),
         steps=tuple(_step(f"steps[{n}]", item) for n, item in enumerate(found.items("steps"))),
+        leavings_of=found.text("leavings_of") if "leavings_of" in top else "",
     )
+    if "leavings_of" in top and not _cut(plan):
+        raise _bad("leavings_of names another wave than its own name does")
     _coherent(plan)
     return plan
 
@@ -81,6 +87,12 @@ def from_bytes(raw: bytes) -> Plan:
 def digest(raw: bytes) -> str:
     """`sha256:…` of the plan's exact bytes: what approvals name."""
     return digest_of(raw)
+
+
+def _cut(plan: Plan) -> bool:
+    """Whether it is a retire plan whose name had to be cut, so that another key tells the wave it serves."""
+    wave = plan.leavings_of
+    return plan.kind == "retire" and plan.wave == retire_name(wave) and retired(plan.wave) != wave
 
 
 def _coherent(plan: Plan) -> None:
