@@ -406,3 +406,32 @@ def test_a_plan_whose_disk_may_not_go_is_no_plan_of_a_probe(bench: Bench) -> Non
     with pytest.raises(RefusedError, match="keeps its data disk"):
         bench.prove()
     assert bench.makes.vms[ID].status == "running"
+
+
+def linked(bench: Bench, *gaps: str) -> None:
+    """The findings map ties these gaps to what is seen, and nothing else of the contracts changes."""
+    (stor,) = MAP.findings
+    told = replace(MAP, findings=(replace(stor, gaps=gaps),))
+    bench.site = replace(bench.site, contract=replace(bench.site.contract, findings=told))
+
+
+def test_a_gap_that_only_the_findings_map_names_is_no_obstacle(bench: Bench) -> None:
+    linked(bench, "GAP-1", "GAP-NOWHERE")
+    told = bench.to_the_end()
+    ((_, receipt),) = newest_of(bench.site, KIND)
+    assert told.holds and list(receipt.body["gaps"]) == ["GAP-1", "GAP-2"]  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_gap_that_was_linked_after_the_proof_is_proven_anew(bench: Bench, keep: bool) -> None:
+    more = replace(bench.site.contract, registers=replace(GAPS, gaps=(*GAPS.gaps, Gap("GAP-4", "open"))))
+    bench.site = replace(bench.site, contract=more)
+    first = bench.to_the_end(keep)
+    assert first.holds and not proof(bench.site, "GAP-4", "").digest
+    linked(bench, "GAP-1", "GAP-2", "GAP-4")
+    bench.site.clock.sleep(1)
+    bench.fleet.hosts[PROBE] = Restarting(PROBE)
+    again = bench.to_the_end()
+    assert again.holds and again.receipt != first.receipt
+    assert proof(bench.site, "GAP-4", "").digest == again.receipt and bench.makes.vms == {}
+    assert bench.prove() == again, "what it names is proven"

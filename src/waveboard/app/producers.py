@@ -49,9 +49,11 @@ def stale(site: Site, body: Mapping[str, object]) -> str:
 
 
 def drifts_of(site: Site, host: str) -> tuple[str, ...]:
-    """The drift gaps that a probe of the host speaks of: what VMs are made with brought them, and they are not another host's alone."""
+    """The drift gaps that a probe of the host speaks of: what VMs are made with brought them, and they are not another host's alone.
+    A gap that the findings map names and no register knows is left out."""
     view = current(site)
-    return tuple(g for g in sorted(view.drift) if view.gaps[g].gap.producer in ("", *PRODUCERS) and _concerns(site, g, host))
+    drift = sorted(view.drift & view.gaps.keys())
+    return tuple(g for g in drift if view.gaps[g].gap.producer in ("", *PRODUCERS) and _concerns(site, g, host))
 
 
 def way_out(site: Site, gap: str) -> str:

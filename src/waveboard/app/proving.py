@@ -162,7 +162,10 @@ class Proving:
             verdict = self._failed(made, known, failed) if failed else self._judged(made, known)
         if not self.keep:
             self._take_away(made)
-        return self._concluded(made, f"waveboard undo {made.plan.wave}" if self.keep else "") or self._begun()
+        proven = self._concluded(made, f"waveboard undo {made.plan.wave}" if self.keep else "")
+        if proven is None or (not self.keep and self._unnamed(made)):
+            return self._begun()
+        return proven
 
     def _set_up(self, made: Known) -> Waiting | tuple[Known, str]:
         """The bootstrap that is done, or why it failed for good."""
@@ -274,12 +277,22 @@ class Proving:
         return _as_proven(found, kept)
 
     def _standing(self) -> Proven | None:
-        """A proof that holds under today's contracts: nothing is left to prove."""
+        """A proof that holds under today's contracts and names every gap it could: nothing is left to prove."""
         for digest, receipt in newest_of(self.site, KIND):
             if receipt.body.get("host") == self.host:
-                good = receipt.body.get("holds") is True and not stale(self.site, receipt.body)
+                good = receipt.body.get("holds") is True and not stale(self.site, receipt.body) and self._names_all(receipt)
                 return _as_proven((digest, receipt)) if good else None
         return None
+
+    def _names_all(self, proof: Receipt) -> bool:
+        """Whether no drift that concerns the VM was linked after the proof was made."""
+        named = proof.body.get("gaps")
+        return isinstance(named, list | tuple) and set(drifts_of(self.site, self.host)) <= set(named)
+
+    def _unnamed(self, made: Known) -> bool:
+        """Whether that probe's proof, which holds, leaves out a gap that was linked since."""
+        found = self._proof(made.digest)
+        return found is not None and found[1].body.get("holds") is True and not self._names_all(found[1])
 
     # -- what the store says -------------------------------------------------------------------------------------------
 
