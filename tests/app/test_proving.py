@@ -1,6 +1,6 @@
 """A VM's producer proven, station by station: signed, resumed, refuted, outdated. The real hypervisor's hand, fold and receipts; no guest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.sim.fleet import Fleet, SimHost
 from tests.vms import test_rules as R
 from tests.waves import estate as E
 from waveboard.app import machine, provision, settling
-from waveboard.app.apply import apply
+from waveboard.app.apply import apply, undo
 from waveboard.app.approve import approve
 from waveboard.app.plans import Known, keep
 from waveboard.app.producers import KIND, proof
@@ -48,9 +48,14 @@ def disk(serial: str) -> BlockDevice:
 
 
 class Restarting(SimHost):
-    """A host whose hand says between which boots a step lay."""
+    """A host whose hand says between which boots a step lay. late: its hand begins nothing, for the window is closed."""
+
+    late = False
 
     def answer(self, request: Mapping[str, object]) -> dict[str, object]:
+        if self.late and request["op"] == "do":
+            error = {"code": "outside-window", "cannot": "start", "because": "it is outside the plan's change windows"}
+            return {"ok": False, "error": error}
         told = super().answer(request)
         if request["op"] == "status" and told.get("state") == "done":
             told["outcome"] = {"facts": {"boot_before": "boot-1", "boot_after": "boot-2"}}
@@ -435,3 +440,74 @@ def test_a_gap_that_was_linked_after_the_proof_is_proven_anew(bench: Bench, keep
     assert again.holds and again.receipt != first.receipt
     assert proof(bench.site, "GAP-4", "").digest == again.receipt and bench.makes.vms == {}
     assert bench.prove() == again, "what it names is proven"
+
+
+def killed() -> None:
+    raise Killed
+
+
+def meanwhile(bench: Bench, op: str, then: Callable[[], None]) -> None:
+    """Once, while the first step of the bootstrap is under way."""
+
+    def once(request: Mapping[str, object]) -> None:
+        if request["op"] == op:
+            bench.fleet.witness = lambda request: None
+            then()
+
+    bench.fleet.witness = once
+
+
+def test_a_bootstrap_that_the_window_turned_back_refutes_nothing(bench: Bench) -> None:
+    bench.sign(bench.waiting())
+    second = bench.waiting()
+    bench.sign(second)
+    wide = bench.site.contract.windows
+    soon = bench.site.clock.now() + timedelta(seconds=30)
+    shut = Window("shut", "deny", (PROBE,), soon, soon + timedelta(minutes=5))
+    bench.site = replace(bench.site, contract=replace(bench.site.contract, windows=(*wide, shut)))
+    meanwhile(bench, "do", lambda: bench.site.clock.sleep(60))
+    told = bench.prove()
+    assert isinstance(told, Waiting) and "was taken back" in told.because, told
+    assert bench.site.store.events(second.digest)[-1].kind == "rolled-back"
+    bench.site.clock.sleep(600)
+    goes_on(bench, second)
+
+
+def goes_on(bench: Bench, turned_back: Known) -> None:
+    """Nothing was said of the producer; the bootstrap that was planned anew leads to a proof."""
+    bench.fleet.hosts[PROBE] = Restarting(PROBE)
+    known = bench.waiting()
+    assert known.digest != turned_back.digest and known.plan.wave == turned_back.plan.wave
+    assert not list(newest_of(bench.site, VERDICT)) and bench.makes.vms[ID].status == "running"
+    assert bench.to_the_end().holds and bench.makes.vms == {}
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_bootstrap_that_a_person_took_back_refutes_nothing(bench: Bench, whole: bool) -> None:
+    bench.sign(bench.waiting())
+    second = bench.waiting()
+    bench.sign(second)
+    if whole:
+        apply(bench.site, second, ALLOWED, bench.audit((PROBE,)))
+    else:
+        meanwhile(bench, "status", killed)
+        with pytest.raises(Killed):
+            bench.prove()
+    undo(bench.site, second)
+    bench.site.clock.sleep(1)
+    told = bench.prove()
+    assert isinstance(told, Waiting) and told.known.digest != second.digest and "was taken back" in told.because
+    goes_on(bench, second)
+
+
+def test_a_step_that_the_hand_would_not_begin_after_the_window_refutes_nothing(bench: Bench) -> None:
+    bench.sign(bench.waiting())
+    second = bench.waiting()
+    bench.sign(second)
+    host = bench.fleet.hosts[PROBE]
+    assert isinstance(host, Restarting)
+    host.late = True
+    bench.site.clock.sleep(1)
+    told = bench.prove()
+    assert isinstance(told, Waiting) and told.known.digest != second.digest and "outside" in told.because
+    goes_on(bench, second)

@@ -16,7 +16,7 @@ from waveboard.app.provision import Makers
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, newest_of, subject
 from waveboard.app.site import Site
-from waveboard.model.change import ActionKind, Plan
+from waveboard.model.change import ActionKind, Event, Plan
 from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, StepError, UsageError
 from waveboard.model.facts import Unavailable
 from waveboard.model.receipt import Receipt
@@ -159,7 +159,7 @@ class Proving:
             if isinstance(ended, Waiting):
                 return ended
             known, failed = ended
-            verdict = self._failed(made, known, failed) if failed else self._judged(made, known)
+            verdict = self._refuted(made, known, failed) if failed else self._judged(made, known)
         if not self.keep:
             self._take_away(made)
         proven = self._concluded(made, f"waveboard undo {made.plan.wave}" if self.keep else "")
@@ -168,7 +168,7 @@ class Proving:
         return proven
 
     def _set_up(self, made: Known) -> Waiting | tuple[Known, str]:
-        """The bootstrap that is done, or why it failed for good."""
+        """The bootstrap that is done, or why a step of it failed for good. One that was turned back says nothing and is planned anew."""
         since = next(e.at for e in reversed(self.site.store.events(made.digest)) if e.kind == "done")
         known = self._newest(bootstrap.wave_id(self.probe), self._not_its_setting_up, since)
         if known is None or (not self.site.store.events(known.digest) and self._outdated(known)):
@@ -183,17 +183,23 @@ class Proving:
                     raise
                 return Waiting(self._planned(), f"it was planned anew: {why.because}")
             except StepError as why:
-                return known, why.because
+                return self._taken_back(known, why.because)
         elif story.phase in (Phase.FORWARD, Phase.BACKWARD):
             try:
                 apply(self.site, known, self.signers, None)
             except StepError as why:
-                return known, why.because
+                return self._taken_back(known, why.because)
         elif story.phase is Phase.HALTED:
             raise self._halted(known)
         elif story.phase is Phase.ROLLED_BACK:
-            return known, story.why or "it was taken back"
+            return self._taken_back(known, story.why or "it was taken back")
         return known, ""
+
+    def _taken_back(self, known: Known, why: str) -> Waiting | tuple[Known, str]:
+        """Only a step that failed refutes; a window that closed and a person who took it back say nothing of what makes VMs."""
+        if _failed(self.site.store.events(known.digest)):
+            return known, why
+        return Waiting(self._planned(), f"the bootstrap was taken back and no step of it had failed ({why}): it was planned anew")
 
     def _planned(self) -> Known:
         return machine.bootstrap_plan(self.site, self.probe, self._audited())
@@ -230,7 +236,7 @@ class Proving:
         told: dict[str, object] = {"birth": judged.birth, "checks": checks, "evidence": dict(seen.bundles)}
         return self._told(made, known, judged.ready, reasons, told)
 
-    def _failed(self, made: Known, known: Known, why: str) -> Receipt:
+    def _refuted(self, made: Known, known: Known, why: str) -> Receipt:
         return self._told(made, known, False, [f"bootstrap: {why}"], {"birth": "", "checks": [], "evidence": {}})
 
     def _told(self, made: Known, known: Known, holds: bool, reasons: list[str], told: dict[str, object]) -> Receipt:
@@ -340,6 +346,17 @@ class Proving:
     def _halted(self, known: Known) -> HaltedError:
         fix = f"look at it, then say how its steps stand: waveboard settle {known.plan.wave}; then run the same command again"
         return HaltedError(f"prove {self.host}", f"{known.plan.wave} is halted: {self._story(known).why}", fix)
+
+
+def _failed(events: Sequence[Event]) -> bool:
+    """Whether a step failed, or was found half done, before the window or a person turned the plan back or a person settled it."""
+    for event in events:
+        if event.kind in ("undo-asked", "settled"):
+            return False
+        late = event.detail.get("code") == "outside-window"  # the hand's own word that the window is closed: nothing was begun
+        if (event.kind == "failed" and not late) or (event.kind == "probed" and event.detail.get("found") == "partial"):
+            return True
+    return False
 
 
 def _as_proven(found: tuple[str, Receipt], kept: str = "") -> Proven:
