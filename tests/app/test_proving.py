@@ -262,6 +262,13 @@ def test_a_gap_says_what_would_prove_its_producer(bench: Bench) -> None:
     from waveboard.app.producers import way_out
 
     assert way_out(bench.site, "GAP-1").startswith(f"waveboard vm prove {HOST}:")
+    assert way_out(bench.site, "GAP-2").startswith(f"waveboard vm prove {HOST}:")
+    foreign = way_out(bench.site, "GAP-3")
+    assert (
+        foreign.startswith("nothing here can prove x: ")
+        and "waveboard gaps accept GAP-3 " in foreign
+        and "vm prove" not in foreign
+    )
     assert settling.way_out is way_out
 
 

@@ -57,7 +57,12 @@ def drifts_of(site: Site, host: str) -> tuple[str, ...]:
 
 
 def way_out(site: Site, gap: str) -> str:
-    """The command that proves the gap's producer."""
+    """The command that proves the gap's producer; where nothing here can prove it, what can be done instead."""
+    state = current(site).gaps.get(gap)
+    producer = state.gap.producer if state else ""
+    if producer not in ("", *PRODUCERS):
+        live_with = f"accept it for a while (waveboard gaps accept {gap} --reason R --owner O --until DAY)"
+        return f"nothing here can prove {producer}: {live_with}, or correct its producer in the gap register"
     hosts = [t.probe_of for t in site.contract.targets if t.probe_of and _concerns(site, gap, t.probe_of)]
     return f"waveboard vm prove {hosts[0] if hosts else 'HOST'}: until a probe proves it, the gap stays open"
 
