@@ -36,9 +36,8 @@ def begin(site: Site, name: str) -> Opening:
     read = audit(site, hosts_needed(site.contract, bare, "entry"))
     found, missing = preflight(site, wave, read)
     asked = unmet(site, bare, read, "entry", told(site))
-    unseen = (*missing, *asked.unseen)
     pinned = pins(site, wave, read, found)
-    against = [*unseen, *asked.failing]
+    against = [*missing, *asked.unseen, *asked.failing]
     body = {"wave": wave.id, "policy": wave.policy, "admitted": not against, "refusals": against, **pinned}
     issue(site, "wave-open", new_key(site, "wave.open"), (subject("contract", site.contract.digest),), body)
     if against:
