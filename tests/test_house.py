@@ -56,6 +56,13 @@ def test_files_can_be_read_at_a_sitting() -> None:
     assert not long
 
 
+def test_no_script_hides_a_module_of_python() -> None:
+    """A script's own directory comes first on its path: bench/copy.py was once what `import copy` found."""
+    scripts = [path for room in ("bench", "tools", "hand") for path in (ROOT / room).glob("*.py")]
+    assert scripts
+    assert not [path for path in scripts if path.stem in sys.stdlib_module_names]
+
+
 def test_no_drawer_names() -> None:
     drawers = [p for p in SOURCES if p.stem in FORBIDDEN or p.parent.name in FORBIDDEN]
     assert not drawers

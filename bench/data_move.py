@@ -1,4 +1,4 @@
-"""The hand's copy of a tree beside `rsync -aHAX` of the same tree. `python bench/copy.py [ROUNDS] [--small N] [--big N] [--dir DIR]`
+"""The hand's copy of a tree beside `rsync -aHAX` of the same tree. `python bench/data_move.py [ROUNDS] [--small N] [--big N] [--dir DIR]`
 
 The tree: small files of 1 to 16 KB in directories of fifty, some hard links, symlinks and a sparse file, and big files of 64 MiB that
 do not compress. Every copy goes into a fresh directory; the two alternate, and who begins changes every round. Wall time is what a
@@ -21,7 +21,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-sys.path.remove(str(Path(__file__).resolve().parent))  # its copy.py is not Python's
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hand.wb_hand.copying import copy_tree
