@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from waveboard.contracts.formats.shape import Doc, Id, Operator
+from waveboard.contracts.formats.shape import Doc, Id, Operator, OperatorFile
 
 STATUSES = ("open", "in_progress", "covered", "fixed", "closed", "accepted-risk")
 
@@ -32,17 +32,9 @@ class Stor(Operator):
     evidence_refs: list[str] | None = None
 
 
-class Findings(Operator):
+class Findings(OperatorFile):
     """The whole file."""
 
-    version: Doc = None
-    status: Doc = None
-    owner: Doc = None
-    updated: Doc = None
-    updated_at: Doc = None
-    last_verified: Doc = None
-    scope: Doc = None
     source_audit: Doc = None
-    notes: Doc = None
     root_cause_clusters: list[Cluster] | None = None
     stor_findings: list[Stor]

@@ -3,7 +3,7 @@
 `criterion` and `producer` are waveboard's own additions: what proves a gap closed, and what would bring it back.
 """
 
-from waveboard.contracts.formats.shape import Doc, Id, Operator
+from waveboard.contracts.formats.shape import Doc, Id, Operator, OperatorFile
 from waveboard.contracts.formats.waves import Condition
 
 
@@ -45,16 +45,8 @@ class Gap(Operator):
     producer: str | None = None
 
 
-class Gaps(Operator):
+class Gaps(OperatorFile):
     """The whole file."""
 
-    version: Doc = None
     schema_version: Doc = None
-    updated: Doc = None
-    updated_at: Doc = None
-    status: Doc = None
-    owner: Doc = None
-    last_verified: Doc = None
-    scope: Doc = None
-    notes: Doc = None
     gaps: list[Gap]

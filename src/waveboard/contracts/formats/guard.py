@@ -6,7 +6,7 @@ has no number of its own. Only those of the filesystem at `data_mount` may be ab
 
 from typing import Any, Literal
 
-from waveboard.contracts.formats.shape import Container, Doc, Gigabytes, Ignored, Megabytes, Operator, Percent
+from waveboard.contracts.formats.shape import Container, Gigabytes, Ignored, Megabytes, Operator, OperatorFile, Percent
 
 SECTION = "_contract"
 
@@ -58,17 +58,9 @@ class Promotion(Operator):
     rollback_trigger: Any = None
 
 
-class Guard(Operator):
+class Guard(OperatorFile):
     """The whole file; the host sections are checked by HostSection."""
 
-    version: Doc = None
-    status: Doc = None
-    owner: Doc = None
-    updated: Doc = None
-    updated_at: Doc = None
-    last_verified: Doc = None
-    scope: Doc = None
-    notes: Doc = None
     mode: Mode | None = None
     thresholds: Thresholds
     promotion_to_enforce: Promotion | None = None

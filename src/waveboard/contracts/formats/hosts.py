@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from waveboard.contracts.formats.shape import Address, Doc, HostId, LoosePort, Operator, Unread, UserName
+from waveboard.contracts.formats.shape import Address, Doc, HostId, LoosePort, Operator, OperatorFile, Unread, UserName
 
 _OWN_OPTIONS = Annotated[Any, Unread("waveboard's ssh options are fixed")]
 
@@ -46,14 +46,7 @@ class Ssh(Operator):
     targets: list[Target] = Field(min_length=1)
 
 
-class SshTargets(Operator):
+class SshTargets(OperatorFile):
     """The whole file."""
 
-    version: Doc = None
-    updated: Doc = None
-    updated_at: Doc = None
-    owner: Doc = None
-    status: Doc = None
-    scope: Doc = None
-    notes: Doc = None
     ssh: Ssh

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from waveboard.contracts.formats.shape import AbsPath, Doc, Gigabytes, HostId, Ignored, Operator, Percent, VmId
+from waveboard.contracts.formats.shape import AbsPath, Doc, Gigabytes, HostId, Ignored, Operator, OperatorFile, Percent, VmId
 
 TIERS = ("boot-only", "tank-docker", "tank-vms", "nfs-media", "local-ext4")
 STATUSES = ("compliant", "partial", "violation", "accepted-risk")
@@ -38,16 +38,9 @@ class Thresholds(Operator):
     boot_usage_critical_pct: Percent | None = None
 
 
-class Placement(Operator):
+class Placement(OperatorFile):
     """The whole file."""
 
-    version: Doc = None
-    updated: Doc = None
-    updated_at: Doc = None
-    owner: Doc = None
-    status: Doc = None
-    scope: Doc = None
-    notes: Doc = None
     boot_drive_acceptable: Ignored = None
     boot_drive_violations: Ignored = None
     thresholds: Thresholds | None = None

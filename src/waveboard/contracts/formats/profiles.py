@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from waveboard.contracts.formats.shape import AbsPath, Doc, Gigabytes, Ignored, Megabytes, Operator, Own, Text, UserName, VmId
+from waveboard.contracts.formats.shape import (
+    AbsPath,
+    Doc,
+    Gigabytes,
+    Ignored,
+    Megabytes,
+    Operator,
+    OperatorFile,
+    Own,
+    Text,
+    UserName,
+    VmId,
+)
 
 # {hostname} and {lan_ip} stand for the VM's own; nothing else is replaced
 Pattern = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9._-]|\{hostname\})+$", max_length=64)]
@@ -117,12 +129,8 @@ class Profile(Operator):
     storage: Storage | None = None
 
 
-class Profiles(Operator):
+class Profiles(OperatorFile):
     """The whole file."""
 
-    version: Doc = None
-    updated: Doc = None
-    updated_at: Doc = None
-    owner: Doc = None
     defaults: Defaults | None = None
     profiles: dict[Text, Profile]

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+Doc = Any  # describes; read by people only
 _STRICT = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
 
@@ -25,6 +26,19 @@ class Operator(BaseModel):
     model_config = ConfigDict(**_STRICT, extra="allow")
 
 
+class OperatorFile(Operator):
+    """One of the operator's files as a whole: what stands at its head describes it."""
+
+    version: Doc = None
+    updated: Doc = None
+    updated_at: Doc = None
+    last_verified: Doc = None
+    owner: Doc = None
+    status: Doc = None
+    scope: Doc = None
+    notes: Doc = None
+
+
 class Free(BaseModel):
     """A mapping in one of the operator's registers: keys not named here are for other readers, and are not even told."""
 
@@ -38,7 +52,6 @@ class Unread:
         self.why = why
 
 
-Doc = Any  # describes; read by people only
 Ignored = Annotated[Any, Unread("nothing here reads it")]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from waveboard.contracts.formats.shape import Doc, Gigabytes, HostId, Ignored, Megabytes, Operator, VmId
+from waveboard.contracts.formats.shape import Doc, Gigabytes, HostId, Ignored, Megabytes, Operator, OperatorFile, VmId
 
 STATUSES = ("planning", "provisioned", "registered", "active", "decommissioned", "abandoned")
 Count = Annotated[int, Field(ge=1, le=1024)]
@@ -56,15 +56,8 @@ class Vm(Operator):
         return f"VM {self.id} `{self.hostname}`" if self.id is not None else f"VM `{self.hostname}`"
 
 
-class Lifecycle(Operator):
+class Lifecycle(OperatorFile):
     """The whole file."""
 
-    version: Doc = None
-    updated: Doc = None
-    updated_at: Doc = None
-    owner: Doc = None
-    status: Doc = None
-    scope: Doc = None
-    notes: Doc = None
     defaults: Ignored = None
     vms: list[Vm]
