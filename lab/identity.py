@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hand.build import SOURCES, hand_file
 from lab.estate import Machine
-from lab.keys import PEOPLE, Keys, allowed_signers, host_key
+from lab.keys import APPROVALS, Keys, allowed_signers, host_key
 from lab.settings import Settings
 
 FORCED = 'restrict,command="sudo -n /usr/local/libexec/waveboard/wb-hand"'
@@ -29,7 +29,7 @@ def files(settings: Settings, machine: Machine, keys: Keys) -> dict[str, list[st
         "/etc/ssh/authorized_keys.d/wbaudit": ["644", f"restrict {_line(keys.audit)}"],
         "/etc/ssh/authorized_keys.d/wbhand": ["644", f"{FORCED} {_line(keys.hand)}"],
         "/etc/waveboard/allowed_signers": ["644", allowed_signers(keys)],
-        "/etc/waveboard/hand.json": ["644", _json({"instance": settings.name, "hostname": machine.name, "people": PEOPLE})],
+        "/etc/waveboard/hand.json": ["644", _json({"instance": settings.name, "hostname": machine.name, **APPROVALS})],
         "/etc/waveboard/reader.json": ["644", _json(_reader(machine))],
     }
     return found | programs()

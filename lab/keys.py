@@ -11,7 +11,8 @@ from lab.estate import ESTATE, Machine
 from lab.settings import SSH_PORT, Settings
 
 PRINCIPAL, SECOND = "ronny@mint", "dana@mint"
-PEOPLE = {PRINCIPAL: ["@ronny", "ronny@desk"], SECOND: ["dana@desk"]}  # as in the example's waveboard.yaml
+PEOPLE = {PRINCIPAL: ["@ronny", "ronny@desk"], SECOND: ["dana@desk"]}
+APPROVALS = {"people": PEOPLE, "quorum": 1, "four_eyes": True}  # as in the example's waveboard.yaml
 NAMESPACE = "waveboard-approval@v1"
 
 

@@ -18,6 +18,11 @@ def images_now() -> dict[str, list[str]]:
     return {one["Id"]: sorted(tag for tag in one["RepoTags"] or [] if tag != "<none>:<none>") for one in listed}
 
 
+def digests_now() -> dict[str, set[str]]:
+    """Every image the engine shows: id -> the digests by which it came from registries, as `repo@sha256:…`."""
+    return {one["Id"]: set(one.get("RepoDigests") or []) for one in asked("/images/json")}
+
+
 def saved_images(path: str) -> dict[str, list[str]]:
     """What an archive of `docker image save` holds, each layer's bytes checked against the image: id -> tags. Raises: Refused."""
     digests: dict[str, str] = {}

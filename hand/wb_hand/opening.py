@@ -19,6 +19,8 @@ from .refused import Json, Refused
 from .state import load_state, save_state
 from .windows import in_slot, in_window
 
+ALONE = 'a lone operator writes "four_eyes": false into /etc/waveboard/hand.json here, as root'
+
 
 def op_open(request: Json) -> Json:
     checks = {"op": content(), "plan": word(DIGEST), "text": content(MAX_REQUEST), "fence": integer(1, 10**15)}
@@ -60,20 +62,32 @@ def op_open(request: Json) -> Json:
 
 
 def _judge_signers(body: Json, me: Identity, signed: Sequence[tuple[str, bytes]]) -> None:
-    """signed: principal and key of each approval. A person counts once whatever they are called, and so does a key."""
+    """signed: principal and key of each approval. A person counts once whatever they are called, and so does a key.
+
+    What this host's root asks binds beside what the plan says: whoever writes a plan could ask for one signature less.
+    """
+    four_eyes = body["four_eyes"] or me.four_eyes
+    final = [step["id"] for step in body["steps"] if step["reversibility"] == "none"]
+    needed = max(body["quorum"], me.quorum, 2 if four_eyes and final else 1)
     people: set[str] = set()
     keys: set[bytes] = set()
     for principal, key in signed:
         if me.person(principal) not in people and key not in keys:
             people.add(me.person(principal))
             keys.add(key)
-    if body["four_eyes"] and me.person(body["proposer"]) in {me.person(principal) for principal, _ in signed}:
+    if four_eyes and me.person(body["proposer"]) in {me.person(principal) for principal, _ in signed}:
         raise Refused(
-            "approval-void", "open the plan", f"{body['proposer']} proposed it and may not approve it", "another person must sign"
+            "approval-void",
+            "open the plan",
+            f"{body['proposer']} proposed it and may not approve it",
+            "another person must sign" if body["four_eyes"] else f"another person must sign; {ALONE}",
         )
-    if len(people) < body["quorum"]:
-        because = f"{len(people)} of {body['quorum']} needed persons have signed"
-        raise Refused("approval-missing", "open the plan", because, "waveboard approve")
+    if len(people) < needed:
+        because = f"{len(people)} of {needed} needed persons have signed"
+        if final and four_eyes:
+            because += f", and nothing brings back what {final[0]} removes"
+        by_host_alone = four_eyes and not body["four_eyes"]
+        raise Refused("approval-missing", "open the plan", because, f"waveboard approve{f'; {ALONE}' if by_host_alone else ''}")
 
 
 def op_fence(request: Json) -> Json:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .documents import parse_json
 from .files import read_or_none, text_of
-from .grammar import HOST, NAME, content, demand_keys, list_of, word
+from .grammar import HOST, NAME, Check, content, demand_keys, integer, list_of, truth, word
 from .place import STATE
 from .refused import Json, Refused
 
@@ -26,6 +26,8 @@ class Identity(NamedTuple):
     hostname: str
     machine_id: str
     people: Mapping[str, Sequence[str]]
+    quorum: int
+    four_eyes: bool
 
     def person(self, name: str) -> str:
         """The person who goes by that name, case aside; the name itself when it is nobody's that root of this host has named."""
@@ -36,17 +38,27 @@ class Identity(NamedTuple):
         return wanted
 
 
+SETTINGS: Mapping[str, Check] = {
+    "instance": word(NAME),
+    "hostname": word(HOST),
+    "people": is_people,
+    "quorum": integer(1, 20),
+    "four_eyes": truth,
+}
+
+
 def identity() -> Identity:
+    """What root of this host wrote down. One person alone counts for two only where root said so: four_eyes is true unless it is false."""
     raw = read_or_none("/etc/waveboard/hand.json")
     if raw is None:
         raise Refused("not-installed", "act", "/etc/waveboard/hand.json is absent", "install the hand on this host")
-    settings = parse_json(raw, "/etc/waveboard/hand.json")
-    settings.setdefault("people", {})
-    demand_keys(settings, {"instance": word(NAME), "hostname": word(HOST), "people": is_people}, "/etc/waveboard/hand.json")
+    settings = {"people": {}, "quorum": 1, "four_eyes": True, **parse_json(raw, "/etc/waveboard/hand.json")}
+    demand_keys(settings, SETTINGS, "/etc/waveboard/hand.json")
     machine = text_of("/etc/machine-id")
     if not re.fullmatch(r"[0-9a-f]{32}", machine):
         raise Refused("not-installed", "act", "/etc/machine-id holds no machine id")
-    return Identity(settings["instance"], settings["hostname"], machine, settings["people"])
+    told = settings["people"], settings["quorum"], settings["four_eyes"]
+    return Identity(settings["instance"], settings["hostname"], machine, *told)
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def kit(site: Site, directory: Path, at: Ground | None, target: HostTarget) -> K
         mutate_user=str(target.mutate_user),
         mutate_key=_public(directory, str(target.mutate_key_file)),
         allowed_signers=signers,
-        people=site.contract.approvals.people,
+        approvals=site.contract.approvals,
         host_key=at.host_key(target.id) if at else "",
         hand=programs.hand(),
         reader=programs.reader(),

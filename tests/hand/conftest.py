@@ -13,6 +13,7 @@ import pytest
 
 import lab
 from hand.build import hand_file
+from lab import keys as lab_keys
 from tests.hand import driver
 from waveboard.model.contract import HostTarget
 from waveboard.world.hosts.hand_local import LocalHand
@@ -129,7 +130,9 @@ class LabHost:
         self.lab, self.host = running, running.host("mint-data")
         told = json.loads((running.settings.state / "lab.json").read_text())
         one = next(host for host in told["hosts"] if host["name"] == "mint-data")
-        self.key, self.principal, self.instance = Path(told["keys"]["approval"]), told["principal"], told["name"]
+        self.instance = told["name"]
+        keys = lab_keys.of(running.settings)
+        self.signers = {told["principal"]: keys.approval, lab_keys.SECOND: keys.second}
         self.target = HostTarget(
             id="mint-data",
             address=one["address"],
@@ -149,8 +152,8 @@ class LabHost:
     def controller(self, steps: list[dict[str, Any]], fence: int = 1, kind: str = "wave") -> driver.Controller:
         machine = self.root("cat /etc/machine-id").strip()
         made = driver.plan(steps, instance=self.instance, machine_id=machine, kind=kind)
-        signed = driver.approve(made, driver.canonical(made), self.key, self.principal)
-        controller = driver.Controller(self.ask, made, [signed], fence)
+        signed = [driver.approve(made, driver.canonical(made), key, name) for name, key in self.signers.items()]
+        controller = driver.Controller(self.ask, made, signed, fence)
         told = controller.open()
         assert told["ok"], told
         return controller

@@ -47,7 +47,7 @@ def test_a_signed_plan_opens_and_resumes(sandbox: Sandbox) -> None:
         ({"quorum": 2}, "approval-missing"),
         ({"quorum": 0}, "bad-request"),
         ({"proposer": "ronny"}, "approval-void"),
-        ({"four_eyes": False, "proposer": "ronny"}, "ok"),
+        ({"four_eyes": False, "proposer": "ronny"}, "approval-void"),
     ],
 )
 def test_a_plan_that_is_not_for_here_and_now(sandbox: Sandbox, change: dict[str, Any], expected: str) -> None:
@@ -58,7 +58,7 @@ def test_a_plan_that_is_not_for_here_and_now(sandbox: Sandbox, change: dict[str,
     ("people", "change", "expected"),
     [
         ({"ronny": ["ronny@desk"]}, {"proposer": "Ronny@desk"}, "approval-void"),
-        ({"ronny": ["ronny@desk"]}, {"proposer": "Ronny@desk", "four_eyes": False}, "ok"),
+        ({"ronny": ["ronny@desk"]}, {"proposer": "Ronny@desk", "four_eyes": False}, "approval-void"),
         ({"ronny": ["ronny@desk"]}, {"proposer": "dana@desk"}, "ok"),
         ({"ronny": [], "dana": ["dana@desk"]}, {"quorum": 2}, "ok"),
         ({"ronny": ["Dana"]}, {"quorum": 2}, "approval-missing"),
@@ -75,6 +75,48 @@ def test_signers_and_proposer_are_compared_as_persons(
     (sandbox.root / "etc/waveboard/hand.json").write_text(json.dumps(settings))
     by = ("ronny", "dana") if "quorum" in change else ("ronny",)
     assert code(sandbox.controller(sandbox.plan(**change), by).open()) == expected
+
+
+FINAL = driver.step("r0", "retire", {"paths": ["/srv/old"], "volumes": []}, reversibility="none", deletes=["/srv/old"])
+IMAGE = {"id": driver.sha("image"), "tags": ["mint/app:1"], "digests": [], "bytes": 5}
+LOST = driver.step(
+    "i0", "image_remove", {"images": [IMAGE], "save_to": None}, reversibility="none", deletes=[f"image:{IMAGE['id']}"]
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "change", "by", "expected"),
+    [
+        ({}, {"kind": "retire", "steps": [FINAL]}, ["ronny"], "approval-missing"),
+        ({}, {"kind": "retire", "steps": [FINAL], "four_eyes": False}, ["ronny"], "approval-missing"),
+        ({"four_eyes": True}, {"steps": [LOST], "four_eyes": False}, ["ronny"], "approval-missing"),
+        ({"four_eyes": True}, {"kind": "retire", "steps": [FINAL], "four_eyes": False}, ["ronny", "dana"], "ok"),
+        ({"four_eyes": False}, {"kind": "retire", "steps": [FINAL], "four_eyes": True}, ["ronny"], "approval-missing"),
+        ({"four_eyes": False}, {"kind": "retire", "steps": [FINAL], "four_eyes": False}, ["ronny"], "ok"),
+        ({"four_eyes": False}, {"four_eyes": False, "proposer": "ronny"}, ["ronny"], "ok"),
+        ({"four_eyes": True}, {"four_eyes": False, "proposer": "ronny"}, ["ronny"], "approval-void"),
+        ({"four_eyes": False, "quorum": 2}, {"four_eyes": False}, ["ronny"], "approval-missing"),
+        ({"four_eyes": False, "quorum": 2}, {"four_eyes": False}, ["ronny", "dana"], "ok"),
+        ({"four_eyes": "no"}, {}, ["ronny"], "bad-request"),
+        ({"quorum": 0}, {}, ["ronny"], "bad-request"),
+    ],
+)
+def test_how_many_must_sign_is_the_hosts_own_word_too(
+    sandbox: Sandbox, host: dict[str, Any], change: dict[str, Any], by: list[str], expected: str
+) -> None:
+    settings = {"instance": "mint", "hostname": "mint-data", **host}
+    (sandbox.root / "etc/waveboard/hand.json").write_text(json.dumps(settings))
+    told = sandbox.controller(sandbox.plan(**change), tuple(by)).open()
+    assert code(told) == expected
+    if expected == "approval-missing":
+        assert "1 of 2 needed persons" in told["error"]["because"]
+
+
+def test_a_retire_step_cannot_call_itself_anything_but_final(sandbox: Sandbox) -> None:
+    for said in ("exact", "restorable", "compensable"):
+        made = sandbox.plan(kind="retire", steps=[FINAL | {"reversibility": said}])
+        told = sandbox.controller(made, ("ronny", "dana")).open()
+        assert code(told) == "bad-request" and "what it removes is gone" in told["error"]["because"]
 
 
 def test_one_key_under_two_names_counts_once(sandbox: Sandbox) -> None:

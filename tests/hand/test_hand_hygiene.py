@@ -24,7 +24,7 @@ FILE = {"path": "/tmp/big.tar", "bytes": 9}
 
 
 def refused(sandbox: Sandbox, verb: str, args: Mapping[str, Any], **more: Any) -> str:
-    told = sandbox.controller(sandbox.plan([driver.step("s1", verb, args, **more)])).open()
+    told = sandbox.controller(sandbox.plan([driver.step("s1", verb, args, **more)]), ("ronny", "dana")).open()
     return "" if told["ok"] else str(told["error"]["because"])
 
 
@@ -205,8 +205,8 @@ def test_what_only_a_persons_word_calls_undone_is_not_retired(sandbox: Sandbox, 
     path = "/" + str(kept.relative_to(sandbox.root))
     (entry,) = sandbox.ask({"op": "aside"})["aside"]
     assert entry["state"] == "aside" and "by a person's word" in entry["needed"]
-    step = driver.step("r0", "retire", {"paths": [path], "volumes": []}, deletes=[path])
-    retiring = sandbox.controller(sandbox.plan([step], kind="retire"))
+    step = driver.step("r0", "retire", {"paths": [path], "volumes": []}, reversibility="none", deletes=[path])
+    retiring = sandbox.controller(sandbox.plan([step], kind="retire"), ("ronny", "dana"))
     assert retiring.open()["ok"]
     assert "by a person's word" in retiring.start("do", "r0")["error"]["because"]
     assert kept.read_bytes() == b"123456789"

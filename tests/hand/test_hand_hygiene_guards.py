@@ -19,6 +19,7 @@ class Scripted:
     def __init__(self) -> None:
         self.images = {OLD: ["mint/app:1"], NEW: ["mint/app:2"]}
         self.cache: dict[str, dict[str, Any]] = {ONE: {}, TWO: {" Parents": [ONE]}, THREE: {}}
+        self.digests: dict[str, list[str]] = {}
         self.used: list[dict[str, Any]] = []
         self.before: Callable[[], None] = lambda: None
         self.also: tuple[str, ...] = ()  # records it removes beside the one it is asked for
@@ -28,7 +29,8 @@ class Scripted:
         if method != "GET":
             self.sent.append((method, path))
         if path == "/images/json":
-            return 200, [{"Id": one, "RepoTags": tags} for one, tags in self.images.items()]
+            told = self.images.items()
+            return 200, [{"Id": one, "RepoTags": tags, "RepoDigests": self.digests.get(one)} for one, tags in told]
         if path == "/system/df":
             return 200, {"BuildCache": [{"ID": one, **more} for one, more in self.cache.items()]}
         if path == "/build/prune":
@@ -144,6 +146,15 @@ def test_an_image_that_comes_into_use_after_the_look_is_refused(scripted: Script
     with pytest.raises(hand.Refused, match="container late"):
         images(scripted)
     assert OLD in scripted.images and scripted.sent == []
+
+
+def test_an_image_is_not_called_pullable_by_a_digest_it_does_not_have(scripted: Scripted) -> None:
+    listed, invented = f"mint/app@{NEW}", f"mint/app@{OLD}"
+    scripted.digests = {OLD: [listed]}
+    with pytest.raises(hand.Refused, match=f"the engine knows no {invented} of it"):
+        images(scripted, digests=[listed, invented])
+    assert scripted.sent == []
+    assert images(scripted, digests=[listed])["removed"] == [OLD]
 
 
 @pytest.mark.parametrize("tags", [[], ["mint/app:1", "mint/app:kept"], ["mint/app:9"]])

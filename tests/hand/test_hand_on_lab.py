@@ -123,13 +123,15 @@ def test_retire_gives_back_exactly_what_was_set_aside(lab_host: LabHost) -> None
     paths = [one["path"] for one in aside if one["kind"] == "path"]
     volumes = [one["volume"] for one in aside if one["kind"] == "volume"]
     assert len(paths) == 2 and len(volumes) == 2
-    foreign = step("r0", "retire", {"paths": ["/opt/stacks"], "volumes": []}, deletes=["/opt/stacks"])
+    foreign = step("r0", "retire", {"paths": ["/opt/stacks"], "volumes": []}, reversibility="none", deletes=["/opt/stacks"])
     refusing = lab_host.controller([foreign], fence=2, kind="retire")
     assert refusing.start("do", "r0")["error"]["code"] == "refused"
     assert refusing.close("rolled-back")["ok"]
     deletes = paths + [f"volume:{name}" for name in volumes]
     retiring = lab_host.controller(
-        [step("r1", "retire", {"paths": paths, "volumes": volumes}, deletes=deletes)], fence=3, kind="retire"
+        [step("r1", "retire", {"paths": paths, "volumes": volumes}, reversibility="none", deletes=deletes)],
+        fence=3,
+        kind="retire",
     )
     used = int(lab_host.root("df --output=pcent / | tail -1").strip(" %\n"))
     forward(retiring, ("r1",))

@@ -226,8 +226,8 @@ def test_an_older_plan_is_not_undone_from_under_a_newer_one(sandbox: Sandbox) ->
 def test_retire_touches_only_what_the_hand_set_aside(sandbox: Sandbox) -> None:
     victim = sandbox.root / "srv/data"
     victim.mkdir(parents=True)
-    step = driver.step("r0", "retire", {"paths": ["/srv/data"], "volumes": []}, deletes=["/srv/data"])
-    controller = sandbox.controller(sandbox.plan([step], kind="retire"))
+    step = driver.step("r0", "retire", {"paths": ["/srv/data"], "volumes": []}, reversibility="none", deletes=["/srv/data"])
+    controller = sandbox.controller(sandbox.plan([step], kind="retire"), ("ronny", "dana"))
     assert controller.open()["ok"]
     assert code(controller.start("do", "r0")) == "refused"
     assert victim.is_dir()
@@ -235,7 +235,7 @@ def test_retire_touches_only_what_the_hand_set_aside(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("deletes", [[], ["/srv/other"], ["/srv/data", "/srv/more"]])
 def test_retire_lists_exactly_what_it_removes(sandbox: Sandbox, deletes: list[str]) -> None:
-    step = driver.step("r0", "retire", {"paths": ["/srv/data"], "volumes": []}, deletes=deletes)
+    step = driver.step("r0", "retire", {"paths": ["/srv/data"], "volumes": []}, reversibility="none", deletes=deletes)
     assert code(sandbox.controller(sandbox.plan([step], kind="retire")).open()) == "bad-request"
 
 
@@ -243,7 +243,7 @@ def test_retire_lists_exactly_what_it_removes(sandbox: Sandbox, deletes: list[st
     "path", ["/", "/etc", "/srv/../etc", "relative", "/srv//x", "/srv/x/", "/var/lib/waveboard/plans", "/srv/a b", "/srv/$x"]
 )
 def test_paths_outside_the_grammar(sandbox: Sandbox, path: str) -> None:
-    step = driver.step("r0", "retire", {"paths": [path], "volumes": []}, deletes=[path])
+    step = driver.step("r0", "retire", {"paths": [path], "volumes": []}, reversibility="none", deletes=[path])
     assert code(sandbox.controller(sandbox.plan([step], kind="retire")).open()) == "bad-request"
 
 

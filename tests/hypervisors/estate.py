@@ -12,7 +12,7 @@ from waveboard.app import provision as app
 from waveboard.app.approve import approve
 from waveboard.app.plans import Known
 from waveboard.app.ports import Hypervisor as Port
-from waveboard.model.contract import HostTarget, Overrun, Window
+from waveboard.model.contract import ApprovalPolicy, HostTarget, Overrun, Window
 from waveboard.model.units import GIB
 from waveboard.model.vm import DataDisk, Hypervisor, Network, Pool, Shape, VmSpec
 from waveboard.receipts import sshsig
@@ -36,7 +36,7 @@ KIT = Kit(
     "wbhand",
     "ssh-ed25519 AAAAhand c",
     "ronny …\n",
-    {"ronny": ("ronny@desk",)},
+    ApprovalPolicy("trust/allowed_signers", 2, True, {"ronny": ("ronny@desk",)}),
     PUBLIC,
     b"#!hand\n",
     b"#!ro\n",

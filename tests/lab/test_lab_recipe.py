@@ -32,6 +32,9 @@ def test_instances_share_nothing_but_the_cache() -> None:
 def test_the_hosts_know_the_people_of_the_example() -> None:
     example = yaml.safe_load((REPOSITORY / "examples/mint/waveboard.yaml").read_text())
     assert example["approvals"]["people"].items() >= keys.PEOPLE.items()
+    assert [example["approvals"][key] for key in ("quorum", "four_eyes")] == [
+        keys.APPROVALS[key] for key in ("quorum", "four_eyes")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,11 @@ def test_the_seed_of_a_new_vm_and_the_script_carry_the_same_files_and_keys() -> 
     assert len(told["write_files"]) == len(placed(SPEC.host, REAL)) == 5
 
 
+def test_a_host_is_told_who_is_who_and_how_many_must_sign() -> None:
+    told = json.loads(placed(SPEC.host, REAL)[0].raw)
+    assert told == {"instance": "i", "hostname": "new-1", "people": {"ronny": ["ronny@desk"]}, "quorum": 2, "four_eyes": True}
+
+
 @pytest.mark.parametrize("script", [kit_script.install("new-1", REAL), kit_script.remove("new-1", REAL)])
 def test_a_posix_shell_accepts_it_and_half_of_it_does_nothing(script: str) -> None:
     assert shell(script, "-n").stderr == ""

@@ -12,7 +12,7 @@ from ..directories import existing, own_directory
 from ..docker import asked, containers, docker, engine, name_of, said_by
 from ..files import plain_path, sync_directory
 from ..grammar import DIGEST, integer, is_path, list_of, or_null, shape, word
-from ..images import hash_of, images_now, saved_images
+from ..images import digests_now, hash_of, images_now, saved_images
 from ..place import at
 from ..refused import Json, Refused
 from ..verb import Ctx, Verb, verdict
@@ -56,9 +56,15 @@ class ImageRemove(Verb):
         """The images now, after every listed one was found as planned, or gone. Raises: Refused."""
         now = images_now()
         used = {one["Image"]: f"{name_of(one)} ({one['State']['Status']})" for one in containers()}
+        known = {} if ctx.args["save_to"] else digests_now()
         for one in ctx.args["images"]:
             if one["id"] in now:
-                self._check(one, now, used, one["id"] in ctx.notes.get("removing", []))
+                touched = one["id"] in ctx.notes.get("removing", [])
+                self._check(one, now, used, touched)
+                unknown = sorted({*one["digests"]} - known.get(one["id"], set()))
+                if unknown and known and not touched:  # with a name goes its digest, so only before the first one went
+                    because = f"the engine knows no {unknown[0]} of it, so no registry can be said to have it"
+                    raise Refused("changed", f"remove image {one['id']}", because, "plan again")
         return now
 
     def prepare(self, ctx: Ctx) -> Json:

@@ -25,6 +25,9 @@ class Retire(Verb):
     def judge(self, step: Json) -> None:
         if step["deletes"] != step["args"]["paths"] + [f"volume:{name}" for name in step["args"]["volumes"]]:
             raise Refused("bad-request", f"accept step {step['id']!r}", "its deletes are not exactly its paths and volumes")
+        if step["reversibility"] != "none":
+            because = f"it calls itself {step['reversibility']}; what it removes is gone"
+            raise Refused("bad-request", f"accept step {step['id']!r}", because)
 
     def prepare(self, ctx: Ctx) -> Json:
         return {"entries": [one["id"] for one in self._entries(ctx)], "undo": "none: what is removed is gone"}

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from waveboard.model.contract import ApprovalPolicy
+
 HOME = "/usr/local/libexec/waveboard"
 HAND, READER = f"{HOME}/wb-hand", f"{HOME}/wb-ro"
 SUDOERS, IDENTITY, SIGNERS = "/etc/sudoers.d/waveboard", "/etc/waveboard/hand.json", "/etc/waveboard/allowed_signers"
@@ -14,7 +16,7 @@ MARK = "waveboard"  # the comment of every key line that is the kit's
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """What the workspace gives every VM. *_key: public lines; people: principal -> other names; host_key: a new VM's own public line, ""
+    """What the workspace gives every VM. *_key: public lines; approvals: who may sign, and how many must; host_key: a new VM's own public line, ""
     for a host that has its own; hand, reader: the programs."""
 
     instance: str
@@ -23,7 +25,7 @@ class Kit:
     mutate_user: str
     mutate_key: str
     allowed_signers: str
-    people: Mapping[str, tuple[str, ...]]
+    approvals: ApprovalPolicy
     host_key: str
     hand: bytes
     reader: bytes
@@ -53,7 +55,9 @@ def placed(host: str, kit: Kit) -> tuple[Placed, ...]:
     identity = {
         "instance": kit.instance,
         "hostname": host,
-        "people": {name: list(also) for name, also in kit.people.items()},
+        "people": {name: list(also) for name, also in kit.approvals.people.items()},
+        "quorum": kit.approvals.quorum,
+        "four_eyes": kit.approvals.four_eyes,
     }
     return (
         Placed(IDENTITY, "0644", text(identity).encode()),
