@@ -59,7 +59,7 @@ def container(name: str, service: str, mount: ContainerMount, state: str = "runn
         "com.docker.compose.service": service,
         "com.docker.compose.project.config_files": COMPOSE,
     }
-    return Container((name * 64)[:64], name, "i", "sha256:1", state, 100, labels, (mount,))
+    return Container((name * 64)[:64], name, "i", "sha256:1", state, 100, labels, (mount,), writable_bytes=0)
 
 
 def docker(**changes: object) -> Docker:

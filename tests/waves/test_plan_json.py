@@ -100,6 +100,9 @@ def test_any_text_and_count_survives(text: str, count: int, flag: bool) -> None:
         (lambda p: p["steps"][0].update(limit_s=0), "steps[0] has no limit"),
         (lambda p: p["steps"][0].update(reversibility="maybe"), "no known class"),
         (lambda p: p["steps"][0]["args"].update(rate=1.5), "is not an integer"),
+        (lambda p: p.update(amounts={}), "its amounts are empty"),
+        (lambda p: p.update(amounts={"w8b-09": "unknown"}), "of its own steps"),
+        (lambda p: p.update(amounts={"w8b-01": "measured"}), "not `at-most` or `unknown`"),
     ],
 )  # fmt: skip
 def test_a_plan_of_another_form_says_where(edit, why: str) -> None:

@@ -26,7 +26,8 @@ class Step:
     """One typed verb on one host with everything a person needs to judge it.
 
     verb and args are what the hand executes (docs/hand.md); commands / undo_commands are the same shown as a person would
-    type it; copy_bytes, downtime_s are estimates from facts; stops lists units and containers that will be stopped;
+    type it; copy_bytes, downtime_s are estimates from facts, and amount says of what worth: `measured`, `at-most` (what is moved was
+    not measured, what its filesystem holds was) or `unknown` (of what is moved nothing is in them); stops lists units and containers that will be stopped;
     deletes lists exactly what the step may remove and never brings back by itself: paths and `volume:NAME` of what was set aside
     (`retire`), `image:ID`, `build-cache:ID`.
     """
@@ -47,6 +48,7 @@ class Step:
     evidence: tuple[str, ...] = ()
     limit_s: int = 3600
     attempts: int = 3
+    amount: str = "measured"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from waveboard.model.change import HostPin, Plan, Reversibility, Slot, Step, ret
 from waveboard.model.contract import Contract, Overrun, WaveSpec
 from waveboard.model.errors import ApprovalNeeded, HostError, RefusedError, UsageError
 from waveboard.model.facts import HostFacts, MissingFact, Unavailable
+from waveboard.waves.estimate import hold_to
 from waveboard.waves.kind import Outlook
 from waveboard.waves.pins import fingerprint
 from waveboard.waves.shelf import kinds
@@ -120,13 +121,7 @@ def make(
     slots, rule = slots_of(contract, wave.id, wave.mutate_hosts, wave.overrun, at)
     grace = timedelta(seconds=(rule.limit_s or 0) if rule.rule == "finish" else 0)
     steps = _render(wave, contract, facts, instance)
-    down = sum(s.downtime_s for s in steps)
-    if wave.max_downtime_s is not None and down > wave.max_downtime_s:
-        raise RefusedError(
-            f"plan {wave.id}",
-            f"the steps need about {down} s of downtime; the wave allows {wave.max_downtime_s} s",
-            "widen window.max_downtime_s",
-        )
+    hold_to(wave.max_downtime_s, steps, wave.id)
     return Plan(
         instance=instance,
         wave=wave.id,

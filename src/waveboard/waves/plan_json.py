@@ -5,6 +5,7 @@ It does not judge whether the plan may run; `admit` does.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import cast
@@ -34,6 +35,8 @@ def to_bytes(plan: Plan) -> bytes:
         value[name] = instant_text(getattr(plan, name))
     value |= {"quorum": plan.quorum, "four_eyes": plan.four_eyes, "read_only_hosts": plan.read_only_hosts}
     value |= {"leavings_of": plan.leavings_of} if plan.leavings_of else {}
+    amounts = {step.id: step.amount for step in plan.steps if step.amount != "measured"}
+    value |= {"amounts": amounts} if amounts else {}  # beside the steps, whose keys every hand knows one by one
     value["slots"] = [{"not_before": instant_text(s.not_before), "not_after": instant_text(s.not_after)} for s in plan.slots]
     value["hosts"] = [{name: getattr(pin, name) for name in _PIN} for pin in plan.hosts]
     value["steps"] = [
@@ -57,8 +60,10 @@ def from_bytes(raw: bytes) -> Plan:
         raise _bad(str(error)) from None
     instants = {"created_at", "not_before", "not_after"}
     top = {"schema", *_TEXTS, *instants, "quorum", "four_eyes", "read_only_hosts", "slots", "hosts", "steps"}
-    if isinstance(value, dict) and "leavings_of" in value:
-        top.add("leavings_of")  # only where the name does not tell
+    if isinstance(value, dict):
+        top |= {"leavings_of", "amounts"} & set(
+            value
+        )  # only where the name does not tell; only where not everything was measured
     found = _Object("the plan", value, top)
     if found.text("schema") != SCHEMA:
         raise _bad(f"its schema is not {SCHEMA}")
@@ -75,7 +80,10 @@ def from_bytes(raw: bytes) -> Plan:
         read_only_hosts=found.texts("read_only_hosts"),
         slots=tuple(_slot(f"slots[{n}]", item) for n, item in enumerate(found.items("slots"))),
         hosts=tuple(_pin(f"hosts[{n}]", item) for n, item in enumerate(found.items("hosts"))),
-        steps=tuple(_step(f"steps[{n}]", item) for n, item in enumerate(found.items("steps"))),
+        steps=_weighed(
+            tuple(_step(f"steps[{n}]", item) for n, item in enumerate(found.items("steps"))),
+            found.mapping("amounts") if "amounts" in top else None,
+        ),
         leavings_of=found.text("leavings_of") if "leavings_of" in top else "",
     )
     if "leavings_of" in top and not _cut(plan):
@@ -93,6 +101,15 @@ def _cut(plan: Plan) -> bool:
     """Whether it is a retire plan whose name had to be cut, so that another key tells the wave it serves."""
     wave = plan.leavings_of
     return plan.kind == "retire" and plan.wave == retire_name(wave) and retired(plan.wave) != wave
+
+
+def _weighed(steps: tuple[Step, ...], amounts: Mapping[str, object] | None) -> tuple[Step, ...]:
+    """The steps with what `amounts` says of those that nobody measured."""
+    if amounts is None:
+        return steps
+    if not amounts or not set(amounts) <= {step.id for step in steps} or not set(amounts.values()) <= {"at-most", "unknown"}:
+        raise _bad("its amounts are empty, or not `at-most` or `unknown` of its own steps")
+    return tuple(replace(step, amount=str(amounts.get(step.id, step.amount))) for step in steps)
 
 
 def _coherent(plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 from waveboard.model.change import Plan, Step
 from waveboard.model.units import instant_text, show_size
+from waveboard.waves.estimate import in_all
 
 _OVERRUN = {
     "finish": "finish: steps may begin until {0}, then every step is taken back",
@@ -12,10 +13,13 @@ _OVERRUN = {
 
 def _step(number: int, step: Step) -> list[str]:
     facts = [step.reversibility.value]
-    if step.copy_bytes:
-        facts.append(f"copies about {show_size(step.copy_bytes)}")
+    how = {"measured": "about", "at-most": "at most", "unknown": "for at least"}[step.amount]
+    if step.amount == "unknown":
+        facts.append("copies an unknown amount")
+    elif step.copy_bytes:
+        facts.append(f"copies {how} {show_size(step.copy_bytes)}")
     if step.downtime_s:
-        facts.append(f"down about {step.downtime_s} s")
+        facts.append(f"down {how} {step.downtime_s} s")
     lines = [
         f"  {'-' if step.deletes else '~'} {number}. {step.id}  {step.title}",
         f"      host {step.host} · undo: {' · '.join(facts)}",
@@ -38,8 +42,7 @@ def text(plan: Plan, digest: str) -> str:
     undoable = sum(s.reversibility.value != "none" for s in plan.steps)
     eyes = "four eyes" if plan.four_eyes else "a lone operator may sign (four_eyes: false)"
     lines += [
-        f"Plan: {len(plan.steps)} steps, {deletes} to delete, {undoable} with an undo; "
-        f"about {sum(s.downtime_s for s in plan.steps)} s of downtime; copies about {show_size(sum(s.copy_bytes for s in plan.steps))}",
+        f"Plan: {len(plan.steps)} steps, {deletes} to delete, {undoable} with an undo; {in_all(plan.steps)}",
         f"Changes: {', '.join(h.host for h in plan.hosts)}.  Read-only: {', '.join(plan.read_only_hosts) or 'none'}.",
         *(f"Window:  {instant_text(slot.not_before)} to {instant_text(slot.not_after)}" for slot in plan.slots),
         f"Overrun: {_OVERRUN[plan.overrun].format(instant_text(plan.not_after))}",

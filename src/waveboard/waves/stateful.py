@@ -3,6 +3,7 @@
 from waveboard.model.contract import Service
 from waveboard.model.errors import ContractError, RefusedError
 from waveboard.model.facts import BlockDevices, Container, ContainerMount, DeviceLinks, Docker, Mounts
+from waveboard.waves.estimate import Amount, measured_or
 from waveboard.waves.kind import Outlook
 
 
@@ -46,10 +47,10 @@ def mount_at(container: Container, data_path: str) -> ContainerMount:
     return found
 
 
-def volume_bytes(outlook: Outlook, mount: ContainerMount) -> int:
-    """What the mounted volume holds, as far as docker told; 0 for a directory."""
+def amount_in(outlook: Outlook, mount: ContainerMount) -> Amount:
+    """What is mounted: a volume as docker measured it; nobody measures a directory."""
     found = next((v for v in outlook.facts[Docker].volumes if mount.type == "volume" and v.name == mount.name), None)
-    return (found.size_bytes or 0) if found else 0
+    return measured_or(found.size_bytes if found else None, outlook.facts, mount.source)
 
 
 def data_disk(outlook: Outlook, path: str) -> dict[str, str]:

@@ -9,10 +9,10 @@ Source: notes on safe moves 5e; overlayfs documentation (changes to an upper dir
 from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import RefusedError
-from waveboard.model.facts import Container, Mounts, Unavailable, WriteSurfaces
+from waveboard.model.facts import Container, Docker, Mounts, Unavailable, WriteSurfaces
 from waveboard.waves.compose_edit import bind, shown
 from waveboard.waves.composed import composed
-from waveboard.waves.estimate import move_seconds
+from waveboard.waves.estimate import Amount, measured_or, move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
 from waveboard.waves.stateful import data_disk, running
 
@@ -27,10 +27,14 @@ def _filesystem(outlook: Outlook, to: str) -> dict[str, str] | None:
     return data_disk(outlook, to) if below_another or (outlook.data_target and _below(to, outlook.data_target)) else None
 
 
-def _bytes(outlook: Outlook, container: Container, path: str) -> int:
-    listed = outlook.facts.get(WriteSurfaces)
+def _amount(outlook: Outlook, container: Container, path: str) -> Amount:
+    """The directory, which is a part of the layer, and the whole layer twice."""
+    listed, layer = outlook.facts.get(WriteSurfaces), container.writable_bytes
+    whole = measured_or(layer, outlook.facts, outlook.facts[Docker].root_dir)
     found = () if isinstance(listed, Unavailable) else listed.by_container.get(container.name, ())
-    return next((size for directory, size in found if directory == path), 0)
+    size = next((size for directory, size in found if directory == path), None)
+    part = Amount(size) if size is not None else whole + Amount(0, "at-most")
+    return part + whole.times(2)
 
 
 def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
@@ -47,7 +51,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         )
     compose = composed(outlook, container)
     edits = bind(compose.file, compose.lines, compose.service, path, to)
-    size, layer = _bytes(outlook, container, path), container.writable_bytes or 0
+    amount = _amount(outlook, container, path)
     step = Step(
         id=prefix,
         verb="surface_govern",
@@ -78,8 +82,9 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             f"# its layer gets all of that and, at {path}, what {to} holds now; compared",
             f"docker start {name} && mv {to} {to}.wb-undone-<plan>",
         ),
-        copy_bytes=size + 2 * layer,
-        downtime_s=move_seconds(size + 2 * layer),
+        copy_bytes=amount.size_bytes,
+        downtime_s=move_seconds(amount.size_bytes),
+        amount=amount.told,
         stops=(name,),
         evidence=("docker", "mountinfo"),
         limit_s=3600,

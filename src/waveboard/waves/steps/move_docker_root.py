@@ -12,16 +12,22 @@ from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import RefusedError
 from waveboard.model.facts import Docker
-from waveboard.waves.estimate import move_seconds
+from waveboard.waves.estimate import measured_or, move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
 from waveboard.waves.steps.set_log_rotation import DAEMON_JSON, named_root, settings_text
 
 
-def _tree_bytes(docker: Docker) -> int:
-    images = docker.layers_bytes or sum(i.size_bytes for i in docker.images or ())
-    volumes = sum(v.size_bytes or 0 for v in docker.volumes)
-    layers = sum(c.writable_bytes or 0 for c in docker.containers)
-    return images + volumes + layers + (docker.build_cache_bytes or 0)
+def _tree_bytes(docker: Docker) -> int | None:
+    """What docker says of everything it keeps; None when it said nothing of a part."""
+    images = docker.layers_bytes or (None if docker.images is None else sum(i.size_bytes for i in docker.images))
+    told = [
+        images,
+        docker.build_cache_bytes,
+        *(v.size_bytes for v in docker.volumes),
+        *(c.writable_bytes for c in docker.containers),
+    ]
+    parts = [size for size in told if size is not None]
+    return sum(parts) if len(parts) == len(told) else None
 
 
 def _start_order(outlook: Outlook, running: list[str]) -> list[str]:
@@ -63,7 +69,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         )
     aside = f"{src}.wb-{outlook.wave}-<plan>"
     order = _start_order(outlook, [c.name for c in docker.containers if c.state == "running"])
-    size = _tree_bytes(docker)
+    amount = measured_or(_tree_bytes(docker), outlook.facts, src)
     before, text = settings_text(outlook)  # refuses a file that may not be told whole: what it holds would be lost
     settings = json.dumps({**(json.loads(text) if text.strip() else {}), "data-root": to}, indent=2) + "\n"
     step = Step(
@@ -107,8 +113,9 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             f"mv {to} {to}.wb-undone-<plan> && mv {aside} {src}   # volumes written since are carried back",
             "systemctl start containerd.service docker.service docker.socket",
         ),
-        copy_bytes=size,
-        downtime_s=move_seconds(size),
+        copy_bytes=amount.size_bytes,
+        downtime_s=move_seconds(amount.size_bytes),
+        amount=amount.told,
         stops=("docker.service", "docker.socket", "containerd.service", *reversed(order)),
         evidence=("mountinfo", "docker"),
         limit_s=6 * 3600,

@@ -14,9 +14,9 @@ from waveboard.model.facts import ContainerMount, Docker
 from waveboard.waves.compose_edit import shown
 from waveboard.waves.compose_volume import key_for, named
 from waveboard.waves.composed import composed
-from waveboard.waves.estimate import move_seconds
+from waveboard.waves.estimate import Amount, move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
-from waveboard.waves.stateful import data_disk, declared, mount_at, running, volume_bytes
+from waveboard.waves.stateful import amount_in, data_disk, declared, mount_at, running
 
 
 def _target(spec: StepSpec, outlook: Outlook, name: str) -> str:
@@ -65,7 +65,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         return Rendered((), outlook, f"{name} already keeps {data_path} in volume {volume} at {to}")
     compose = composed(outlook, container)
     edits = named(compose.file, compose.lines, compose.service, data_path, key_for(compose.project, volume), volume, to)
-    size = volume_bytes(outlook, mount)
+    amount = Amount(0) if mount.type == "bind" and mount.source == to else amount_in(outlook, mount)
     source, carry, back = _texts(name, mount, to, outlook.wave)
     step = Step(
         id=prefix,
@@ -100,8 +100,9 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             compose.up(),
             f"# volume {volume} is left, empty of data of its own, registered as set aside: only a signed retire removes it",
         ),
-        copy_bytes=size,
-        downtime_s=move_seconds(size),
+        copy_bytes=amount.size_bytes,
+        downtime_s=move_seconds(amount.size_bytes),
+        amount=amount.told,
         stops=(name,),
         evidence=("docker", "mountinfo"),
         limit_s=3 * 3600,

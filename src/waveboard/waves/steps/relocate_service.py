@@ -13,7 +13,7 @@ from waveboard.waves.compose_edit import bind, shown
 from waveboard.waves.composed import composed
 from waveboard.waves.estimate import move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
-from waveboard.waves.stateful import declared, mount_at, running, volume_bytes
+from waveboard.waves.stateful import amount_in, declared, mount_at, running
 
 _CHECKS = {
     "postgres": "rows of every table, system identifier",
@@ -37,7 +37,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             f"plan {outlook.wave}", f"{to} is not below a data disk this wave mounts", "mount_data_disk comes first"
         )
     edits = bind(compose.file, compose.lines, compose.service, data_path, to)
-    size = volume_bytes(outlook, mount)
+    amount = amount_in(outlook, mount)
     is_bind = mount.type == "bind"
     short = mount.name[:12] if len(mount.name) == 64 else mount.name
     src = mount.source if is_bind else f"volume {mount.name}"
@@ -76,8 +76,9 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             f"# {compose.file} restored byte for byte",
             f"# {name} started again on {'volume ' + short if mount.name else src}",
         ),
-        copy_bytes=size,
-        downtime_s=move_seconds(size),
+        copy_bytes=amount.size_bytes,
+        downtime_s=move_seconds(amount.size_bytes),
+        amount=amount.told,
         stops=(name,),
         evidence=("docker", "mountinfo"),
         limit_s=3 * 3600,
