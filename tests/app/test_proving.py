@@ -21,6 +21,7 @@ from waveboard.app.proving import VERDICT, Proven, Proving, Waiting
 from waveboard.app.read import Reading
 from waveboard.app.receipting import newest_of
 from waveboard.contracts.probes import probes
+from waveboard.model.change import provision_name
 from waveboard.model.contract import FindingsMap, HostPolicy, HostTarget, LinkRule, Overrun, StorFinding, Window
 from waveboard.model.errors import HostError, RefusedError, UsageError
 from waveboard.model.evidence import Identity
@@ -389,7 +390,7 @@ def test_a_probe_is_never_taken_for_its_vm(tmp_path: Path, length: int) -> None:
 
 def passed_off(bench: Bench, known: Known) -> Known:
     """The same plan under the name of the probe's."""
-    plan = replace(known.plan, wave=provision.wave_id(PROBE))
+    plan = replace(known.plan, wave=provision_name(PROBE))
     raw = plan_json.to_bytes(plan)
     other = Known(plan, raw, plan_json.digest(raw))
     keep(bench.site, other)

@@ -240,6 +240,11 @@ TOLD = [
     ("waves/one.yaml", ", target: /mnt/data}", "}", "error", "missing-key"),
     ("waves/one.yaml", "window: {required: true, max_downtime_s: 60, overrun: rollback}\n", "", "error", "missing-key"),
     ("waves/two.yaml", "id: W2", "id: |W1", "error", "duplicate-id"),
+    ("waves/one.yaml", "id: W1", "id: |" + "w" * 33, "error", "too-long"),
+    ("waves/one.yaml", "id: W1", "id: |W2-RETIRE", "error", "taken-name"),
+    ("waves/one.yaml", "id: W1", "id: |BOOT-db-1", "error", "taken-name"),
+    ("waves/one.yaml", "id: W1", "id: |PROV-app.two", "error", "taken-name"),
+    ("waves/one.yaml", "id: W1", "id: |" + "w" * 19 + "-0123456789ab", "error", "taken-name"),
     ("waves/one.yaml", "db-1.root.used_pct <", "|db-1.root.usage <", "error", "unknown-fact"),
     ("waves/one.yaml", "< guard.root_usage_warn_pct", "< |guard.root_warn", "error", "unknown-fact"),
     (
@@ -309,10 +314,20 @@ def test_a_circle_of_loops_is_told_once_with_the_whole_way() -> None:
     assert told.message.endswith("LOOP-OLD-20260101 -> LOOP-STORE-20260226 -> LOOP-OLD-20260101")
 
 
+def test_a_draft_is_only_told_that_its_name_is_too_long() -> None:
+    loaded = judge({path: text.replace("W2", "w" * 33) for path, text in SOUND.items()})
+    (told,) = [c for c in loaded.complaints if c.code == "too-long"]
+    assert told.level == "warning" and loaded.contract is not None and "this id has 33" in told.message
+
+
 # file, old, new: must change nothing
 SILENT = [
     ("waveboard.yaml", "four_eyes: false", "four_eyes: true, people: {ann: [ann@desk, Ann, 'agent:w1'], bob@x: []}"),
     ("guard.yaml", "version: v1", 'version: "1.0"'),
+    ("waves/one.yaml", "id: W1", "id: " + "w" * 32),
+    ("waves/one.yaml", "id: W1", "id: BOOT-db-9"),
+    ("waves/one.yaml", "id: W1", "id: W9-RETIRE"),
+    ("waves/one.yaml", "id: W1", "id: " + "w" * 18 + "-0123456789ab"),
     ("guard.yaml", "last_verified: 2026-02-26", "last_verified: null\nstatus: active\nowner: x\nscope: y\nnotes: [a]"),
     ("guard.yaml", "root_usage_warn_pct: 60", "root_usage_warn_pct: 60.0"),
     ("guard.yaml", 'require_named_volume_prefix: ""', 'require_bind_mount_prefix: "/mnt/data"'),

@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 
 from tests.waves import estate as E
 from tests.waves.test_plan import planned
-from waveboard.app import provision
-from waveboard.model.change import fitting, retire_name
+from waveboard.model.change import bootstrap_name, fitting, provision_name, retire_name
 from waveboard.model.errors import UsageError
-from waveboard.vms import bootstrap
 from waveboard.waves import plan_json
 from waveboard.waves.plan import retire
 
@@ -20,7 +18,7 @@ HAND = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 STEP = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 HOSTS = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,62}", fullmatch=True)
 ALIKE = st.tuples(st.just("h" * 24), st.text("h-", max_size=12)).map("".join)
-NAMES = [provision.wave_id, bootstrap.wave_id, retire_name, lambda host: retire_name(bootstrap.wave_id(host))]
+NAMES = [provision_name, bootstrap_name, retire_name, lambda host: retire_name(bootstrap_name(host))]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -30,7 +28,7 @@ def test_distinct_hosts_have_distinct_names_that_the_hand_accepts(name, hosts) -
     assert len(set(named)) == len(named) and all(HAND.fullmatch(one) for one in named), named
 
 
-@pytest.mark.parametrize("name", [provision.wave_id, bootstrap.wave_id, retire_name])
+@pytest.mark.parametrize("name", [provision_name, bootstrap_name, retire_name])
 def test_a_host_that_is_called_like_what_is_left_of_another_has_a_name_of_its_own(name) -> None:  # type: ignore[no-untyped-def]
     cut = name("h" * 40)
     other = cut.removeprefix("PROV-").removeprefix("BOOT-").removesuffix("-RETIRE")
@@ -38,7 +36,7 @@ def test_a_host_that_is_called_like_what_is_left_of_another_has_a_name_of_its_ow
 
 
 def test_what_fits_is_called_as_before() -> None:
-    assert provision.wave_id("h" * 27) == "PROV-" + "h" * 27 and bootstrap.wave_id("a.b") == "BOOT-a.b"
+    assert provision_name("h" * 27) == "PROV-" + "h" * 27 and bootstrap_name("a.b") == "BOOT-a.b"
     assert retire_name("w" * 25) == "w" * 25 + "-RETIRE" and fitting("PROV-" + "h" * 28) != "PROV-" + "h" * 28
 
 

@@ -14,9 +14,9 @@ from waveboard.app.provision import Makers
 from waveboard.app.read import audit
 from waveboard.app.site import Site
 from waveboard.gates import outcome
+from waveboard.model.change import bootstrap_name, provision_name
 from waveboard.model.errors import RefusedError
 from waveboard.model.facts import HostFacts, Unavailable
-from waveboard.vms import bootstrap
 from waveboard.vms.rule import State
 
 _HOLDS = {State.HOLDS: True, State.FAILS: False, State.UNKNOWN: None}
@@ -45,7 +45,7 @@ def judged(site: Site, known: Known, makers: Makers | None) -> Judgement:
         return _whole(site, known, makers)
     if plan.wave in site.contract.waves:
         return _wave(site, known)
-    host = next((host for host in site.contract.vms if bootstrap.wave_id(host) == plan.wave), "")
+    host = next((host for host in site.contract.vms if bootstrap_name(host) == plan.wave), "")
     if host:
         return _ready(site, known, host, makers)
     raise _unjudged(known)
@@ -57,7 +57,7 @@ def _unjudged(known: Known) -> RefusedError:
         pack = next((str(step.args["pack"]) for step in plan.steps), "PACK")
         fix = f"waveboard verify {pack} judges it in enforce; waveboard undo {plan.wave} takes it back"
         return RefusedError(cannot, "no wave governs this promotion, so no exit conditions are left to judge", fix)
-    if plan.kind == "provision" or plan.wave.startswith(bootstrap.wave_id("")):
+    if plan.kind == "provision" or plan.wave.startswith(bootstrap_name("")):
         because = "the contracts no longer say what that VM is asked for: nothing can say whether it is so"
         return RefusedError(cannot, because, f"give its profile a `storage:` again, or take it back: waveboard undo {plan.wave}")
     because = "the contracts hold no wave of that name any more, and its exit conditions went with it"
@@ -107,7 +107,7 @@ def _ready(site: Site, known: Known, host: str, makers: Makers | None) -> Judgem
 
 def _whole(site: Site, known: Known, makers: Makers | None) -> Judgement:
     """Whether anything of the VM is missing on its hypervisor."""
-    host = next((host for host in site.contract.vms if provision.wave_id(host) == known.plan.wave), "")
+    host = next((host for host in site.contract.vms if provision_name(host) == known.plan.wave), "")
     if not host:
         raise _unjudged(known)
     if makers is None:

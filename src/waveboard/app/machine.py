@@ -13,12 +13,13 @@ from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, newest_of, subject
 from waveboard.app.site import Site
 from waveboard.model import canonical
+from waveboard.model.change import bootstrap_name
 from waveboard.model.contract import HostPolicy
 from waveboard.model.errors import HostError, UsageError
 from waveboard.model.evidence import digest_of
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.vm import HypervisorState, VmSpec
-from waveboard.vms.bootstrap import bootstrap, wave_id
+from waveboard.vms.bootstrap import bootstrap
 from waveboard.vms.ready import Answer, Readiness, assess
 from waveboard.vms.rule import Reboot, Seen, State
 from waveboard.waves import plan_json
@@ -106,7 +107,7 @@ def birth(site: Site, host: str, facts: HostFacts) -> str:
 def rebooted(site: Site, facts: HostFacts) -> Reboot | None:
     """The restart that the newest bootstrap of this very machine proved, from its journal: another under the same name has its own. Two
     boots are the proof: the step's own, or those that the hand compared when it was asked whether the step holds."""
-    for record in site.store.plans(wave_id(facts.host)):
+    for record in site.store.plans(bootstrap_name(facts.host)):
         events = site.store.events(record.digest)
         if not events or events[-1].kind != "done":
             continue

@@ -16,11 +16,10 @@ from waveboard.app.provision import Makers
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, newest_of, subject
 from waveboard.app.site import Site
-from waveboard.model.change import ActionKind, Event, Plan
+from waveboard.model.change import ActionKind, Event, Plan, bootstrap_name, provision_name
 from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, StepError, UsageError
 from waveboard.model.facts import Unavailable
 from waveboard.model.receipt import Receipt
-from waveboard.vms import bootstrap
 from waveboard.vms.rule import State
 from waveboard.waves.journal import Phase, Story, tell
 
@@ -75,7 +74,7 @@ class Proving:
     def go_on(self) -> Waiting | Proven:
         """As far as it goes now. Raises: StepError, HaltedError, RefusedError, HostError: the next run goes on from there."""
         self.site.acting(f"prove {self.host}")
-        made = self._newest(provision.wave_id(self.probe), self._not_its_making)
+        made = self._newest(provision_name(self.probe), self._not_its_making)
         story = self._story(made) if made else Story()
         if made and story.phase is Phase.HALTED:
             raise self._halted(made)
@@ -170,7 +169,7 @@ class Proving:
     def _set_up(self, made: Known) -> Waiting | tuple[Known, str]:
         """The bootstrap that is done, or why a step of it failed for good. One that was turned back says nothing and is planned anew."""
         since = next(e.at for e in reversed(self.site.store.events(made.digest)) if e.kind == "done")
-        known = self._newest(bootstrap.wave_id(self.probe), self._not_its_setting_up, since)
+        known = self._newest(bootstrap_name(self.probe), self._not_its_setting_up, since)
         if known is None or (not self.site.store.events(known.digest) and self._outdated(known)):
             known = self._planned()
         story = self._story(known)

@@ -12,7 +12,7 @@ from waveboard.app.ports import Hypervisor
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
-from waveboard.model.change import HostPin, Plan, fitting
+from waveboard.model.change import HostPin, Plan, provision_name
 from waveboard.model.contract import HostTarget
 from waveboard.model.errors import ApprovalNeeded, HostError, RefusedError, UsageError, WaveboardError
 from waveboard.model.facts import Unavailable
@@ -31,11 +31,6 @@ class Makers:
 
     hypervisor: Callable[[str], Hypervisor]
     kit: Callable[[HostTarget], Kit]
-
-
-def wave_id(host: str) -> str:
-    """What the plan is called."""
-    return fitting(f"PROV-{host}")
 
 
 def spec_of(site: Site, host: str) -> VmSpec:
@@ -63,12 +58,12 @@ def plan(site: Site, host: str, makers: Makers, disposable: bool = False) -> Kno
     state = _look(site, spec, makers)
     pin, at = _pin(site, spec, state), site.clock.now()
     steps = provision.steps(wish, state, site.instance)
-    slots, rule = planner.slots_of(site.contract, wave_id(host), (spec.hypervisor,), None, at)
+    slots, rule = planner.slots_of(site.contract, provision_name(host), (spec.hypervisor,), None, at)
     if rule.rule == "finish":
         raise RefusedError(f"provision {host}", "its window's overrun rule is `finish`", "give the window `rollback` or `pause`")
     made = Plan(
         instance=site.instance,
-        wave=wave_id(host),
+        wave=provision_name(host),
         kind="provision",
         title=f"make VM {spec.vmid} {host} on {spec.hypervisor} from {spec.template}, profile {spec.profile}",
         created_at=at.replace(microsecond=0),
@@ -91,7 +86,7 @@ def plan(site: Site, host: str, makers: Makers, disposable: bool = False) -> Kno
 def looked(site: Site, known: Known, makers: Makers) -> Reading:
     """The look that admits the plan: what its hypervisor is and has now, in place of an audit."""
     (old,) = known.plan.hosts
-    host = next((h for h in site.contract.vms if wave_id(h) == known.plan.wave), "")
+    host = next((h for h in site.contract.vms if provision_name(h) == known.plan.wave), "")
     now: HostPin | Unavailable
     try:
         spec = spec_of(site, host)

@@ -8,7 +8,7 @@ from enum import Enum
 from hashlib import sha256
 
 _RETIRE = "-RETIRE"
-_LONGEST = 32  # of a plan's name, for every hand (docs/hand.md)
+LONGEST_NAME = 32  # of a plan's name, for every hand (docs/hand.md)
 _CUT = re.compile(r"-[0-9a-f]{12}(?:-RETIRE)?$")  # how a name ends that did not fit
 
 
@@ -112,10 +112,20 @@ def fitting(name: str, ending: str = "") -> str:
     """The name with its ending, in at most 32 characters. What does not fit is cut and ends in a digest of the whole, so that two names
     stay two; a name that fits and looks like one that was cut is cut as well."""
     whole = name + ending
-    if len(whole) <= _LONGEST and not (len(whole) == _LONGEST and _CUT.search(whole)):
+    if len(whole) <= LONGEST_NAME and not (len(whole) == LONGEST_NAME and _CUT.search(whole)):
         return whole
     told = f"-{sha256(whole.encode()).hexdigest()[:12]}{ending}"
-    return name[: _LONGEST - len(told)] + told
+    return name[: LONGEST_NAME - len(told)] + told
+
+
+def bootstrap_name(host: str) -> str:
+    """What the plan that sets a host up is called."""
+    return fitting(f"BOOT-{host}")
+
+
+def provision_name(host: str) -> str:
+    """What the plan that makes a VM is called."""
+    return fitting(f"PROV-{host}")
 
 
 def retire_name(wave: str) -> str:

@@ -6,19 +6,12 @@ when it is planned, so a second bootstrap of a compliant VM is an empty plan.
 
 from collections.abc import Sequence
 
-from waveboard.model.change import fitting
+from waveboard.model.change import bootstrap_name
 from waveboard.model.contract import HostPolicy, Overrun, WaveSpec
 from waveboard.model.facts import HostFacts
 from waveboard.model.vm import VmSpec
 from waveboard.vms import shelf
 from waveboard.vms.rule import Asked, Built, Reboot, Rule, Stage, spec
-
-KIND = "BOOT"
-
-
-def wave_id(host: str) -> str:
-    """What the bootstrap of that host is called."""
-    return fitting(f"{KIND}-{host}")
 
 
 def bootstrap(
@@ -33,7 +26,7 @@ def bootstrap(
             steps += [one for one in stage.steps(asked) if one not in steps]
     steps = [spec(vm, one.kind, when="always" if reboot is None else "changed") if one.kind == "reboot" else one for one in steps]
     return WaveSpec(
-        id=wave_id(vm.host),
+        id=bootstrap_name(vm.host),
         goal=f"Make {vm.host} what its contracts ask for",
         policy="controlled-runtime",
         mutate_hosts=(vm.host,),
