@@ -107,6 +107,7 @@ def site_of(directory: Path, say: Callable[[str], None]) -> Site:
         documents=FileDocuments(directory, contract.siblings),
         commands=LocalCommands(directory, contract.commands.allow, contract.commands.pass_env, clock.now),
         runner=forked.run,
+        reread=lambda: _rooted(usable(load_contracts(directory)), directory),
     )
 
 

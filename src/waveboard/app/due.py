@@ -22,6 +22,7 @@ from waveboard.model.units import instant_text
 from waveboard.receipts import closeout
 from waveboard.receipts.approval import needed
 from waveboard.register.view import View
+from waveboard.waves.admit import scope
 from waveboard.waves.journal import Phase, Story, tell, unresolved
 from waveboard.waves.overrun import may_begin, slots_left
 from waveboard.waves.windows import openings
@@ -58,7 +59,8 @@ def _held(site: Site) -> Iterator[Due]:
     for known, story in told:
         if story.phase is not Phase.HALTED:
             owner = held[known.digest].owner if known.digest in held else ""
-            yield _under_way(known, story, owner, site.clock.now(), slots_left(known.plan, site.contract.windows))
+            against = "; ".join(one.reason for one in scope(known.plan, site.contract))
+            yield _under_way(known, story, owner, site.clock.now(), slots_left(known.plan, site.contract.windows), against)
     yield from _unclosed(site)
 
 
@@ -71,7 +73,8 @@ def _unclosed(site: Site) -> Iterator[Due]:
             yield f"waveboard {AGAIN[end.kind]} {which}", f"{known.plan.wave} is {end.kind}, but {sentence(unclosed)}"
 
 
-def _under_way(known: Known, story: Story, owner: str, now: datetime, slots: tuple[Slot, ...]) -> Due:
+def _under_way(known: Known, story: Story, owner: str, now: datetime, slots: tuple[Slot, ...], against: str) -> Due:
+    """against: why its wave may not change its hosts any more, "" when it may."""
     wave, plan = known.plan.wave, known.plan
     done = sum(1 for record in story.steps.values() if record.state is StepState.APPLIED)
     told = f"{wave} goes {story.phase.value}, {done} of {len(story.steps)} steps are applied"
@@ -79,6 +82,8 @@ def _under_way(known: Known, story: Story, owner: str, now: datetime, slots: tup
         return "waveboard status", f"{told}; {owner} is at it"
     if story.undo_asked or story.phase is Phase.BACKWARD:
         return f"waveboard undo {wave}", f"{told}, and nobody is at it"
+    if against:
+        return f"waveboard undo {wave}", f"{told}, and no further one may begin: {against}"
     if not may_begin(plan, slots, now):
         later = [slot for slot in slots if slot.not_before > now]
         if not later:

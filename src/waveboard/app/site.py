@@ -25,7 +25,8 @@ from waveboard.model.receipt import Actor, ActorKind
 @dataclass(frozen=True, slots=True)
 class Site:
     """engine is made on first use: starting it costs more than most verbs do. gates: digest of the gates' code. runner: keeps
-    pure work within its limit of time. run: the key of the one run this site is opened for, "" where every verb makes its own.
+    pure work within its limit of time. run: the key of the one run this site is opened for, "" where every verb makes its own. contract:
+    as it was read when the verb began, for all it does; reread: the files as they stand now, None where nothing can change under the verb.
     """
 
     contract: Contract
@@ -46,6 +47,11 @@ class Site:
     commands: Commands
     runner: Runner
     run: str = ""
+    reread: Callable[[], Contract] | None = None
+
+    def today(self) -> Contract:
+        """The contracts as they stand now. Raises: ContractError when they cannot be used."""
+        return self.reread() if self.reread else self.contract
 
     @property
     def four_eyes(self) -> bool:

@@ -6,15 +6,16 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from waveboard.app import letting_go
 from waveboard.app.site import Site
 from waveboard.app.step_receipts import receipted, settle
 from waveboard.model.change import Action, ActionKind, Event, Lease, Plan, Step
-from waveboard.model.contract import WORKSPACE_HOST
-from waveboard.model.errors import HostError, RefusedError
+from waveboard.model.contract import WORKSPACE_HOST, Contract
+from waveboard.model.errors import ContractError, HostError, RefusedError
 from waveboard.model.units import show_size
+from waveboard.waves.admit import scope
 from waveboard.waves.decide import decide
 from waveboard.waves.overrun import hold
 
@@ -53,6 +54,8 @@ class WaveWork:
     _receipted: set[int] | None = field(default=None, repr=False)
     _lines: int = 0  # of the journal that the last action was decided on
     _stopping: bool = False
+    _today: Contract | None = None  # by which the step that begins was allowed
+    _told: bool = False  # that the contracts changed
     _refused: str = ""  # why the hand last said nothing of a running step, "" when it simply did not answer
 
     def stop(self) -> None:
@@ -62,7 +65,26 @@ class WaveWork:
     def next_action(self) -> Action:
         events = self.site.store.events(self.digest)
         self._lines = len(events)
-        return hold(self.plan, decide(self.plan, events), self.site.clock.now(), self.site.contract.windows)
+        action = decide(self.plan, events)
+        return self._allowed(action) if action.kind is ActionKind.APPLY else action
+
+    def _allowed(self, action: Action) -> Action:
+        """A step that would begin, or what takes its place under the contracts as they stand now."""
+        try:
+            self._today = self._contract()
+        except ContractError as why:
+            because = f"the contracts cannot be used as they stand now ({why.because})"
+            return replace(action, kind=ActionKind.PAUSE, why=f"{because} before {action.step}")
+        against = scope(self.plan, self._today)
+        if against:
+            because = f"the contracts changed since it was admitted: {against[0].reason}"
+            return replace(action, kind=ActionKind.PAUSE, why=f"{because}; it stops before {action.step}")
+        return hold(self.plan, action, self.site.clock.now(), self._today.windows)
+
+    def _contract(self) -> Contract:
+        """A promotion edits the contracts itself, under compare-and-swap, and is judged by what it began with."""
+        own = any(pin.host == WORKSPACE_HOST for pin in self.plan.hosts)
+        return self.site.contract if own else self.site.today()
 
     def perform(self, action: Action) -> None:
         if self._stopping:
@@ -84,7 +106,7 @@ class WaveWork:
                 now, fence = self.site.clock.now(), self.lease.fence
                 self.site.store.append_event(Event(self._lines + 1, self.digest, "undo-asked", "", 0, now, fence, told))
             case ActionKind.PAUSE:
-                way_out = "run the same command in the next window, or take it back with `waveboard undo`"
+                way_out = "run the same command when that is over, or take it back with `waveboard undo`"
                 raise RefusedError(f"go on with {self.plan.wave}", action.why, way_out)
             case _:
                 self._close(action)
@@ -101,7 +123,10 @@ class WaveWork:
         step = self._step(action.step)
         self._say(f"{'undo ' if phase == 'undo' else ''}{step.id}: {step.title}")
         self.site.crash(f"{intent}.before:{step.id}")
-        args = {"args": dict(step.args), "undo": list(step.undo_commands), "why": action.why}
+        args: dict[str, object] = {"args": dict(step.args), "undo": list(step.undo_commands), "why": action.why}
+        if phase == "do" and self._today is not None and self._today.digest != self.plan.contract:
+            self._tell_of_change()
+            args["contract"] = self._today.digest
         self.site.store.append_event(
             Event(self._lines + 1, self.digest, intent, step.id, action.attempt, self.site.clock.now(), self.lease.fence, args)
         )
@@ -146,6 +171,12 @@ class WaveWork:
         self._record(action, kind, detail)
         self.site.crash(f"{phase}-outcome.after:{step.id}")
         self._say(f"  {kind}{': ' + str(detail['why']) if 'why' in detail else ''}{_measured(facts)}")
+
+    def _tell_of_change(self) -> None:
+        if not self._told:
+            said = "the contracts changed since the plan was made; it goes on as it was signed, and closing judges by today's"
+            self._say(said)
+        self._told = True
 
     # -- looking -----------------------------------------------------------------------------------------------------
 

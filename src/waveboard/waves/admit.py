@@ -39,8 +39,8 @@ def _window(plan: Plan, contract: Contract, at: datetime) -> list[Refusal]:
     return []
 
 
-def _scope(plan: Plan, contract: Contract) -> list[Refusal]:
-    """The wave's own policy and scope, asked again: a plan may have been written by hand."""
+def scope(plan: Plan, contract: Contract) -> list[Refusal]:
+    """The wave's own policy and scope, asked again: a plan may have been written by hand, and a wave rewritten since."""
     wave = contract.waves.get(plan.wave)
     if wave is None:
         return []
@@ -125,7 +125,7 @@ def refusals(
     found += [
         Refusal("overlap", f"rule of the board: {because}", "end that wave first: waveboard wave close") for because in board
     ]
-    found += _scope(plan, contract)
+    found += scope(plan, contract)
     if plan.instance != instance:
         found.append(Refusal("instance", "the plan belongs to another workspace", "plan here"))
     found += [Refusal("approval", reason, "waveboard approve PLAN --key KEY --as PRINCIPAL") for reason in approvals]
