@@ -1,6 +1,7 @@
 """The kinds of step a bootstrap adds: what they ask for, what they refuse, and that what is already so drops out of the plan."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -113,9 +114,47 @@ def with_settings(text: str) -> HostFacts:
 
 
 def test_a_root_that_the_settings_name_before_docker_works_there_is_not_moved() -> None:
-    with pytest.raises(RefusedError, match=r"names /mnt/data/docker already, while docker works on /var/lib/docker"):
+    with pytest.raises(RefusedError, match=r"names /mnt/data/docker, while docker works on /var/lib/docker"):
         made(E.MOUNT, E.ROOT, facts=with_settings('{"data-root": "/mnt/data/docker"}'))
     assert made(E.MOUNT, E.ROOT, facts=with_settings('{"data-root": "/var/lib/docker"}')).steps[-1].verb == "docker_root_move"
+
+
+def on_root(root: str, settings: str = "{}", canonical: Mapping[str, str] | None = None, **changes: object) -> HostFacts:
+    """A docker that works on `root`. canonical: where paths really are."""
+    facts = with_settings(settings)
+    paths = Paths({path: PathFact(path, real, True, None) for path, real in (canonical or {}).items()})
+    return replace(facts, nouns={**facts.nouns, Paths: paths, Docker: E.docker(root_dir=root, **changes)})
+
+
+def test_a_root_that_docker_was_given_as_a_flag_is_said_before_anything_is_planned() -> None:
+    because = r"docker works on /srv/docker, and /etc/docker/daemon.json names no data-root: .* a flag .*--data-root"
+    with pytest.raises(RefusedError, match=because) as told:
+        made(E.MOUNT, E.ROOT, facts=on_root("/srv/docker"))
+    assert "systemctl cat docker" in told.value.fix and told.value.exit_code == 3
+    with pytest.raises(RefusedError, match=r"names /srv/other, while docker works on /srv/docker"):
+        made(E.MOUNT, E.ROOT, facts=on_root("/srv/docker", '{"data-root": "/srv/other"}'))
+    with pytest.raises(RefusedError, match=r"names /srv/other, while docker works on /var/lib/docker"):
+        made(E.MOUNT, E.ROOT, facts=on_root("/var/lib/docker", '{"data-root": "/srv/other"}'))
+
+
+@pytest.mark.parametrize(
+    ("settings", "canonical"),
+    [
+        ('{"data-root": "/srv/docker"}', {}),
+        ('{"data-root": "/srv/docker/"}', {}),
+        ("{}", {"/var/lib/docker": "/srv/docker"}),
+        ('{"data-root": "/opt/docker"}', {"/opt/docker": "/srv/docker"}),
+    ],
+)
+def test_a_root_that_the_settings_or_a_link_say_is_moved(settings: str, canonical: Mapping[str, str]) -> None:
+    steps = made(E.MOUNT, E.ROOT, facts=on_root("/srv/docker", settings, canonical)).steps
+    assert steps[-1].args["src"] == "/srv/docker"
+
+
+def test_a_docker_that_remaps_users_is_not_moved() -> None:
+    remapped = on_root("/var/lib/docker/165536.165536", security_options=("name=seccomp,profile=builtin", "name=userns"))
+    with pytest.raises(RefusedError, match="userns-remap"):
+        made(E.MOUNT, E.ROOT, facts=remapped)
 
 
 def test_what_is_already_so_is_not_planned_and_nothing_is_restarted() -> None:

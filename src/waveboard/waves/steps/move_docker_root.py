@@ -11,9 +11,10 @@ from dataclasses import replace
 from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import RefusedError
-from waveboard.model.facts import Docker
+from waveboard.model.facts import Docker, Paths, Unavailable
 from waveboard.waves.estimate import measured_or, move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
+from waveboard.waves.steps.prepare_docker import STOCK
 from waveboard.waves.steps.set_log_rotation import DAEMON_JSON, named_root, settings_text
 
 
@@ -37,6 +38,29 @@ def _start_order(outlook: Outlook, running: list[str]) -> list[str]:
     return sorted(running, key=lambda name: (rank.get(engines.get(name, ""), 3), name))
 
 
+def _refuse_another_word(outlook: Outlook, docker: Docker) -> None:
+    """Docker works where its settings, or their absence, say. Otherwise the new line in them would not count, or docker would not start:
+    dockerd refuses a data-root that stands both in daemon.json and on its command line. Raises: RefusedError."""
+    cannot, src, named = f"plan {outlook.wave} on {outlook.facts.host}", docker.root_dir, named_root(outlook)
+    if any(option.startswith("name=userns") for option in docker.security_options):
+        because = f"docker remaps users (userns-remap) and works on {src}, a directory that it makes itself below its data-root"
+        raise RefusedError(
+            cannot, because, "move it by hand: stop docker, copy the whole data-root, name the new one, start docker"
+        )
+    paths = outlook.facts.get(Paths)
+    looked = None if isinstance(paths, Unavailable) else paths.by_path.get(named or STOCK)
+    if src in (named or STOCK, looked.canonical if looked else None):
+        return
+    if named:
+        because = f"{DAEMON_JSON} names {named}, while docker works on {src}"
+        because += ": its next restart would begin there without what it holds"
+        fix = "take that line out again, or restart docker if that root is the right one, then audit and plan again"
+        raise RefusedError(cannot, because, fix)
+    because = f"docker works on {src}, and {DAEMON_JSON} names no data-root: it gets it as a flag of its unit or a drop-in"
+    fix = f'look with `systemctl cat docker`, write "data-root": "{src}" into {DAEMON_JSON} instead, restart docker, audit and plan again'
+    raise RefusedError(cannot, f"{because} (--data-root), and does not start when both say one", fix)
+
+
 def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     to = text_param(spec, "to")
     docker = outlook.facts[Docker]
@@ -57,12 +81,8 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "live-restore is on: containers would keep writing to the old tree while docker is stopped",
             f'set "live-restore": false in {DAEMON_JSON} and reload docker, then plan again',
         )
-    if named_root(outlook) == to:
-        raise RefusedError(
-            f"plan {outlook.wave} on {host}",
-            f"{DAEMON_JSON} names {to} already, while docker works on {src}: its next restart would begin there without what it holds",
-            "take that line out again, or restart docker if that root is the right one, then audit and plan again",
-        )
+    if outlook.docker_root is None:
+        _refuse_another_word(outlook, docker)
     if outlook.data_uuid is None or outlook.data_target is None or not to.startswith(outlook.data_target + "/"):
         raise RefusedError(
             f"plan {outlook.wave} on {host}", f"{to} is not below a data disk this wave mounts", "mount_data_disk comes first"
