@@ -23,9 +23,23 @@ TEMPLATE = {
 class LabPve(FakePve):
     jobs = ()
     listed = {}  # noqa: RUF012
+    former = {}  # noqa: RUF012
 
     def _routes_access(self):
-        return [*super()._routes_access(), ("GET", "/cluster/backup", self._jobs)]
+        here = [("GET", "/cluster/backup", self._jobs), ("GET", "/nodes/{node}/vzdump/extractconfig", self._extract)]
+        return [*super()._routes_access(), *here]
+
+    async def _extract(self, v, user):
+        """The configuration in a backup, as PVE prints it: that of the VM as it is now, or of the former one that `former` names."""
+        store, _, name = v["volume"].partition(":")
+        vmid = next(int(part) for part in (*name.split("-"), "212") if part.isdigit())
+        self._check_access(user, store, "backup", vmid, v["volume"])
+        config = {**self.vm(vmid).config, "smbios1": self.former.get(v["volume"], self.vm(vmid).config.get("smbios1"))}
+        lines = [f"{key}: {value}" for key, value in config.items() if value is not None]
+        return (
+            "\n".join(["#made by hand", *lines, "#qmdump#map:scsi0:drive-scsi0:local-lvm:raw:", "[snap]", "smbios1: uuid=0"])
+            + "\n"
+        )
 
     async def _jobs(self, v, user):
         return list(self.jobs)

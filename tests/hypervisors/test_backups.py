@@ -13,6 +13,7 @@ from waveboard.app.provision import asking
 from waveboard.model.errors import HostError, RefusedError
 from waveboard.model.vm import BackupState, HypervisorState
 from waveboard.world.clock import SystemClock
+from waveboard.world.hypervisors.pve_backups import LOOKS
 from waveboard.world.hypervisors.qemu import Qemu
 
 TAG = "wb-i-0123456789ab"
@@ -50,16 +51,64 @@ def test_a_backup_older_than_the_vm_is_of_a_former_one_with_its_number(pve: Pve,
     assert pve.makes().backups(212) == BackupState(True, ("nightly",), (), at(ctime) if counts else None)
 
 
-@pytest.mark.parametrize("meta", [None, "creation-qemu=10.0.2", "ctime=x", "ctime=", "ctime=0"])
-def test_a_vm_that_does_not_say_when_it_was_made_may_have_only_the_backups_of_a_former_one(pve: Pve, meta: str | None) -> None:
-    born(pve)
+def configured(pve: Pve, **changes: str | None) -> None:
     config = pve.tell(vm=212, call="config")
     assert isinstance(config, dict)
-    pve.tell(vm=212, set="config", to={k: v for k, v in {**config, "meta": meta}.items() if v is not None})
+    pve.tell(vm=212, set="config", to={k: v for k, v in {**config, **changes}.items() if v is not None})
+
+
+@pytest.mark.parametrize("meta", [None, "creation-qemu=10.0.2", "ctime=x", "ctime=", "ctime=0"])
+def test_a_vm_that_does_not_say_when_it_was_made_is_known_by_its_uuid_alone(pve: Pve, meta: str | None) -> None:
+    born(pve)
+    configured(pve, meta=meta)
+    pve.tell(call="keep", args=["local", {f"backup/vzdump-qemu-212-{n}.vma.zst": volume(t) for n, t in (("a", OLD), ("b", NEW))}])
+    assert pve.makes().backups(212) == BackupState(False, (), (), at(NEW))
+
+
+FORMER = "uuid=99999999-8888-7777-6666-555555555555"
+
+
+def test_a_clone_made_anew_does_not_inherit_the_backups_of_the_former_vm_with_its_number(pve: Pve) -> None:
+    """Both are clones of one template and carry its time: only the UUID in the backup tells them apart."""
+    born(pve)
+    names = {n: f"backup/vzdump-qemu-212-{n}.vma.zst" for n in "ab"}
+    pve.tell(call="keep", args=["local", {names["a"]: volume(OLD), names["b"]: volume(NEW)}])
+    pve.tell(set="former", to={f"local:{name}": FORMER for name in names.values()})
+    assert pve.makes().backups(212) == BackupState(False, (), (), None)
+    pve.tell(set="former", to={f"local:{names['b']}": FORMER})
+    assert pve.makes().backups(212).newest == at(OLD), "one that was restored keeps its own"
+    configured(pve, smbios1=FORMER.upper().replace("UUID", "uuid") + ",serial=eA==,base64=1")
+    assert pve.makes().backups(212).newest == at(NEW)
+
+
+def test_a_vm_without_a_uuid_may_have_only_the_backups_of_a_former_one(pve: Pve) -> None:
+    born(pve)
+    configured(pve, smbios1=None)
     assert pve.makes().backups(212) == BackupState(False, (), (), None), "without any backup there is nothing to mistake"
     pve.tell(call="keep", args=["local", {"backup/vzdump-qemu-212-a.vma.zst": volume(NEW)}])
     found = pve.makes().backups(212)
-    assert found.newest is None and "does not say when it was made" in found.unseen_backups
+    assert found.newest is None and "VM 212 has no UUID" in found.unseen_backups
+
+
+def test_a_backup_that_cannot_be_looked_into_is_a_doubt_and_an_older_one_may_do(pve: Pve) -> None:
+    born(pve)
+    names = {n: f"backup/vzdump-qemu-212-{n}.vma.zst" for n in "ab"}
+    pve.tell(call="keep", args=["local", {names["a"]: volume(OLD), names["b"]: volume(NEW)}])
+    pve.tell(call="fail", args=["GET", "/vzdump/extractconfig", 500, "unable to read the archive"], kwargs={"times": 1})
+    found = pve.makes().backups(212)
+    assert found.newest == at(OLD) and "whose backup local:backup/vzdump-qemu-212-b.vma.zst is" in found.unseen_backups
+    assert "unable to read the archive" in found.unseen_backups
+
+
+def test_only_so_many_backups_are_looked_into(pve: Pve) -> None:
+    born(pve)
+    names = [f"backup/vzdump-qemu-212-{n:02d}.vma.zst" for n in range(LOOKS + 1)]
+    pve.tell(call="keep", args=["local", {name: volume(NEW - n) for n, name in enumerate(names)}])
+    pve.tell(set="former", to={f"local:{name}": FORMER for name in names[:-1]})
+    found = pve.makes().backups(212)
+    assert found.newest is None and f"only the newest {LOOKS} of {LOOKS + 1}" in found.unseen_backups
+    pve.tell(set="former", to={f"local:{name}": FORMER for name in names[: LOOKS - 1]})
+    assert pve.makes().backups(212).newest == at(NEW - LOOKS + 1)
 
 
 def test_a_backup_that_was_proven_damaged_is_none(pve: Pve) -> None:

@@ -3,12 +3,13 @@
 PVE lists only what the token may read, without a word about the rest: of a storage in which nothing is seen the token's own
 privileges are asked, and a storage that a job names and the list lacks is a doubt. Source: PVE::Storage::check_volume_access.
 
-A number is used again, and backups stay when their VM goes: what is older than the VM's own `meta` (PVE writes it when it makes one;
-a clone has its template's) is of a former VM.
+A number is used again, and backups stay when their VM goes: a backup is the VM's own when the configuration in it has the VM's own UUID
+(smbios1). PVE gives a new one to each VM it makes; `meta`, which a clone has from its template, only rules out what is older still.
 """
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from waveboard.model.errors import RefusedError
 from waveboard.model.vm import BackupState
@@ -16,6 +17,14 @@ from waveboard.world.hypervisors import pve_words
 from waveboard.world.hypervisors.pve_api import PveApi, record, rows, whole
 
 Json = Mapping[str, object]
+LOOKS = 20  # configurations that are taken out of backups, newest first, until one is the VM's own
+
+
+class Kept(NamedTuple):
+    """One whole backup."""
+
+    at: datetime
+    volume: str
 
 
 def backups(api: PveApi, vmid: int) -> BackupState:
@@ -28,13 +37,30 @@ def backups(api: PveApi, vmid: int) -> BackupState:
     excluded = tuple(disk.slot for disk in pve_words.disks(config) if not disk.backup)
     jobs, doubt = _jobs(api, vm)
     found = list(_kept(api, node, vmid, jobs))
-    dated, doubts = [one for one in found if isinstance(one, datetime)], [one for one in found if isinstance(one, str)]
-    since = pve_words.made(config)
-    if dated and since is None:
-        doubts.append(f"VM {vmid} does not say when it was made, so its backups may be of a former VM with its number")
-    made = [one for one in dated if since is not None and one >= since]
-    unseen = "; ".join(doubts)
-    return BackupState(bool(jobs), tuple(str(j["id"]) for j in jobs), excluded, max(made, default=None), doubt, unseen)
+    newest, doubts = _newest(api, node, vmid, config, [one for one in found if isinstance(one, Kept)])
+    unseen = "; ".join([*(one for one in found if isinstance(one, str)), *doubts])
+    return BackupState(bool(jobs), tuple(str(j["id"]) for j in jobs), excluded, newest, doubt, unseen)
+
+
+def _newest(api: PveApi, node: str, vmid: int, config: Json, kept: list[Kept]) -> tuple[datetime | None, list[str]]:
+    """When the newest backup of this very VM was made, and why there may be a newer one."""
+    own, since, doubts = pve_words.generation(config), pve_words.made(config), list[str]()
+    possible = sorted((one for one in kept if since is None or one.at >= since), reverse=True)
+    if possible and not own:
+        return None, [f"VM {vmid} has no UUID (smbios1), so its backups may be of a former VM with its number"]
+    for one in possible[:LOOKS]:
+        try:
+            told = api.get(f"/nodes/{node}/vzdump/extractconfig", volume=one.volume)
+        except RefusedError as error:
+            doubts.append(f"whose backup {one.volume} is could not be seen: {error.because}")
+            continue
+        if pve_words.generation(pve_words.written(str(told))) == own:
+            return one.at, doubts
+    if len(possible) > LOOKS:
+        doubts.append(
+            f"only the newest {LOOKS} of {len(possible)} backups under its number were looked into, and none is its own"
+        )
+    return None, doubts
 
 
 def _jobs(api: PveApi, vm: Json) -> tuple[list[Json], str]:
@@ -55,8 +81,8 @@ def _holds(job: Json, vm: Json) -> bool:
     return vmid not in excluded if whole(job.get("all", 0)) else vmid in listed
 
 
-def _kept(api: PveApi, node: str, vmid: int, jobs: list[Json]) -> Iterator[datetime | str]:
-    """When each whole backup was made, and what could not be seen. One that PVE proved to be damaged is none."""
+def _kept(api: PveApi, node: str, vmid: int, jobs: list[Json]) -> Iterator[Kept | str]:
+    """Each whole backup under that number, and what could not be seen. One that PVE proved to be damaged is none."""
     stores = {str(row["storage"]): row for row in rows(api.get(f"/nodes/{node}/storage", content="backup"))}
     for job in jobs:
         if (target := str(job.get("storage") or "")) and target not in stores:
@@ -71,7 +97,7 @@ def _kept(api: PveApi, node: str, vmid: int, jobs: list[Json]) -> Iterator[datet
             yield error.because
             continue
         good = [one for one in told if record(one.get("verification")).get("state") != "failed"]
-        yield from (datetime.fromtimestamp(whole(one["ctime"]), UTC) for one in good if one.get("ctime"))
+        yield from (Kept(datetime.fromtimestamp(whole(one["ctime"]), UTC), str(one["volid"])) for one in good if one.get("ctime"))
         if not told and not _may_list(api, name, vmid):
             yield f"the token may not list backups in {name}: it needs Datastore.AllocateSpace there and VM.Backup on /vms/{vmid}"
 

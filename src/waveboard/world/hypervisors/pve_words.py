@@ -72,6 +72,17 @@ def made(config: Config) -> datetime | None:
     return datetime.fromtimestamp(int(seconds), UTC) if _CTIME.fullmatch(seconds) else None
 
 
+def generation(config: Config) -> str:
+    """The UUID that PVE gives each VM it makes, clones too, and that a restore in place keeps; "" where `smbios1` does not say."""
+    return options(config.get("smbios1", "")).get("uuid", "").casefold()
+
+
+def written(text: str) -> Config:
+    """A configuration as PVE's file has it: `key: value` lines, comments, and sections of snapshots, which are left out."""
+    lines = (line.partition(": ") for line in text.partition("\n[")[0].splitlines() if not line.startswith("#"))
+    return {key.strip(): value.strip() for key, colon, value in lines if colon}
+
+
 def shape(config: Config) -> Shape:
     """Cores, memory and network."""
     cores = int(str(config.get("cores", 1))) * int(str(config.get("sockets", 1)))
