@@ -299,6 +299,21 @@ def test_a_second_adoption_outside_the_workspace_is_copied_beside_the_first(
     assert told(capsys, mint, "contracts", "check", code=0)["errors"] == []
 
 
+def test_a_draft_that_a_pattern_names_already_is_not_named_twice(mint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    named = mint / "waveboard.yaml"
+    now = next(line for line in named.read_text().splitlines() if line.strip().startswith("waivers:"))
+    named.write_text(named.read_text().replace(now, '  waivers: [waivers.yaml, "adopted/*/waivers.yaml"]'))
+    words = ("adopt", "mint-data", "--evidence", str(FLEET / "mint-data.json"))
+    first = told(capsys, mint, *words, code=2)
+    assert "waivers.yaml" in first["files"] and "contracts.waivers" not in first["waveboard_yaml"]
+    assert first["counts_already"] == ["adopted/mint-data/waivers.yaml"]
+    page = (mint / "adopted/mint-data/ADOPTION.md").read_text()
+    assert (
+        "adopted/mint-data/waivers.yaml counts already" in page.replace("\n", " ") and "nothing counts yet" not in page.casefold()
+    )
+    assert told(capsys, mint, "contracts", "check", code=0)["errors"] == []
+
+
 def test_a_place_that_waveboard_yaml_names_is_taken_even_where_nothing_lies() -> None:
     assert free_place("h", ["hosts.yaml", "./adopted/h/waivers.yaml"], lambda at: False) == "adopted/h-2"
     assert free_place("h", ["adopted/h-2/waivers.yaml"], lambda at: at == "adopted/h") == "adopted/h-3"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from waveboard.app.adopt_files import profiles
 from waveboard.gates import seeds
 from waveboard.model.contract import Service
 from waveboard.model.errors import UsageError
@@ -84,6 +85,35 @@ def test_a_blank_second_disk_is_proposed() -> None:
     assert made.tier == "tank-vms" and made.disk is not None and made.boot_gb == 20
     assert (made.disk.serial, made.disk.size_bytes, made.disk.bus, made.disk.mount) == ("disk-1", 100 * GIB, "scsi", "/mnt/data")
     assert made.docker_root == "/mnt/data/docker" and made.log_rotation is None and asked(made, "log_rotation")
+
+
+SNAPSHOTS = {"driver-type": "io.containerd.snapshotter.v1"}
+
+
+@pytest.mark.parametrize(
+    ("driver", "root", "drafted_as", "told"),
+    [
+        (SNAPSHOTS, "/var/lib/containerd", "/mnt/data/containerd", "proposed"),
+        (SNAPSHOTS, "/mnt/data/ctr", "/mnt/data/ctr", ""),
+        (SNAPSHOTS, None, None, "unknown"),
+        (SNAPSHOTS, "/var/lib/docker/containerd/daemon", None, ""),  # docker's own: it goes where the data-root goes
+        ({}, "/var/lib/containerd", None, ""),  # docker keeps nothing in it
+    ],
+)
+def test_where_docker_keeps_images_in_containerd_its_root_belongs_on_the_data_disk_too(
+    driver: dict[str, str], root: str | None, drafted_as: str | None, told: str
+) -> None:
+    facts = host(DISK, mounts=(at("/mnt/data"),), links={UUID: "sdb"}, driver_status=driver, containerd_root=root)
+    made = drafted(facts)
+    assert made.containerd_root == drafted_as
+    said = {name: [t.why for t in getattr(made, name) if t.what == "containerd_root"] for name in ("proposed", "unknown")}
+    assert [name for name, why in said.items() if why] == ([told] if told else [])
+    if told == "proposed":
+        assert said["proposed"] == [
+            "/mnt/data/containerd: it is /var/lib/containerd now, and no step moves what a containerd holds"
+        ]
+    storage = profiles(made)["profiles"]["adopted-old-1"]["storage"]  # type: ignore[index]
+    assert storage.get("containerd_root") == drafted_as
 
 
 def test_a_disk_that_is_mounted_keeps_its_place_and_its_label() -> None:

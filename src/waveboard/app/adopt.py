@@ -41,13 +41,15 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """files: the drafts by name. lines: keys of waveboard.yaml -> what they must name for the drafts to count. by_hand: what no draft
+    """files: the drafts by name. lines: keys of waveboard.yaml -> what they must name for the drafts to count. named: drafts that it
+    names already, by a pattern. by_hand: what no draft
     can say. found: what the gates tell, each with a proposal; waived: what a waiver covers already. unready: rules of a VM that do
     not hold; unknown: what could not be seen; contradictions: where the contracts and the host differ."""
 
     host: str
     files: Mapping[str, str]
     lines: Mapping[str, Sequence[str]]
+    named: tuple[str, ...]
     by_hand: tuple[str, ...]
     found: tuple[Finding, ...]
     waived: int
@@ -92,6 +94,7 @@ def adopt(site: Site, host: str, ground: Ground, choice: Choice, given: Bundle |
         host=host,
         files={files.FILES[key]: text for key, text in drafts.items()},
         lines=lines,
+        named=tuple(f"{ground.at}/{files.FILES[key]}" for key in drafts if key not in lines),
         by_hand=tuple(_by_hand(said, made)),
         found=found,
         waived=waived,
@@ -221,7 +224,7 @@ def _by_hand(said: Said, made: Draft) -> Iterator[str]:
 
 def _unspoken(said: Said, told: Sequence[Told]) -> Iterator[Told]:
     """Without what the host's own profile says already, where no other contract that is silent must say it too."""
-    spoken = {"backup", "docker_data_root", "log_rotation"}
+    spoken = {"backup", "containerd_root", "docker_data_root", "log_rotation"}
     spoken |= {"tier", "mount"} if said.placement is not None else set()
     spoken |= {"data_disk"} if said.services is not None else set()
     yield from (one for one in told if not said.judged or one.what not in spoken)
@@ -276,6 +279,7 @@ def as_json(told: Adopted, directory: str) -> dict[str, object]:
         "directory": directory,
         "files": sorted(told.files),
         "waveboard_yaml": {key: list(names) for key, names in told.lines.items()},
+        "counts_already": list(told.named),
         "by_hand": list(told.by_hand),
         "proposals": proposals,
         "waived": told.waived,
@@ -293,13 +297,18 @@ def counts(told: Adopted, copied: str) -> str:
     if not told.files:
         return "nothing is drafted: what could be, the contracts say already"
     there = f", copied to {copied}" if copied else ""
-    return f"nothing counts yet: read the drafts, then let waveboard.yaml name them{there}"
+    if not told.named:
+        return f"nothing counts yet: read the drafts, then let waveboard.yaml name them{there}"
+    verb = "counts" if len(told.named) == 1 else "count"
+    when = f"{verb} once copied there" if copied else f"{verb} already"
+    rest = f"; let it name the others{there}" if told.lines else ""
+    return f"read the drafts: {', '.join(told.named)} {when}, since waveboard.yaml names such files by a pattern{rest}"
 
 
 def page(told: Adopted, copied: str) -> str:
     """The draft as a person reads it: what to do, and everything that a YAML file cannot say. copied: as `counts` has it."""
     head = counts(told, copied)
-    parts = [f"# {told.host}: a first contract, drafted\n", f"{head[0].upper()}{head[1:]}{':' if told.files else '.'}\n"]
+    parts = [f"# {told.host}: a first contract, drafted\n", f"{head[0].upper()}{head[1:]}{':' if told.lines else '.'}\n"]
     parts += [f"    {key}: [{', '.join(names)}]" for key, names in told.lines.items()]
     sections: tuple[tuple[str, Sequence[str]], ...] = (
         ("To change by hand", told.by_hand),

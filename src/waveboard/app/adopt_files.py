@@ -48,6 +48,7 @@ def profiles(draft: Draft) -> dict[str, object]:
             key: getattr(disk, key) for key in ("bus", "serial", "fstype", "label", "mount", "backup")
         }
     storage |= {"docker_data_root": draft.docker_root} if draft.docker_root else {}
+    storage |= {"containerd_root": draft.containerd_root} if draft.containerd_root else {}
     if (limits := draft.log_rotation) is not None:
         storage["log_rotation"] = {"max_size_mb": limits.max_bytes / MB, "files": limits.files}
     storage |= {"nfs_mounts": _shares(draft)} if draft.shares else {}

@@ -7,7 +7,7 @@ from posixpath import normpath
 
 from waveboard.contracts.dump import dump
 from waveboard.contracts.estate import Estate
-from waveboard.contracts.files import WORKSPACE
+from waveboard.contracts.files import WORKSPACE, matches
 from waveboard.contracts.formats.placement import TIERS
 from waveboard.contracts.formats.workspace import Contracts
 from waveboard.contracts.nodes import Scalar, plain
@@ -111,7 +111,8 @@ def _of_services(estate: Estate, host: str, said: Said) -> Said:
 
 
 def joined(workspace: bytes, drafts: Mapping[str, str]) -> tuple[bytes, dict[str, list[str]]]:
-    """The waveboard.yaml that names the drafts too, and the lines of it that differ: key -> every path it names then.
+    """The waveboard.yaml that names the drafts too, and the lines of it that differ: key -> every path it names then. A draft that it names
+    already, by a pattern, is not named again.
 
     drafts: key of waveboard.yaml (`contracts.vms`, `services`) -> path. Raises: ContractError when the file cannot be used.
     """
@@ -125,7 +126,8 @@ def joined(workspace: bytes, drafts: Mapping[str, str]) -> tuple[bytes, dict[str
         holder = value["contracts"] if inside in Contracts.model_fields and key.startswith("contracts.") else value
         now = holder.get(inside)
         names = [now] if isinstance(now, str) else list(now or ())
-        holder[inside] = changed[key] = [*names, path]
+        if not any(matches(str(pattern), {path: b""}) for pattern in names):
+            holder[inside] = changed[key] = [*names, path]
     return dump(value).encode(), changed
 
 

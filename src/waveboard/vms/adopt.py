@@ -49,6 +49,7 @@ class Draft:
     tier: str | None = None
     disk: DataDisk | None = None
     docker_root: str | None = None
+    containerd_root: str | None = None
     log_rotation: LogRotation | None = None
     shares: tuple[tuple[str, str], ...] = ()  # (path, source)
     data_at: str | None = (
@@ -159,6 +160,7 @@ def _of_docker(made: Draft, facts: HostFacts, docker: Docker, places: HostPlacem
         made.docker_root = docker.root_dir if there else f"{made.disk.mount}/docker"
         if not there:
             made.proposed.append(Told("docker_data_root", f"{made.docker_root}: it is {docker.root_dir} now"))
+    _of_containerd(made, docker)
     made.log_rotation = _limits(docker.daemon_json)
     if docker.daemon_json is None:
         made.unknown.append(Told("log_rotation", "/etc/docker/daemon.json could not be read"))
@@ -174,6 +176,23 @@ def _of_docker(made: Draft, facts: HostFacts, docker: Docker, places: HostPlacem
     elif redis:
         why = told.reason if isinstance(told, Unavailable) else "it was not asked"
         made.unknown.append(Told("container_probes", f"how durable {', '.join(redis)} is: {why}"))
+
+
+def _of_containerd(made: Draft, docker: Docker) -> None:
+    """Where docker keeps images in containerd, its root is data too; one below docker's own root goes where that goes."""
+    root = docker.containerd_root
+    if made.disk is None or not docker.in_containerd or (root or "").startswith(docker.root_dir + "/"):
+        return
+    if root is None:
+        made.unknown.append(
+            Told("containerd_root", "docker keeps its images in containerd, and where that has its root was not told")
+        )
+        return
+    there = root.startswith(made.disk.mount + "/")
+    made.containerd_root = root if there else f"{made.disk.mount}/containerd"
+    if not there:
+        why = f"{made.containerd_root}: it is {root} now, and no step moves what a containerd holds"
+        made.proposed.append(Told("containerd_root", why))
 
 
 def _limits(text: str | None) -> LogRotation | None:
