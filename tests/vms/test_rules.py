@@ -366,6 +366,21 @@ def test_an_old_vm_has_its_docker_moved_and_its_logs_limited() -> None:
     assert bootstrap(SPEC, POLICY, FACTS, WHOLE.reboot).steps[-1].params == {"when": "changed"}
 
 
+def test_a_docker_that_may_start_before_a_disk_that_others_mounted_is_ordered_after_it() -> None:
+    def unordered(docker: Docker = DOCKER, *, mounted: bool = True, files: ConfigFiles | None = None) -> HostFacts:
+        mounts = NOUNS[Mounts] if mounted else Mounts(NOUNS[Mounts].table[:1])  # type: ignore[attr-defined]
+        return replace(FACTS, nouns={**NOUNS, ConfigFiles: files or ConfigFiles({}), Mounts: mounts, Docker: docker})
+
+    assert kinds_of(unordered())[:3] == ["mount_data_disk", "order_docker", "mount_share"]
+    assert "order_docker" not in kinds_of(unordered(mounted=False))  # the step that mounts it does
+    ordered = ConfigFiles({DROPIN: ORDER})
+    assert "order_docker" not in kinds_of(unordered(files=ordered))
+    (step,) = [s for s in bootstrap(SPEC, POLICY, unordered(IMAGES, files=ordered), None).steps if s.kind == "order_docker"]
+    assert step.params == {"target": DATA, "containerd": True}
+    own = replace(IMAGES, containerd_root=f"{DATA}/docker/containerd/daemon")
+    assert "order_docker" not in kinds_of(unordered(own, files=ordered))
+
+
 def test_a_service_that_runs_elsewhere_is_moved_and_its_place_is_not_made_before() -> None:
     """A move makes its own place: one that is there already it would refuse."""
     elsewhere = ContainerMount("bind", "/data", "/opt/cache")

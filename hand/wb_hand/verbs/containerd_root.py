@@ -16,7 +16,7 @@ from ..tools import run
 from ..units import active, systemctl
 from ..unused import demand_unused
 from ..verb import Ctx, Verb, mine, verdict
-from .mount_data import DROPIN
+from .mount_data import DROPIN, after_mount
 
 CONTAINERD_TOML = "/etc/containerd/config.toml"
 TOML_ROOT = re.compile(r"""\s*root\s*=\s*["']([^"']*)["']\s*""")
@@ -48,9 +48,7 @@ class ContainerdRoot(Verb):
     keys = {"root": is_path, "root_mount": MOUNT, "config_before_sha256": or_null(word(DIGEST)), "dropin": truth}
 
     def _dropin(self, args: Json) -> dict[str, bytes]:
-        target = args["root_mount"]["target"]
-        text = f"[Unit]\nRequiresMountsFor={target}\nAssertPathIsMountPoint={target}\n".encode()
-        return {DROPIN.format(unit="containerd"): text} if args["dropin"] else {}
+        return {DROPIN.format(unit="containerd"): after_mount(args["root_mount"]["target"])} if args["dropin"] else {}
 
     def prepare(self, ctx: Ctx) -> Json:
         args, now = ctx.args, read_or_none(CONTAINERD_TOML)

@@ -21,6 +21,11 @@ from ..verb import Ctx, Verb, verdict
 DROPIN = "/etc/systemd/system/{unit}.service.d/10-waveboard-data.conf"
 
 
+def after_mount(target: str) -> bytes:
+    """The drop-in with which a unit starts only after that mount."""
+    return f"[Unit]\nRequiresMountsFor={target}\nAssertPathIsMountPoint={target}\n".encode()
+
+
 class MountData(Verb):
     """One fstab line by uuid, really mounted, with docker unable to start without it."""
 
@@ -38,8 +43,9 @@ class MountData(Verb):
         return f"UUID={args['uuid']} {args['target']} {args['fstype']} {args['options']} 0 2"
 
     def dropins(self, args: Json) -> dict[str, bytes]:
-        text = f"[Unit]\nRequiresMountsFor={args['target']}\nAssertPathIsMountPoint={args['target']}\n".encode()
-        return {DROPIN.format(unit=unit): text for unit in ("docker", "containerd") if args[f"{unit}_dropin"]}
+        return {
+            DROPIN.format(unit=unit): after_mount(args["target"]) for unit in ("docker", "containerd") if args[f"{unit}_dropin"]
+        }
 
     def _texts(self, ctx: Ctx) -> tuple[bytes, bytes]:
         """fstab before and after; before is the backup once there is one."""

@@ -6,7 +6,7 @@ Where docker keeps nothing in containerd, its root may be anywhere, unless the p
 from collections.abc import Iterable, Iterator
 
 from waveboard.model.contract import StepSpec
-from waveboard.model.facts import Docker, Unavailable
+from waveboard.model.facts import ConfigFiles, Docker, Unavailable
 from waveboard.model.graph import PlacementClass
 from waveboard.model.vm import VmSpec
 from waveboard.vms.rule import Asked, Built, Checked, NotHere, Rule, Said, Seen, Stage, Watched, fails, spec, unknown
@@ -23,10 +23,20 @@ def place_of(vm: VmSpec) -> str | None:
 
 
 def steps(asked: Asked) -> Iterable[StepSpec]:
-    """Only before docker first starts: what a used containerd holds is not moved."""
-    to = place_of(asked.vm)
-    if to is not None and isinstance(asked.facts.get(Docker), Unavailable):
+    """Its root only before docker first starts: what a used containerd holds is not moved. Its order after the mount also later."""
+    to, docker = place_of(asked.vm), asked.facts.get(Docker)
+    if to is not None and isinstance(docker, Unavailable):
         yield spec(asked.vm, "set_containerd_root", to=to)
+    elif asked.vm.data is not None and isinstance(docker, Docker) and docker.in_containerd and docker.containerd_root:
+        mount, root, files = asked.vm.data.mount, docker.containerd_root, asked.facts.get(ConfigFiles)
+        own = root.startswith(docker.root_dir + "/")  # then it starts with docker
+        if (
+            root.startswith(mount + "/")
+            and not own
+            and isinstance(files, ConfigFiles)
+            and any(unordered(asked, "containerd", DROPIN))
+        ):
+            yield spec(asked.vm, "order_docker", target=mount, containerd=True)
 
 
 def check(seen: Seen) -> Iterator[Said]:
@@ -55,7 +65,7 @@ RULE = Rule(
     lambda vm, policy: vm.docker_root is not None,
     {
         Stage.PROVISION: NotHere("containerd is set up inside the guest"),
-        Stage.BOOTSTRAP: Built(("set_containerd_root",), steps),
+        Stage.BOOTSTRAP: Built(("set_containerd_root", "order_docker"), steps),
         Stage.READY: Checked(check),
         Stage.GATE: Watched({"D235": ("boot-backed", "mixed-disks")}),
         Stage.WAVE: NotHere(

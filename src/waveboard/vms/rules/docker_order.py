@@ -1,19 +1,30 @@
 """Docker cannot start before the data disk is mounted: else it makes an empty root where the disk should be, and fills the boot disk."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from waveboard.model.facts import ConfigFiles
-from waveboard.vms.rule import Built, Checked, NotHere, Repaired, Rule, Said, Seen, Stage, Watched, fails, unknown
-from waveboard.vms.rules.data_disk_mounted import steps
+from waveboard.model.contract import StepSpec
+from waveboard.model.facts import ConfigFiles, Mounts, Unavailable
+from waveboard.vms.rule import Asked, Built, Checked, NotHere, Repaired, Rule, Said, Seen, Stage, Watched, fails, spec, unknown
+from waveboard.vms.rules.data_disk_mounted import steps as mount_steps
 
 DROPIN = "/etc/systemd/system/docker.service.d/10-waveboard-data.conf"
+
+
+def steps(asked: Asked) -> Iterable[StepSpec]:
+    """The step that mounts the disk orders docker too; a disk that is mounted already, by whomever, needs only that."""
+    yield from mount_steps(asked)
+    mounts, files, data = asked.facts.get(Mounts), asked.facts.get(ConfigFiles), asked.vm.data
+    if data is None or isinstance(mounts, Unavailable) or isinstance(files, Unavailable):
+        return
+    if any(m.target == data.mount for m in mounts.table) and any(unordered(asked, "docker", DROPIN)):
+        yield spec(asked.vm, "order_docker", target=data.mount)
 
 
 def check(seen: Seen) -> Iterator[Said]:
     yield from unordered(seen, "docker", DROPIN)
 
 
-def unordered(seen: Seen, unit: str, dropin: str) -> Iterator[Said]:
+def unordered(seen: Seen | Asked, unit: str, dropin: str) -> Iterator[Said]:
     """What lets that unit start before the data disk is mounted."""
     if seen.vm.data is None:
         return
@@ -33,9 +44,9 @@ RULE = Rule(
     lambda vm, policy: vm.data is not None,
     {
         Stage.PROVISION: NotHere("docker is set up inside the guest; the seed leaves it stopped"),
-        Stage.BOOTSTRAP: Built(("mount_data_disk",), steps),
+        Stage.BOOTSTRAP: Built(("mount_data_disk", "order_docker"), steps),
         Stage.READY: Checked(check),
         Stage.GATE: Watched({"D236": ("late-mount",)}),
-        Stage.WAVE: Repaired(("mount_data_disk",)),
+        Stage.WAVE: Repaired(("mount_data_disk", "order_docker")),
     },
 )

@@ -51,7 +51,7 @@ def _refuse_used(outlook: Outlook, disk: BlockDevice, uuid: str) -> None:
 def _made_by_others(outlook: Outlook, disk: BlockDevice, target: str, fstype: str) -> str | None:
     """The UUID of the filesystem on the whole disk that is mounted at target and comes back from there by that UUID; else None.
 
-    Nothing is left to do for such a mount but docker's order after it, which readiness goes on to tell (SR-005).
+    Nothing is left to do for such a mount but docker's order after it (order_docker).
     """
     links = outlook.facts[DeviceLinks].links
     uuids = {link.rpartition("/")[2] for link, kname in links.items() if kname == disk.name and "/by-uuid/" in link}
