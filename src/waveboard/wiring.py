@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from waveboard.app import paper_files
 from waveboard.app.ports import Engine, Hand
 from waveboard.app.read import collect, one
+from waveboard.app.receipting import belongs
 from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
 from waveboard.contracts.expiry import expired
@@ -78,7 +79,7 @@ def expired_waivers(loaded: Loaded) -> tuple[Complaint, ...]:
 
 
 def site_of(directory: Path, say: Callable[[str], None]) -> Site:
-    """The workspace with real hands. Raises: ContractError when its contracts cannot be used."""
+    """The workspace with real hands. Raises: ContractError when its contracts cannot be used, ReceiptError when its store lost receipts."""
     from waveboard.world.hosts.hand_ssh import SshHand
     from waveboard.world.hosts.hand_workspace import HandRouter
     from waveboard.world.hosts.ssh import SshReader
@@ -89,7 +90,7 @@ def site_of(directory: Path, say: Callable[[str], None]) -> Site:
     key = ReceiptKey.open(state / "keys")
     archive, instance = FileArchive(state / "receipts"), instance_of(state, clock.token(16))
     archive.file(receipt_bundle.KEY, key.public_pem())
-    return Site(
+    site = Site(
         contract=contract,
         instance=instance,
         actor=actor(),
@@ -109,6 +110,8 @@ def site_of(directory: Path, say: Callable[[str], None]) -> Site:
         runner=forked.run,
         reread=lambda: _rooted(usable(load_contracts(directory)), directory),
     )
+    belongs(site)
+    return site
 
 
 def _hand(hosts: Hand, contract: Contract, directory: Path, instance: str) -> Hand:

@@ -77,7 +77,9 @@ class Desk:
             E.wave(E.MOUNT, E.ROOT, E.DB, id=wave), self.site.contract, self.reading().facts,
             instance="i", proposer=proposer, gates=self.site.gates, at=E.AT,
         )  # fmt: skip
-        return from_bytes(plan_json.to_bytes(made))
+        known = from_bytes(plan_json.to_bytes(made))
+        self.site.store.save_plan(known.raw, wave, "wave", E.AT)
+        return known
 
     def approved(self, wave: str = "M1", proposer: str = "control") -> Known:
         known = self.planned(wave, proposer)

@@ -8,19 +8,21 @@ from pathlib import Path
 import pytest
 
 from tests.app.stage import PEOPLE, Desk
-from tests.receipts.estate import ALLOWED
+from tests.receipts.estate import ALLOWED, RONNY
 from tests.sim.fleet import SimHost
 from tests.waves import estate as E
 from waveboard.app import apply as order
 from waveboard.app import planning
+from waveboard.app.approve import approve
 from waveboard.app.entry import ask_conditions
-from waveboard.app.plans import Known
+from waveboard.app.plans import Known, from_bytes
 from waveboard.app.work import LEASE_S, WaveWork
 from waveboard.model.change import Action, ActionKind
 from waveboard.model.contract import HostTarget
 from waveboard.model.errors import ApprovalNeeded, HaltedError, HostError, RefusedError, StepError
 from waveboard.model.evidence import digest_of
 from waveboard.model.history import DispatchRecord
+from waveboard.receipts import sshsig
 from waveboard.waves import plan_json
 
 
@@ -63,6 +65,25 @@ def test_four_eyes_are_those_of_persons(desk: Desk, actor: str, error: type[Exce
     with pytest.raises(error, match=because):
         order.apply(desk.acting(actor), known, ALLOWED, desk.reading())
     assert desk.calls == [] and desk.kinds(known) == []
+
+
+@pytest.mark.parametrize(
+    ("was", "now"), [(b'"four_eyes":true', b'"four_eyes":false'), (b'"proposer":"control"', b'"proposer":"dana"')]
+)
+def test_a_plan_that_was_edited_is_neither_signed_nor_carried_out(desk: Desk, was: bytes, now: bytes) -> None:
+    """Whoever writes its bytes would say who proposed it and whether four eyes are asked for."""
+    made = desk.planned(proposer="control")
+    assert was in made.raw
+    edited = from_bytes(made.raw.replace(was, now))
+    before = desk.site.store.receipt_head()
+    with pytest.raises(RefusedError, match="cannot approve M1: this workspace never made the plan"):
+        approve(desk.site, edited, "ronny", ALLOWED, lambda message: sshsig.sign(RONNY, message), 4)
+    with pytest.raises(RefusedError, match="cannot apply M1: this workspace never made the plan"):
+        order.apply(desk.acting("ronny"), edited, ALLOWED, desk.reading())
+    assert [record.digest for record in desk.site.store.plans()] == [made.digest] and desk.site.store.approvals(
+        edited.digest
+    ) == ()
+    assert desk.site.store.receipt_head() == before and desk.calls == []
 
 
 def given_to_w1(desk: Desk) -> Desk:

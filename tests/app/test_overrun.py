@@ -31,6 +31,7 @@ def approved(desk: Desk, rule: Overrun) -> Known:
     facts = desk.reading().facts
     made = planner.make(wave, desk.site.contract, facts, instance="i", proposer="control", gates=desk.site.gates, at=E.AT)
     known = from_bytes(plan_json.to_bytes(made))
+    desk.site.store.save_plan(known.raw, made.wave, made.kind, E.AT)
     approve(desk.site, known, "ronny", ALLOWED, lambda message: sshsig.sign(RONNY, message), 48)
     return known
 

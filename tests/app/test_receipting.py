@@ -1,6 +1,7 @@
 """Receipts are filed in order, and what a crash left out is filed by the next one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,25 @@ def test_a_filed_receipt_is_never_rewritten(site: Site, tmp_path: Path) -> None:
     name = next((tmp_path / "receipts" / "receipts").iterdir()).name
     with pytest.raises(ReceiptError, match="another text"):
         site.archive.file("receipts/" + name, b"other")
+
+
+@pytest.mark.parametrize("without", ["", "checkpoint.json"])
+def test_a_store_that_lost_its_receipts_begins_no_second_chain(site: Site, tmp_path: Path, without: str) -> None:
+    for number in range(3):
+        issue(site, "audit", new_key(site, "host.audit"), SUBJECTS, {"n": number})
+    if without:
+        (tmp_path / "receipts" / without).unlink()
+    before = dict(site.archive.all())
+    for known in (0, 2) if not without else (0,):
+        store = MemoryStore()
+        for seq, digest, raw in site.store.receipts()[:known]:
+            store.append_receipt(raw, digest, "audit", f"CAP-{seq}", site.clock.now(), seq)
+        with pytest.raises(ReceiptError, match=f"holds {known} receipts"):
+            issue(replace(site, store=store), "audit", new_key(site, "host.audit"), SUBJECTS, {})
+    assert dict(site.archive.all()) == before
+
+
+def test_a_checkpoint_that_cannot_be_read_is_filed_anew(site: Site) -> None:
+    issue(site, "audit", new_key(site, "host.audit"), SUBJECTS, {})
+    site.archive.file("checkpoint.json", b"{")
+    assert issue(site, "audit", new_key(site, "host.audit"), SUBJECTS, {}) == told(site) == 2

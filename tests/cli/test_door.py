@@ -97,6 +97,24 @@ def test_offline_judging_is_receipted_and_the_receipts_verify(mint: Path, capsys
     assert filed[0].name in capsys.readouterr().err
 
 
+def test_a_store_that_was_lost_is_told_before_anything_is_written(mint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--workspace", str(mint), "verify", "mint-storage", "--evidence", str(FLEET)]) == 2
+    (mint / ".waveboard" / "state.db").unlink()
+    for words in (("verify", "mint-storage", "--evidence", str(FLEET)), ("session", "start"), ("gaps", "status")):
+        capsys.readouterr()
+        assert run(["--workspace", str(mint), *words]) == 8
+        said = capsys.readouterr().err
+        assert said.count("error: ") == 1 and "not those that were filed" in said and "way out: " in said
+    assert run(["--workspace", str(mint), "receipts", "verify"]) == 0
+
+
+def test_a_state_directory_that_cannot_be_one_is_one_clear_error(mint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (mint / ".waveboard").write_text("")
+    assert run(["--workspace", str(mint), "session", "start"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: cannot open the state directory: File exists") and "way out: " in said
+
+
 @pytest.mark.parametrize("form", ["json", "junit", "sarif", "prometheus", "markdown"])
 def test_every_output_format_is_written(mint: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--workspace", str(mint), "verify", "mint-storage", "--evidence", str(FLEET), "--format", form]) == 2

@@ -37,6 +37,13 @@ def test_sentences_contradict_each_other_without_any_key() -> None:
     assert told == ["loops/LOOP-STORE-20260226.scope.md:3:20"]
 
 
+def test_a_loop_written_on_windows_has_its_front_matter() -> None:
+    """Lines that end in CR LF are the same text."""
+    loop = "---\nloop_id: LOOP-STORE-20260226\nstatus: closed\nowner: x\n---\nRoot usage stays below 70 %.\n"
+    plain, crlf = (judge({**SOUND, "loops/LOOP-STORE-20260226.scope.md": text}) for text in (loop, loop.replace("\n", "\r\n")))
+    assert [(c.code, str(c.place)) for c in crlf.complaints] == [(c.code, str(c.place)) for c in plain.complaints]
+
+
 def test_all_errors_come_at_once() -> None:
     texts: Mapping[str, str] = {
         **SOUND,

@@ -18,6 +18,7 @@ WORDS = [
     ("hosts.yaml", "      host: 10.0.0.2", "      host: -x", "this should match ^", "correct the value"),
     ("windows.yaml", "2026-02-26T22:00:00Z", "tonight", "an instant is written like 2026-02-26T22:00:00Z", "correct the value"),
     ("waveboard.yaml", "hosts: hosts.yaml", "hosts: ../h", "this leads out of the workspace through `..`", "correct the value"),
+    ("packs.yaml", "gates: [D235, D236]", "gates: []", "this should have at least 1 item; found a list", "correct the value"),
 ]  # fmt: skip
 
 
@@ -25,6 +26,11 @@ WORDS = [
 def test_it_says_what_is_wrong_and_the_way_out(file: str, old: str, new: str, message: str, fix: str) -> None:
     errors = judge(spoilt(file, old, new)).errors
     assert any(message in c.message and c.fix.startswith(fix) for c in errors), [(c.message, c.fix) for c in errors]
+
+
+def test_a_file_of_another_shape_is_told_in_words_of_the_file() -> None:
+    (error,) = judge({**SOUND, "guard.yaml": "- 1\n"}).errors[:1]
+    assert error.message == "this should be a mapping; found a list"
 
 
 def test_a_long_value_is_not_repeated_whole() -> None:

@@ -158,6 +158,17 @@ def test_junit_counts_are_those_of_its_cases() -> None:
     assert root.find(".//failure").attrib["type"] == "boot-backed"  # type: ignore[union-attr]
 
 
+def test_junit_shows_a_gate_that_judged_documents() -> None:
+    alone = [
+        GateReport("D174", "parity", verdict, Mode.REPORT, Severity.HIGH) for verdict in Verdict if verdict is not Verdict.FAIL
+    ]
+    root = ElementTree.fromstring(report_junit.render(replace(REPORT, reports=tuple(alone))))
+    told = {case.get("name"): [child.tag for child in case] for case in root.iter("testcase")}
+    assert set(told) == {"parity"} and root.get("tests") == "4"
+    kinds = [[child.tag for child in case] for case in root.iter("testcase")]
+    assert sorted(kinds) == [[], ["error"], ["error"], ["skipped"]]
+
+
 def test_sarif_has_what_2_1_0_asks() -> None:
     log = json.loads(TEXTS["sarif"])
     assert log["version"] == "2.1.0" and log["$schema"].endswith("sarif-schema-2.1.0.json") and len(log["runs"]) == 1

@@ -1,5 +1,6 @@
 """The cases written down as recorded trees (copies of /proc and /sys) and read back by the real collector: never a wrong disk."""
 
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -166,3 +167,47 @@ def test_mountinfo_wins_over_the_older_table(tmp_path: Path) -> None:
     write(tmp_path / "proc/mounts", "/dev/sda / ext4 rw 0 0\n")
     (tmp_path / "srv").mkdir()
     assert read(tmp_path, ["/srv"]).where("/srv").disks == ("sdb",)
+
+
+ROOT_AND_DATA = "22 1 8:2 / / rw - ext4 /dev/sda2 rw\n23 22 8:16 / /mnt/data rw - ext4 /dev/sdb rw\n"
+
+
+def test_a_number_is_no_name_of_a_device(tmp_path: Path) -> None:
+    """/sys/dev/block saved as directories instead of links: what they are called is a number."""
+    for one in devices(DISKS).values():
+        device(tmp_path, one)
+        (tmp_path / "sys/dev/block" / one.devno).unlink()
+        write(tmp_path / "sys/dev/block" / one.devno / "dev", one.devno + "\n")
+    write(tmp_path / "proc/self/mountinfo", ROOT_AND_DATA)
+    resolver = read(tmp_path, ["/mnt/data/x"])
+    assert resolver.where("/mnt/data/x").disks == ("sdb",)
+    assert resolver.boot_set == {"sda"}
+    for name in ("block", "devices"):
+        shutil.rmtree(tmp_path / "sys" / name)
+    answer = read(tmp_path, ["/mnt/data/x"]).where("/mnt/data/x")
+    assert (answer.placement.value, answer.disks, answer.boot) == ("UNKNOWN", (), None)
+
+
+def test_the_process_that_recorded_itself_is_followed(tmp_path: Path) -> None:
+    """A copy of /proc holds `self` as the link it is, to the number of the process that made the copy."""
+    for one in devices(DISKS).values():
+        device(tmp_path, one)
+    write(tmp_path / "proc/4242/mountinfo", ROOT_AND_DATA)
+    link(tmp_path / "proc/self", "4242")
+    assert read(tmp_path, ["/mnt/data/x"]).where("/mnt/data/x").disks == ("sdb",)
+
+
+def test_a_network_filesystem_of_a_recorded_tree_is_told_from_its_table(tmp_path: Path) -> None:
+    """Nothing in a tree can hang, so what lies on a network is looked up like any other path."""
+    for one in devices(DISKS).values():
+        device(tmp_path, one)
+    shares = "24 22 0:50 / /mnt/share rw - nfs4 10.0.0.1:/x rw,addr=10.0.0.1\n25 22 8:16 / /mnt/ntfs rw - fuseblk /dev/sdb rw\n"
+    write(tmp_path / "proc/self/mountinfo", ROOT_AND_DATA + shares)
+    for name in ("share", "ntfs"):
+        (tmp_path / "mnt" / name).mkdir(parents=True)
+    resolver = read(tmp_path, ["/mnt/share/a", "/mnt/ntfs/a"])
+    answers = {path: resolver.where(path) for path in ("/mnt/share/a", "/mnt/ntfs/a")}
+    assert {path: (one.placement.value, one.disks) for path, one in answers.items()} == {
+        "/mnt/share/a": ("NET", ()),
+        "/mnt/ntfs/a": ("DATA", ("sdb",)),
+    }

@@ -13,7 +13,7 @@ from waveboard.app.approve import same_person, standing
 from waveboard.app.entry import unmet
 from waveboard.app.opening import for_plan, in_the_way, pins, preflight
 from waveboard.app.planning import asides
-from waveboard.app.plans import Known, keep
+from waveboard.app.plans import Known, made_here
 from waveboard.app.ports import Engine
 from waveboard.app.provision import kept_for_undo
 from waveboard.app.read import Reading
@@ -41,7 +41,7 @@ def apply(site: Site, known: Known, allowed_signers: str, reading: Reading | Non
     if known.plan.four_eyes:
         site.acting(f"apply {known.plan.wave}")
     _in_whose_hands(site, known, "apply")
-    keep(site, known)
+    made_here(site, known, "apply")
     events, opening = site.store.events(known.digest), None
     if not events and known.plan.kind == promotion.KIND:
         promotion.admit(site, known, standing(site, known, allowed_signers), _others(site, known))

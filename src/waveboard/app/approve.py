@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from waveboard.app.plans import Known, keep
+from waveboard.app.plans import Known, made_here
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
 from waveboard.model.change import Approval
@@ -14,11 +14,13 @@ from waveboard.receipts.approval import Signed
 
 
 def approve(site: Site, known: Known, principal: str, allowed_signers: str, sign: Callable[[bytes], str], hours: int) -> Approval:
-    """Sign, check as a stranger would, store. sign: message -> armored SSHSIG. Raises: ApprovalNeeded when it would not count."""
+    """Sign, check as a stranger would, store. sign: message -> armored SSHSIG. Raises: ApprovalNeeded when it would not count,
+    RefusedError for a plan that was not made here."""
     if site.actor.kind is not ActorKind.HUMAN:
         raise ApprovalNeeded(
             f"approve {known.plan.wave}", f"{site.actor.principal} is not a person, and only people approve", "ask one"
         )
+    made_here(site, known, "approve")
     at = site.clock.now().replace(microsecond=0)
     not_after = min(known.plan.not_after, at + timedelta(hours=hours))
     nonce = "".join(f"{ord(c) & 15:x}" for c in site.clock.token(32))
@@ -30,7 +32,6 @@ def approve(site: Site, known: Known, principal: str, allowed_signers: str, sign
     against = approval.objections(Signed(made, signer), known.plan, known.digest, at, applier="", person=site.person)
     if against:
         raise ApprovalNeeded(f"approve {known.plan.wave}", "; ".join(against), "let somebody sign whose approval counts")
-    keep(site, known)
     site.store.save_approval(made)
     for part in (message, made.signature.encode(), allowed_signers.encode()):
         site.store.put_object(part)  # what a stranger needs beside the receipt

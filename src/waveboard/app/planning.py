@@ -21,7 +21,9 @@ def wave_named(site: Site, name: str) -> WaveSpec:
     """Raises: UsageError with the known waves."""
     if name not in site.contract.waves:
         raise UsageError(
-            f"plan {name}", "the workspace has no such wave", f"waves: {', '.join(site.contract.waves) or 'none (waves/*.yaml)'}"
+            f"find the wave {name}",
+            "the workspace has no such wave",
+            f"waves: {', '.join(site.contract.waves) or 'none (waves/*.yaml)'}",
         )
     return site.contract.waves[name]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from waveboard.app.site import Site
 from waveboard.model.change import Plan
-from waveboard.model.errors import UsageError
+from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.evidence import digest_of
 from waveboard.waves import plan_json
 
@@ -40,6 +40,12 @@ def find(site: Site, named: str) -> Known:
     return from_bytes(site.store.get_object(found[0].digest))
 
 
-def keep(site: Site, known: Known) -> None:
-    """Store a plan that came from a file, so that approvals and journal have it to refer to."""
-    site.store.save_plan(known.raw, known.plan.wave, known.plan.kind, site.clock.now())
+def made_here(site: Site, known: Known, verb: str) -> None:
+    """What a plan says of its proposer, quorum and four eyes is worth what its maker is worth, so only plans made here are signed or
+    carried out. verb: such as `approve`. Raises: RefusedError for bytes that were edited, or come from elsewhere."""
+    if all(record.digest != known.digest for record in site.store.plans(known.plan.wave)):
+        raise RefusedError(
+            f"{verb} {known.plan.wave}",
+            f"this workspace never made the plan {known.digest[:19]}: it was edited, or comes from elsewhere",
+            "make it again with `waveboard plan`; a plan file is never edited by hand",
+        )

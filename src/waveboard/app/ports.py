@@ -346,7 +346,7 @@ class Signer(Protocol):
 
 
 class Archive(Protocol):
-    """Receipts as files: what a stranger verifies, and what the store's index can be rebuilt from."""
+    """Receipts as files: what a stranger verifies, whatever became of the store."""
 
     def file(self, name: str, raw: bytes) -> None:
         """Written whole and durable; `checkpoint.json` replaces the one before, a receipt's name never comes twice."""
@@ -357,6 +357,10 @@ class Archive(Protocol):
         ...
 
     def has(self, name: str) -> bool: ...
+
+    def read(self, name: str) -> bytes | None:
+        """None when nothing is filed under that name."""
+        ...
 
     def capture(self, name: str, raw: bytes) -> str:
         """A copy of a receipt under a name people look for, beside the archive; a newer one replaces it. The path, to be told."""

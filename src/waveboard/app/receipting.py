@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from waveboard.app.site import Site
+from waveboard.model.errors import ReceiptError
 from waveboard.model.receipt import GENESIS, Head, Receipt, Subject
 from waveboard.model.units import capability_of, run_key
 from waveboard.receipts import bundle, chain, envelope, statement
@@ -26,6 +27,7 @@ def issue(site: Site, kind: str, key: str, subjects: tuple[Subject, ...], body: 
     at = site.clock.now().replace(microsecond=0)
     receipt = Receipt(kind, key, site.instance, site.actor, at, site.four_eyes, subjects, body)
     with site.archive.exclusive():
+        belongs(site)
         refile(site)
         seq, digest = site.store.receipt_head()
         link = chain.append(Head(seq, digest.removeprefix("sha256:")) if seq else GENESIS, receipt, site.signer.sign)
@@ -33,6 +35,27 @@ def issue(site: Site, kind: str, key: str, subjects: tuple[Subject, ...], body: 
         _file(site, link.head, link.raw)
         site.archive.file(bundle.CHECKPOINT, chain.checkpoint(link.head, site.instance, at, site.signer.sign))
     return link.head.seq
+
+
+def belongs(site: Site) -> None:
+    """Returns when the store knows every receipt that is filed. Raises: ReceiptError: a store that was lost, or put back from an older
+    time, would begin a second chain under the same key, and would know neither used approvals nor what was done."""
+    raw = site.archive.read(bundle.CHECKPOINT)
+    seq, digest = site.store.receipt_head()
+    if raw is None:
+        ahead = seq == 0 and any(name.startswith(bundle.RECEIPTS) for name in site.archive.all())
+    else:
+        try:
+            filed = chain.claimed(raw)
+        except ReceiptError:
+            return  # `receipts verify` tells of it, and the next receipt files another
+        ahead = filed.seq > seq or (filed.seq == seq and digest != f"sha256:{filed.sha256}")
+    if ahead:
+        raise ReceiptError(
+            "use the store",
+            f"it holds {seq} receipts and not those that were filed: it was lost, replaced or put back from an older time",
+            "put back the store that belongs to .waveboard/receipts; to begin anew, move .waveboard away as a whole (what it holds still verifies)",
+        )
 
 
 def all_receipts(site: Site) -> Iterator[Receipt]:

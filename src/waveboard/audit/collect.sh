@@ -34,7 +34,7 @@ walk() {
 		fi
 		if listed "$wb_net" "$w_next"; then w_problem=network w_ancestor=$w_canon w_canon=$w_next; return; fi
 		if [ -h "$wb_root$w_next" ]; then
-			case $w_next in /proc/self|/proc/thread-self|/proc/*/root|/proc/*/cwd|/proc/*/exe|/proc/*/fd/*|/proc/*/ns/*)
+			case $wb_root$w_next in /proc/self|/proc/thread-self|/proc/*/root|/proc/*/cwd|/proc/*/exe|/proc/*/fd/*|/proc/*/ns/*)
 				w_problem="magic link $w_next"; w_ancestor=$w_canon; return ;; esac
 			w_links=$((w_links + 1))
 			if [ "$w_links" -gt 40 ]; then w_problem="too many links"; w_ancestor=$w_canon; return; fi
@@ -225,7 +225,7 @@ tables() { # sets wb_autofs wb_net wb_mounted wb_local: newline-terminated lists
 	for t_line in $wb_table; do
 		case $t_line in
 		"autofs "*) wb_autofs=$wb_autofs${t_line#autofs }$wb_nl ;;
-		"net "*) wb_net=$wb_net${t_line#net }$wb_nl ;;
+		"net "*) [ -n "$wb_root" ] || wb_net=$wb_net${t_line#net }$wb_nl ;; # nothing in a tree hangs
 		"mounted "*) wb_mounted=$wb_mounted${t_line#mounted }$wb_nl ;;
 		"local "*) wb_local=$wb_local${t_line#local }$wb_nl ;;
 		esac

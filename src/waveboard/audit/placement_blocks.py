@@ -18,6 +18,8 @@ _VIRTUAL_NAME = re.compile(
 _NETWORK_NAME = re.compile(r"(nbd|rnbd|rbd|drbd|etherd|xnbd)")
 _RAM_NAME = re.compile(r"(ram\d+$|zram\d|pmem\d)")
 _NETWORK_PATH = re.compile(r"/session\d+/target|/virtual/nvme-fabrics/|/devices/rbd/|/vhci_hcd")
+_LISTS = ("/block", "/class/block", "/dev/block")  # directories of all devices: lying in one says nothing of what it is a part of
+_PARTITION_NAME = re.compile(r"(sd|hd|vd|xvd|ub|dasd)[a-z]+\d+|.*\dp\d+")
 _NVME_HEAD = re.compile(r"nvme(\d+)n(\d+)$")
 _FABRICS = ("tcp", "rdma", "fc", "loop")
 _DM_KINDS = {"LVM": "lv", "CRYPT": "crypt", "mpath": "multipath"}
@@ -114,6 +116,8 @@ class BlockGraph:
         if parent in self.devices:
             return self.leaves(parent)
         directory = part.sysfs.rpartition("/")[0]
+        if directory in _LISTS:
+            return not_known(part.name, f"{part.name} is a partition, and of which disk was not recorded")
         if directory.endswith("/" + parent):  # the partition's own path says what kind of device it is cut from
             return self._leaf(BlockDevice(parent, "", 0, directory))
         return not_known(parent, f"{parent}, which {part.name} is a part of, is not listed")
@@ -144,6 +148,8 @@ class BlockGraph:
     def _leaf(self, device: BlockDevice) -> Backing:
         name, path = device.name, device.sysfs
         physical = "/devices/" in "/" + path and "/virtual/" not in path
+        if path.rpartition("/")[0] in _LISTS and _PARTITION_NAME.fullmatch(name):
+            return not_known(name, f"{name} may be a partition, and of which disk was not recorded")
         detail = " ".join(filter(None, (show_size(device.size_bytes) if device.size_bytes else "", device.serial)))
         if device.loop_file is not None or (name.startswith("loop") and not physical):
             return under(Node("loop", name, device.loop_file or "no file"), self._loop(device))

@@ -23,11 +23,13 @@ class BootSet:
 
 
 def boot_set(files: Filesystems, tree: MountTree, fstab: Fstab | None) -> BootSet:
-    """leaves(/) with all its layers, leaves(/boot), leaves(EFI partition); what fstab names for those two counts unmounted."""
+    """leaves(/) with all its layers, leaves(EFI partition), leaves of /boot and of what is mounted below it (`/boot/firmware`,
+    `/boot/grub`): a boot loader reads all of it. What fstab names for those counts unmounted."""
     root = tree.walk("/")
     parts = [files.whole(root) if root else not_known("/", "the mount table does not tell what / is on")]
     declared = {entry.target: entry for entry in fstab.entries} if fstab else {}
-    for target in BESIDE_ROOT:
+    below = (*(mount.target for mount in tree.below("/boot")), *(target for target in declared if target.startswith("/boot/")))
+    for target in dict.fromkeys((*BESIDE_ROOT, *below)):
         mount = tree.walk(target)
         if mount is None or mount.target != target:
             parts += _unmounted(files, declared.get(target))

@@ -4,10 +4,13 @@ Sub-commands are loaded when they are asked for, so `--help` and completion stay
 """
 
 import importlib
+import os
 import sys
+from io import TextIOWrapper
 
 import click
 
+from waveboard.cli import show
 from waveboard.cli.table import COMMANDS
 from waveboard.model.errors import WaveboardError
 
@@ -51,22 +54,50 @@ def run(args: list[str], said: dict[str, object] | None = None) -> int:
     try:
         result = waveboard.main(args=args, prog_name="waveboard", standalone_mode=False, obj=said)
     except WaveboardError as error:
-        click.echo(f"error: {error}", err=True)
-        if error.fix:
-            click.echo(f"  way out: {error.fix}", err=True)
-        return error.exit_code
+        return _refused(str(error), error.fix, error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        show.told(error.ctx.get_help() if error.ctx else "")
         return 1
     except click.ClickException as error:
-        error.show(sys.stderr)
-        return 1
+        at = getattr(error, "ctx", None)
+        return _refused(
+            f"cannot read the command line: {error.format_message()}", f"{at.command_path if at else 'waveboard'} --help"
+        )
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; nothing half-done is lost: run the same command again to go on", err=True)
+        show.told("interrupted; nothing half-done is lost: run the same command again to go on")
         return 130
+    except SystemExit:  # click ends so when nobody reads its output any more; what was done stays done
+        return 1
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        return _refused(f"cannot finish: {error.strerror or error}{where}", "put that right, then run the same command again")
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        return _refused(
+            f"cannot finish: this is a fault of waveboard itself ({type(error).__name__}: {error})",
+            "report it with what the same command prints under PYTHONDEVMODE=1; nothing half-done is lost",
+        )
     return result if isinstance(result, int) else 0
 
 
+def _refused(why: str, fix: str, code: int = 1) -> int:
+    """Both may quote what a host said."""
+    for text in (f"error: {why}", f"  way out: {fix}") if fix else (f"error: {why}",):
+        show.told("\n".join(show.safe(line) for line in text.split("\n")))
+    return code
+
+
 def main() -> None:
-    """Entry point of the `waveboard` command."""
-    sys.exit(run(sys.argv[1:]))
+    """Entry point of the `waveboard` command. What a terminal cannot show is escaped; an output that is gone or full is no crash."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, TextIOWrapper)]
+    for stream in streams:
+        stream.reconfigure(errors="backslashreplace")
+    code = run(sys.argv[1:])
+    for stream in streams:
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or Python says so once more at its end
+            code = code or 1
+    sys.exit(code)

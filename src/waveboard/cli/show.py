@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import click
 
@@ -11,8 +12,9 @@ _STARTED = time.monotonic()
 
 
 def document(value: Mapping[str, object]) -> None:
-    """One stable JSON document on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """One stable JSON document on stdout; plain ASCII where the terminal is not UTF-8."""
+    plain = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") != "utf8"
+    click.echo(json.dumps(value, indent=2, ensure_ascii=plain))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -29,12 +31,18 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() and not "\u202a" <= c <= "\u2069" and c != "\u200b" else f"\\u{ord(c):04x}" for c in text)
 
 
+def told(text: str) -> None:
+    """One line on stderr. That nobody reads it stops no work."""
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
 def progress(text: str) -> None:
-    """One line on stderr, with seconds since the command began."""
-    click.echo(f"[{time.monotonic() - _STARTED:6.1f}s] {safe(text)}", err=True)
+    """The same, with seconds since the command began."""
+    told(f"[{time.monotonic() - _STARTED:6.1f}s] {safe(text)}")
 
 
 def next_step(text: str) -> None:
     """The copyable next command, for people only (stdout is a terminal or not JSON)."""
     if sys.stderr.isatty() or sys.stdout.isatty():
-        click.echo(f"next: {text}", err=True)
+        told(f"next: {text}")

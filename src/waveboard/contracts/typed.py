@@ -1,5 +1,6 @@
 """Document -> typed value: every mistake of the file at once, each at its line and column. Looks at one file only."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -82,6 +83,8 @@ def _complaint(document: Document, model: type[BaseModel], loc: tuple[Any, ...],
     if kind == "string_pattern_mismatch":
         said = f"this should match {error['ctx']['pattern']}"
     said = said.removeprefix("Value error, ").replace("Input should be", "this should be")
+    said = re.sub(r"a valid dictionary( or instance of \w+)?", "a mapping", said)
+    said = re.sub(r"^\w+ should have (.*?) after validation, not \d+$", r"this should have \1", said)
     fix = "write one of the words it names" if code == "unknown-enum" else "correct the value"
     return Complaint("error", place, path, code, f"{said}; found {_found(error.get('input'))}", fix)
 

@@ -1,4 +1,4 @@
-"""A pack report as JUnit XML: a suite a gate, a case a host, so that a CI server shows it. Doubts are errors, never passes."""
+"""A pack report as JUnit XML for CI servers: a suite a gate, a case a host, one where a gate judges documents. Doubts are errors, never passes."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ def render(report: PackReport) -> str:
 
 
 def _suite(pack: str, one: GateReport) -> tuple[list[int], list[str]]:
-    cases = list(_cases(pack, one))
+    cases = list(_cases(pack, one)) or [_alone(pack, one)]
     kinds = [kind for kind, _ in cases]
     numbers = [len(kinds), kinds.count("failure"), kinds.count("error"), kinds.count("skipped")]
     name = xml(f"{one.gate} {one.title}".strip())
@@ -47,6 +47,14 @@ def _cases(pack: str, one: GateReport) -> Iterator[tuple[str, list[str]]]:
         for reason in reasons:
             case = f'    <testcase classname="{classname}" name="{xml(reason)}">'
             yield kind, [case, f'      <{kind} message="{xml(reason)}"/>', "    </testcase>"]
+
+
+def _alone(pack: str, one: GateReport) -> tuple[str, list[str]]:
+    """The case of a gate that judged documents and no host, and has nothing to tell: an empty suite would count as nothing."""
+    kind = {Verdict.PASS: "", Verdict.NOT_APPLICABLE: "skipped"}.get(one.verdict, "error")
+    case = f'    <testcase classname="{xml(f"{pack}.{one.gate}")}" name="{xml(one.title or one.gate)}">'
+    said = [f'      <{kind} message="{xml(one.verdict.value)}"/>'] if kind else []
+    return kind, [case, *said, "    </testcase>"]
 
 
 def _failure(finding: Finding) -> Iterator[str]:

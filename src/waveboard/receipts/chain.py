@@ -97,7 +97,15 @@ def checkpoint(head: Head, instance: str, at: datetime, sign: envelope.Sign) -> 
 
 def read_checkpoint(raw: bytes, public: bytes) -> tuple[Head, str]:
     """The head and the instance a checkpoint signs. Raises: ReceiptError."""
-    payload = envelope.verify(envelope.from_bytes(raw), CHECKPOINT_TYPE, public)
+    return _signed(envelope.verify(envelope.from_bytes(raw), CHECKPOINT_TYPE, public))
+
+
+def claimed(raw: bytes) -> Head:
+    """The head a checkpoint names, whoever signed it. Raises: ReceiptError."""
+    return _signed(envelope.from_bytes(raw).payload)[0]
+
+
+def _signed(payload: bytes) -> tuple[Head, str]:
     try:
         value = canonical.decode(payload)
     except ValueError as error:

@@ -39,6 +39,10 @@ class FileArchive:
     def has(self, name: str) -> bool:
         return (self.directory / name).is_file()
 
+    def read(self, name: str) -> bytes | None:
+        path = self.directory / name
+        return path.read_bytes() if path.is_file() else None
+
     def capture(self, name: str, raw: bytes) -> str:
         path = self.directory.parent / "orchestration" / f"{name}.json"
         write_whole(path, raw)

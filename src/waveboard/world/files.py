@@ -77,8 +77,15 @@ def state_dir(directory: Path) -> Path:
     state = directory / ".waveboard"
     if state.is_symlink():
         raise ContractError("open the state directory", f"{state} is a symbolic link", "make it a real directory")
-    state.mkdir(mode=0o700, exist_ok=True)
-    state.chmod(0o700)
+    try:
+        state.mkdir(mode=0o700, exist_ok=True)
+        state.chmod(0o700)
+    except OSError as error:
+        raise ContractError(
+            "open the state directory",
+            f"{error.strerror or error}: {state}",
+            "waveboard keeps its state there: make it a directory of yours that can be written to",
+        ) from error
     return state
 
 
@@ -93,11 +100,10 @@ def instance_of(state: Path, fresh: str) -> str:
 
 def write_whole(path: Path, raw: bytes, mode: int = 0o600) -> None:
     """All or nothing, durable when it returns: temporary file, fsync, rename, fsync of the directory."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
-        with os.fdopen(handle, "wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())

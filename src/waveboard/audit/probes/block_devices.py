@@ -28,6 +28,8 @@ def parse(sections: Sections) -> BlockDevices | Unavailable:
     names: dict[str, BlockDevice] = {}
     for fields in _devices(text(sections["block"])):
         device = _device(fields, behind)
+        if _DEVNO.fullmatch(device.name):
+            continue  # a recording that holds /sys/dev/block/8:1 as a directory: the link was the name
         if device.serial is None and device.devno in serials and device.parent is None:
             device = replace(device, serial=serials[device.devno])
         names[device.name] = device

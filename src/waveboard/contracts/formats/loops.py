@@ -11,7 +11,7 @@ from waveboard.contracts.nodes import Document, Lines
 from waveboard.contracts.text import REGISTER, decode, read
 from waveboard.model.contract import Complaint, Place
 
-_FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(r"^---[ \t]*\r?$", re.MULTILINE)
 _NAME = re.compile(r"(?:.*/)?([^/]+?)(?:\.scope)?\.md")
 _ID = re.compile(r"[A-Z]+(?:-[A-Za-z0-9]+)+")
 
