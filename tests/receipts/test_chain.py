@@ -1,13 +1,15 @@
 """Receipts in their places: what is written is read back, and nothing out of place is accepted."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
 from tests.receipts import estate
 from waveboard.model.errors import ReceiptError
-from waveboard.model.receipt import GENESIS, Actor, ActorKind, Head, Subject
-from waveboard.receipts import chain, statement
+from waveboard.model.receipt import GENESIS, PAYLOAD_TYPE, Actor, ActorKind, Head, Signature, Subject
+from waveboard.receipts import chain, envelope, statement
+from waveboard.receipts.envelope import keyid
 
 LINKS = estate.linked(estate.drafts())
 RAWS = [link.raw for link in LINKS]
@@ -105,3 +107,60 @@ def test_a_field_of_another_form_is_refused(field: str, value: object) -> None:
     else:
         with pytest.raises(ReceiptError):
             statement.receipt_of(changed)
+
+
+LONG = estate.linked([estate.draft("step", {"number": number}) for number in range(chain.AT_ONCE + 3)])
+STRANGER = estate.signer_of(estate.SAM)
+
+
+def sealed(payload: bytes) -> bytes:
+    return envelope.seal(payload, PAYLOAD_TYPE, estate.SIGN)
+
+
+FAULTS = {  # a receipt -> one that is refused, from what is seen first to what is seen last
+    "spelling": lambda link: link.raw + b"\n",
+    "key": lambda link: envelope.seal(link.payload, PAYLOAD_TYPE, STRANGER),
+    "signature": lambda link: envelope.seal(
+        link.payload, PAYLOAD_TYPE, lambda message: Signature(keyid(estate.PUBLIC), estate.SAM.sign(message))
+    ),
+    "canonical form": lambda link: sealed(link.payload.replace(b'"seq":', b'"seq": ')),
+    "field": lambda link: sealed(link.payload.replace(b'"four_eyes":true', b'"four_eyes":"yes"')),
+    "place": lambda link: sealed(link.payload.replace(link.receipt.prev.encode(), b"f" * 64)),
+    "instance": lambda link: sealed(link.payload.replace(b'"instance":"', b'"instance":"x')),
+}
+
+
+@pytest.mark.parametrize("at", [1, chain.AT_ONCE - 1, chain.AT_ONCE])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_first_receipt_that_does_not_fit_is_named_whatever_is_wrong_behind_it(fault: str, at: int) -> None:
+    """Signatures are checked many at a time; who follows the chain still gets all before the fault, and the fault."""
+    row = [link.raw for link in LONG]
+    assert FAULTS[fault](LONG[at]) != row[at]
+    for behind in ("", *FAULTS):
+        changed = [*row]
+        changed[at] = FAULTS[fault](LONG[at])
+        if behind:
+            changed[at + 1] = FAULTS[behind](LONG[at + 1])
+        told = []
+        with pytest.raises(ReceiptError, match=f"receipt {at + 1}: "):
+            for link in chain.follow(changed, estate.PUBLIC):
+                told.append(link)
+        assert told == LONG[:at]
+
+
+def test_a_flipped_bit_is_refused_anywhere_in_a_long_chain() -> None:
+    for at, link in [*enumerate(LONG)][:: chain.AT_ONCE // 15]:
+        changed = bytearray(link.raw)
+        changed[(at * 7919) % len(changed)] ^= 1 << at % 8
+        row = [*(one.raw for one in LONG[:at]), bytes(changed)]
+        with pytest.raises(ReceiptError, match=f"receipt {at + 1}: "):
+            list(chain.follow(row, estate.PUBLIC))
+
+
+def test_a_chain_ends_where_its_receipts_end() -> None:
+    for length in (0, 1, chain.AT_ONCE - 1, chain.AT_ONCE, chain.AT_ONCE + 1, len(LONG)):
+        assert list(chain.follow((link.raw for link in LONG[:length]), estate.PUBLIC)) == LONG[:length]
+
+
+def test_a_receipt_is_called_by_the_digest_of_its_bytes() -> None:
+    assert all(link.sha256 == sha256(link.raw).hexdigest() for link in chain.follow(RAWS, estate.PUBLIC))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 LARGEST = 2**53 - 1  # RFC 8785 numbers are IEEE doubles; larger counts travel as text
 DEPTH = 32
+LIMIT = 16 * 2**20  # bytes
 
 
 def _integer(text: str) -> int:
@@ -28,15 +29,15 @@ _write = json.JSONEncoder(  # what it is given was read from JSON or went throug
 _read = json.JSONDecoder(parse_int=_integer, parse_float=_no_float, parse_constant=_no_float).raw_decode
 
 
-def encode(value: object) -> bytes:
-    """The one spelling of a JSON-ready value. Raises: ValueError for floats, huge ints, lone surrogates, other types."""
+def encode(value: object, depth: int = DEPTH) -> bytes:
+    """The one spelling of a JSON-ready value, not nested deeper than that. Raises: ValueError for floats, huge ints, lone surrogates, other types."""
     try:
-        return _write(_checked(value, DEPTH)).encode()
+        return _write(_checked(value, depth)).encode()
     except UnicodeEncodeError:
         raise ValueError("text with a lone surrogate has no UTF-8 form") from None
 
 
-def decode(raw: bytes, limit: int = 16 * 2**20) -> object:
+def decode(raw: bytes, limit: int = LIMIT, depth: int = DEPTH) -> object:
     """The value whose canonical form is exactly `raw`. Raises: ValueError for every other spelling, doubled keys, floats."""
     if len(raw) > limit:
         raise ValueError(f"{len(raw)} bytes, more than {limit}")
@@ -49,8 +50,8 @@ def decode(raw: bytes, limit: int = 16 * 2**20) -> object:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     # What came from JSON has JSON's types; only keys outside ASCII and great depth are left to check.
-    plain = raw.isascii() and raw.count(b"{") + raw.count(b"[") <= DEPTH
-    if (_write(value).encode() if plain else encode(value)) != raw:  # a doubled key is lost on the way, and so refused
+    plain = raw.isascii() and raw.count(b"{") + raw.count(b"[") <= depth
+    if (_write(value).encode() if plain else encode(value, depth)) != raw:  # a doubled key is lost on the way, and so refused
         raise ValueError("not in canonical form (RFC 8785)")
     return value
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
+from itertools import islice
 
 from waveboard.model import canonical
 from waveboard.model.errors import ReceiptError
@@ -18,6 +19,7 @@ from waveboard.receipts import envelope, statement
 
 CHECKPOINT_SCHEMA = "waveboard.checkpoint/1"
 CHECKPOINT_TYPE = "application/vnd.waveboard.checkpoint+json"
+AT_ONCE = 256  # receipts whose signatures are checked in one go
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -59,26 +61,36 @@ def follow(raws: Iterable[bytes], public: bytes, after: Head = GENESIS, instance
 
     Raises: ReceiptError naming the place in the chain of the first one that does not fit.
     """
-    head = after
-    for raw in raws:
-        try:
-            link = _next(head, raw, public)
-        except ReceiptError as error:
-            raise ReceiptError(f"accept receipt {head.seq + 1}", error.because, error.fix) from None
-        if instance and link.receipt.instance != instance:
-            raise ReceiptError(f"accept receipt {head.seq + 1}", f"it belongs to the instance {link.receipt.instance!r}")
-        instance, head = link.receipt.instance, link.head
-        yield link
+    return follow_digested(((raw, sha256(raw).hexdigest()) for raw in raws), public, after, instance)
 
 
-def _next(head: Head, raw: bytes, public: bytes) -> Link:
-    payload = envelope.verify(envelope.from_bytes(raw), PAYLOAD_TYPE, public)
-    receipt = statement.receipt_of(statement.from_bytes(payload))
+def follow_digested(
+    files: Iterable[tuple[bytes, str]], public: bytes, after: Head = GENESIS, instance: str = ""
+) -> Iterator[Link]:
+    """What `follow` does, of bytes whose sha256 (hex) the caller has just computed, and answers for. Reads AT_ONCE of them ahead."""
+    head, rest = after, iter(files)
+    while some := list(islice(rest, AT_ONCE)):
+        payloads, problem = envelope.opened((raw for raw, _ in some), PAYLOAD_TYPE, public)
+        for (raw, digest), payload in zip(some, payloads, strict=False):  # those before the problem
+            try:
+                receipt = _placed(head, payload)
+            except ReceiptError as error:
+                raise ReceiptError(f"accept receipt {head.seq + 1}", error.because, error.fix) from None
+            if instance and receipt.instance != instance:
+                raise ReceiptError(f"accept receipt {head.seq + 1}", f"it belongs to the instance {receipt.instance!r}")
+            instance, head = receipt.instance, Head(receipt.seq, digest)
+            yield Link(raw, digest, payload, receipt)
+        if problem:
+            raise ReceiptError(f"accept receipt {head.seq + 1}", problem.because, problem.fix)
+
+
+def _placed(head: Head, payload: bytes) -> Receipt:
+    receipt = statement.read(payload)
     if receipt.seq != head.seq + 1:
         raise ReceiptError("follow the chain", f"it says it is number {receipt.seq}, not {head.seq + 1}")
     if receipt.prev != head.sha256:
         raise ReceiptError("follow the chain", "it does not name the receipt before it")
-    return Link(raw, sha256(raw).hexdigest(), payload, receipt)
+    return receipt
 
 
 def checkpoint(head: Head, instance: str, at: datetime, sign: envelope.Sign) -> bytes:

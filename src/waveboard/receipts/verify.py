@@ -15,7 +15,7 @@ from waveboard.model.errors import ApprovalNeeded, ReceiptError
 from waveboard.model.evidence import digest_of
 from waveboard.model.receipt import ActorKind, Head
 from waveboard.receipts import approval, bundle, closeout
-from waveboard.receipts.chain import Link, check_tail, file_name, follow
+from waveboard.receipts.chain import Link, check_tail, file_name, follow_digested
 from waveboard.receipts.envelope import keyid
 
 Answer = TypeVar("Answer")
@@ -68,15 +68,21 @@ def _key(files: Mapping[str, bytes], expect_key: str) -> bytes:
 
 
 def _receipts(files: Mapping[str, bytes], public: bytes) -> list[Link]:
-    names = sorted((n for n in files if n.startswith(bundle.RECEIPTS)), key=lambda n: (len(n), n))
+    names = sorted(sorted(n for n in files if n.startswith(bundle.RECEIPTS)), key=len)
     if not names:
         raise _bad(bundle.RECEIPTS, "there is no receipt")
-    for place, name in enumerate(names, 1):
-        should = file_name(Head(place, sha256(files[name]).hexdigest()))
+    digests = [sha256(files[name]).hexdigest() for name in names]
+    for place, (name, digest) in enumerate(zip(names, digests, strict=True), 1):
+        should = file_name(Head(place, digest))
         if name != bundle.RECEIPTS + should:
             raise _bad(name, f"as number {place} its name would be {should}: it was altered, or one before it added or removed")
-    chain = follow((files[name] for name in names), public)
-    return [_naming(name, lambda: next(chain)) for name in names]
+    links: list[Link] = []
+    try:
+        for link in follow_digested(zip((files[name] for name in names), digests, strict=True), public):
+            links.append(link)  # one by one, so that the first that is missing is the one complained about
+    except ReceiptError as error:
+        raise _bad(names[len(links)], error.because) from None
+    return links
 
 
 def _approvals(files: Mapping[str, bytes], links: list[Link], principal_of: PrincipalOf) -> int:
