@@ -159,7 +159,7 @@ def w8b_steps(root_run: Any) -> list[dict[str, Any]]:
     }
     mount_args = {"uuid": filesystem, "target": "/mnt/data", "fstype": "ext4"}
     mount_args |= {
-        "options": "defaults,noatime,nofail,x-systemd.device-timeout=30s",
+        "options": "defaults,noatime,nofail,x-systemd.device-timeout=180s",
         "docker_dropin": True,
         "containerd_dropin": False,
     }

@@ -19,6 +19,7 @@ from waveboard.model.facts import (
     DeviceLinks,
     Docker,
     Fstab,
+    FstabEntry,
     HostFacts,
     Mount,
     Mounts,
@@ -143,6 +144,17 @@ def test_nothing_is_planned_while_a_fact_it_needs_is_unknown(noun: type) -> None
         planned(E.MOUNT, E.ROOT, E.DB, facts=partly)
     assert told.value.exit_code == 5
     assert "audit it again" in told.value.fix
+
+
+def test_a_disk_that_came_too_late_at_boot_is_said() -> None:
+    (uuid,) = {step.args["uuid"] for step in planned(E.MOUNT).steps}
+    late = E.facts(fstab=Fstab((FstabEntry(f"UUID={uuid}", "/mnt/data", "ext4", ()),)))
+    with pytest.raises(RefusedError, match="disk-1 is not mounted: it came too late") as told:
+        planned(E.MOUNT, facts=late)
+    assert "mount /mnt/data" in told.value.fix
+    others = E.facts(fstab=Fstab((FstabEntry("UUID=0", "/mnt/data", "ext4", ()),)))
+    with pytest.raises(RefusedError, match="already named in"):
+        planned(E.MOUNT, facts=others)
 
 
 def test_rules_of_the_wave_hold() -> None:

@@ -14,7 +14,8 @@ from waveboard.model.errors import RefusedError
 from waveboard.model.facts import BlockDevice, BlockDevices, DeviceLinks, Fstab, Mounts, Swaps
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
 
-OPTIONS = "defaults,noatime,nofail,x-systemd.device-timeout=30s"
+# how long the mount waits for its disk: a guest among many that start at once is slow to see one, and docker alone waits for it
+OPTIONS = "defaults,noatime,nofail,x-systemd.device-timeout=180s"
 
 
 def _disk(outlook: Outlook, serial: str) -> BlockDevice:
@@ -74,6 +75,12 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     if (made := _made_by_others(outlook, disk, target, fstype)) is not None:
         return Rendered(
             (), replace(after, data_uuid=made), f"{target} is already the data disk {serial}, mounted by somebody else"
+        )
+    if not mounted and [e.spec for e in entries] == [f"UUID={uuid}"]:
+        raise RefusedError(
+            f"plan {outlook.wave} on {outlook.facts.host}",
+            f"{target} is named in {entries[0].origin} and its disk {serial} is not mounted: it came too late at boot, or the mount failed",
+            f"on the host: `mount {target} && systemctl start docker`, and `journalctl -b -g {target}` for the reason; then plan again",
         )
     if entries or mounted:
         raise RefusedError(
