@@ -108,6 +108,29 @@ def test_a_store_that_was_lost_is_told_before_anything_is_written(mint: Path, ca
     assert run(["--workspace", str(mint), "receipts", "verify"]) == 0
 
 
+@pytest.mark.parametrize(
+    "words", [("gaps", "import", "FILE"), ("board", "import", "FILE", "-o", "d"), ("wave", "report", "W8B", "FILE")]
+)
+def test_a_file_that_never_ends_is_one_clear_error(
+    mint: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--workspace", str(mint), *["/dev/zero" if word == "FILE" else word for word in words]]) == 1
+    said = capsys.readouterr().err
+    assert said.count("error: ") == 1 and "is larger than" in said and "way out: " in said
+
+
+@pytest.mark.parametrize("pattern", ["waves/*.yaml", "waves/**/*.yaml"])
+def test_a_directory_that_cannot_be_listed_is_not_an_empty_one(
+    mint: Path, pattern: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(mint / "waves")
+    (mint / "waves").symlink_to("waves")  # a loop of links cannot be listed by root either
+    yaml = mint / "waveboard.yaml"
+    yaml.write_text(yaml.read_text().replace("waves/*.yaml", pattern))
+    assert run(["--workspace", str(mint), "contracts", "check"]) == 1
+    assert f"cannot read `{pattern}`" in capsys.readouterr().out
+
+
 def test_a_state_directory_that_cannot_be_one_is_one_clear_error(mint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (mint / ".waveboard").write_text("")
     assert run(["--workspace", str(mint), "session", "start"]) == 1

@@ -119,7 +119,7 @@ class Filesystems:
         handler = self._kinds.get(mount.fstype)
         if handler is not None:
             return handler(mount)
-        if mount.fstype.startswith("fuse."):
+        if mount.fstype == "fuse" or mount.fstype.startswith("fuse."):  # its source is what the program calls itself
             return not_known(
                 mount.fstype, f"{mount.fstype} is a program of its own: where it keeps {mount.target} cannot be seen"
             )

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +17,7 @@ from waveboard.model.errors import ContractError, UsageError, WaveboardError
 
 MARK = "waveboard.yaml"
 _MATCHES_MAX = 10_000
+_NAMED_MAX_BYTES = 64 * 2**20
 
 
 def find_workspace(named: str | None, start: Path | None = None) -> Path:
@@ -45,16 +47,32 @@ def find_workspace(named: str | None, start: Path | None = None) -> Path:
 
 
 def read_files(directory: Path, wanted: Iterable[Wanted]) -> Mapping[str, bytes | Unreadable]:
-    """Every wanted file by relative path, or why its bytes could not be had. A glob that matches nothing gives nothing."""
+    """Every wanted file by relative path, or why its bytes could not be had. A glob that matches nothing gives nothing; one that
+    cannot be looked up in full stands for itself, and why."""
     found: dict[str, bytes | Unreadable] = {}
     for one in wanted:
         if Path(one.pattern).is_absolute() or ".." in Path(one.pattern).parts:
             found[one.pattern] = Unreadable("leaves the workspace")
             continue
         matches = sorted(directory.glob(one.pattern)) if one.glob else [directory / one.pattern]
+        if one.glob and (why := _unlisted(directory, Path(one.pattern).parts, len(matches))):
+            found[one.pattern] = Unreadable(why)
         for path in matches[:_MATCHES_MAX]:
             found[str(path.relative_to(directory))] = _bytes(directory, path, one.limit_bytes)
     return dict(sorted(found.items()))
+
+
+def _unlisted(directory: Path, parts: tuple[str, ...], matches: int) -> str:
+    """Why some of what a glob means was not seen; "" when all was. The glob itself passes over directories it may not list."""
+    if matches > _MATCHES_MAX:
+        return f"more than {_MATCHES_MAX} files match"
+    fixed = list(takewhile(lambda part: not set(part) & set("*?["), parts[:-1]))
+    failed: list[OSError] = []
+    for at, below, _ in os.walk(directory.joinpath(*fixed), onerror=failed.append):
+        if len(Path(at).relative_to(directory).parts) >= len(parts) - 1 and "**" not in parts:
+            below.clear()  # deeper than the glob looks
+    told = next((error for error in failed if not isinstance(error, FileNotFoundError | NotADirectoryError)), None)
+    return f"{told.filename} cannot be listed: {told.strerror}" if told else ""
 
 
 def _bytes(directory: Path, path: Path, limit: int) -> bytes | Unreadable:
@@ -122,11 +140,15 @@ def write_whole(path: Path, raw: bytes, mode: int = 0o600) -> None:
 
 
 def read_named(path: str, what: str) -> bytes:
-    """A file the caller named on the command line. Raises: UsageError saying which and why."""
+    """A file the caller named on the command line. Raises: UsageError saying which and why; for one that never ends, too."""
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            raw = file.read(_NAMED_MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"read the {what} {path}", error.strerror or str(error), f"name an existing {what}") from error
+    if len(raw) > _NAMED_MAX_BYTES:
+        raise UsageError(f"read the {what} {path}", f"it is larger than {_NAMED_MAX_BYTES} bytes", f"name a smaller {what}")
+    return raw
 
 
 def write_tree(directory: Path, files: Mapping[str, bytes]) -> None:
