@@ -48,7 +48,8 @@ class Table(MountTable):
         return Mount(int(mount), int(parent), devno, *(_kept(rest) if len(rest) <= _KEPT_CHARS else _parts(rest)))
 
     def _cut(self) -> list[str]:
-        self._lines = self._lines or self._text.split("\n")[:-1]
+        if self._text:  # held once, whole or cut
+            self._lines, self._text = self._text.split("\n")[:-1], ""
         return self._lines
 
 
