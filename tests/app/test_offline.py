@@ -1,5 +1,6 @@
 """The recorded fleet gives the same verdicts for ever, and every answer about it can be had without a host."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,22 @@ def test_the_recorded_drift_is_what_the_specification_found() -> None:
 def test_judging_twice_gives_the_same_report() -> None:
     pack = CONTRACT.packs["mint-storage"]
     assert judge(CONTRACT, pack, reading(recorded())) == judge(CONTRACT, pack, reading(recorded()))
+
+
+def test_reading_a_fleet_makes_no_cycles_and_leaves_the_search_for_them_as_it_was() -> None:
+    """app.read switches the search off while it reads: what only a search could free would pile up, host by host."""
+    found = recorded()
+    reading(found)
+    gc.collect()
+    gc.disable()
+    try:
+        reading(found)
+        assert not gc.isenabled()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+    reading(found)
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("lost", ["mint-data", "mint-apps"])

@@ -88,3 +88,22 @@ def test_a_fault_in_one_section_costs_one_noun() -> None:
     )
     assert isinstance(known.get(Mounts), Unavailable)
     assert sum(not isinstance(noun, Unavailable) for noun in known.nouns.values()) == 1
+
+
+def test_a_file_that_only_the_standard_library_reads_is_held_to_the_same_shape() -> None:
+    """Half a surrogate pair in a member nobody reads is no reason to refuse; in an output it is, as it has no bytes."""
+    raw = bundle.to_json(one(a=Evidence("a", (), 0, b"sda")))
+    odd = raw.replace(b'"exit"', b'"more":"\\ud800","exit"')
+    assert bundle.from_json(odd) == bundle.from_json(raw)
+    for old, new in (
+        (b'"sda"', b'"\\ud800"'),
+        (b'"sda"', b"5"),
+        (b'"exit":0', b'"exit":true'),
+        (b'"argv":[]', b'"argv":[1]'),
+        (b'"ms"', b'"s"'),
+    ):
+        for whole in (raw, odd):
+            with pytest.raises(EvidenceError):
+                bundle.from_json(whole.replace(old, new))
+    with pytest.raises(EvidenceError):
+        bundle.from_json(raw.replace(b'"exit"', b'"more":"\xff","exit"'))

@@ -15,6 +15,7 @@ from waveboard.audit.probe import Probe, shelf
 from waveboard.model.errors import EvidenceError
 from waveboard.model.evidence import Evidence
 from waveboard.model.facts import Unavailable
+from waveboard.model.mounts import MountTable
 
 CASES = Path(__file__).parents[1] / "cases" / "probes"
 FILES = sorted(CASES.glob("*/*.yaml"))
@@ -51,7 +52,7 @@ def plain(value: object) -> object:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, frozenset):
         return sorted(value)
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple | list | MountTable):
         return [plain(item) for item in value]
     return value
 

@@ -1,15 +1,17 @@
 """The mount table and the files section, read in one go, beside the plain reading of one line after the other."""
 
 import re
+from ipaddress import IPv6Address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waveboard.audit.probes import _mountinfo, _records
+from waveboard.audit.probes import _mountinfo, _records, addresses, fstab
 from waveboard.model.errors import EvidenceError
 from waveboard.model.evidence import Evidence
-from waveboard.model.facts import Mount
+from waveboard.model.facts import Fstab, Mount
+from waveboard.model.mounts import MadeTable
 
 WORD = st.text(st.sampled_from("/ab:,=-.0123456789\\\t\r\x0b\x85\u0661\u2028é"), min_size=1, max_size=8)
 NUMBER = st.integers(0, 99_999).map(str)
@@ -28,7 +30,7 @@ BROKEN = LINE.flatmap(lambda line: st.integers(0, len(line)).map(lambda at: line
 def plainly(line: str) -> Mount | None:
     """proc_pid_mountinfo(5), field by field; None when a field is missing or is not what it must be."""
     fields = line.split(" ")
-    if len(fields) < 6 or not all(re.fullmatch("[0-9]{1,10}", field) for field in (*fields[:2], *fields[2].split(":"))):
+    if len(fields) < 6 or not all(re.fullmatch("0|[1-9][0-9]{0,9}", field) for field in (*fields[:2], *fields[2].split(":"))):
         return None
     if fields[2].count(":") != 1 or "-" not in fields[6:] or not fields[4].startswith("/"):
         return None
@@ -74,5 +76,58 @@ def test_a_cut_table_and_an_empty_line_are_refused(text: str) -> None:
 
 def test_a_file_has_its_own_lines_only_and_goes_on_when_it_is_told_of_again() -> None:
     said = "L nobody=1\nF /a\nL x=1\nX y=2\nF /b\nL S:disk/z\nF /a\nL w=3\nL\n"
-    assert _records.records(Evidence("files", (), 0, said.encode())) == {"/a": ["x=1", "w=3"], "/b": ["S:disk/z"]}
+    told = _records.records(Evidence("files", (), 0, said.encode()))
+    assert {path: _records.lines(sent) for path, sent in told.items()} == {"/a": ["x=1", "w=3"], "/b": ["S:disk/z"]}
     assert _records.devno("/run/udev/data/b8:16") == "8:16"
+
+
+def test_what_a_file_says_begins_no_other_file() -> None:
+    told = _records.records(Evidence("files", (), 0, "F /a\nL x=1\x85F /forged\u2028F /forged\nL y=2\n".encode()))
+    assert list(told) == ["/a"]
+
+
+@given(st.lists(LINE, max_size=6), st.data())
+def test_a_row_is_made_alone_as_in_the_whole_table(lines: list[str], data: st.DataObject) -> None:
+    """Rows by number, by mount point and by id, asked for in any order."""
+    whole = tuple(row for row in map(plainly, lines) if row is not None)
+    table = _mountinfo.table("".join(line + "\n" for line in lines), "1")
+    for number in data.draw(st.permutations(range(len(whole)))):
+        row = whole[number]
+        assert table[number] == row
+        assert list(table.at(row.target)) == [one for one in whole if one.target == row.target]
+        last = max(at for at, one in enumerate(whole) if one.mount_id == row.mount_id)
+        assert table.number_of(row.mount_id) == MadeTable(whole).number_of(row.mount_id) == last
+    assert table.number_of(100_000) is None
+    assert (len(table), table.at("nowhere"), table[:], hash(table)) == (len(whole), (), whole, hash(whole))
+
+
+def test_two_tables_that_differ_in_one_field_do_not_share_a_row() -> None:
+    line = "36 1 8:1 / /a rw - ext4 /dev/sda rw\n"
+    first = _mountinfo.table(line, "1")
+    assert first[0].source == "/dev/sda"
+    for old, new in (
+        ("36", "37"),
+        (" 1 ", " 2 "),
+        ("8:1", "8:2"),
+        (" / ", " /r "),
+        ("/a", "/b"),
+        ("sda", "sdb"),
+        ("ext4", "xfs"),
+    ):
+        assert _mountinfo.table(line.replace(old, new, 1), "1") != first
+
+
+def test_a_unit_of_one_host_is_not_taken_for_anothers() -> None:
+    def entries(device: str) -> object:
+        said = f"F /etc/systemd/system/d.mount\nL What={device}\nL Where=/d\nF /etc/systemd/system/x.wants/d.mount\nL What=w\n"
+        files = Evidence("files", (), 0, said.encode())
+        found = fstab.parse({"fstab": Evidence("fstab", (), 0, b""), "meta": Evidence("meta", (), 0, b""), "files": files})
+        assert isinstance(found, Fstab)
+        return [entry.spec for entry in found.entries]
+
+    assert [entries("/dev/sda"), entries("/dev/sdb"), entries("/dev/sda")] == [["/dev/sda"], ["/dev/sdb"], ["/dev/sda"]]
+
+
+@given(st.lists(st.sampled_from(["0000", "0001", "0a0b", "ffff", "1000"]), min_size=8, max_size=8).map("".join))
+def test_an_address_is_spelled_as_ipaddress_spells_it(digits: str) -> None:
+    assert addresses._short(digits) == str(IPv6Address(int(digits, 16)))

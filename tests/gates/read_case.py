@@ -5,7 +5,7 @@ Shorthand: a Sourced may be its bare value; a Mapping of frozen nouns is a YAML 
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -33,6 +33,8 @@ def decode(kind: Any, value: Any) -> Any:
         return None if value is None else decode(next(one for one in inside if one is not types.NoneType), value)
     if origin is contracts.Sourced:
         return contracts.Sourced(decode(inside[0], value), PLACE)
+    if origin is Sequence:
+        return tuple(decode(inside[0], one) for one in value)
     if origin is tuple:
         if inside[-1] is Ellipsis:
             return tuple(decode(inside[0], one) for one in value)

@@ -40,7 +40,7 @@ def policy(tier: str | None, **rest: object) -> HostPolicy:
 def ask(kind: PlacementClass, of: HostPolicy, *flags: str, **rest: object) -> list[str]:
     asked = {key: rest.pop(key) for key in ("kind", "host_path", "database") if key in rest}
     placement = seeds.placement("/x", kind, *flags, **rest)  # type: ignore[arg-type]
-    question = replace(Question("s", "x", placement), **asked)  # type: ignore[arg-type]
+    question = Question("s", "x", placement)._replace(**asked)  # type: ignore[arg-type]
     said = [one.code if isinstance(one, Deviation) else DOUBT for one in judge(question, of)]
     return said or [OK]
 

@@ -134,9 +134,9 @@ def test_cache_records_go_longest_unused_first_and_never_before_what_builds_on_t
 
 def test_cache_is_not_planned_without_parents_ids_or_a_size() -> None:
     with pytest.raises(RefusedError, match="what each builds on"):
-        cached((replace(TREE[0], parents=None),), "0B")
+        cached((TREE[0]._replace(parents=None),), "0B")
     with pytest.raises(RefusedError, match="is no id of a cache record"):
-        cached((replace(TREE[0], id="x; rm -rf /"),), "0B")
+        cached((TREE[0]._replace(id="x; rm -rf /"),), "0B")
     with pytest.raises(ContractError, match="is no size"):
         cached(TREE, "much")
     with pytest.raises(RefusedError, match="record by record"):

@@ -5,7 +5,6 @@ the order of the steps and the whole list of layouts.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TypeVar
 
 from waveboard.audit.placement_blocks import BlockGraph
@@ -61,7 +60,7 @@ class Resolver:
         ground, docker = self.ground(), self.facts.get(Docker)
         reason = ground if isinstance(ground, str) else docker.reason if isinstance(docker, Unavailable) else ""
         if isinstance(ground, str) or isinstance(docker, Unavailable):
-            return replace(unknown(path, f"docker's answers are missing: {reason}"), container=name)
+            return unknown(path, f"docker's answers are missing: {reason}")._replace(container=name)
         return Fleet(ground, docker).where(name, path)
 
     def host_placements(self, data_paths: Mapping[str, Iterable[str]], host_paths: Iterable[str]) -> HostPlacements:
@@ -98,10 +97,12 @@ def _index(facts: HostFacts, mounts: Mounts) -> Ground:
     links, fstab = _or_none(facts.get(DeviceLinks)), _or_none(facts.get(Fstab))
     asked: Mapping[str, PathFact] = {} if isinstance(paths, Unavailable) else paths.by_path
     addresses = None if isinstance(own, Unavailable) else own.own
-    graph = blocks.reason if isinstance(blocks, Unavailable) else BlockGraph(blocks, links, lambda device: files.loop(device))
+    graph = blocks.reason if isinstance(blocks, Unavailable) else BlockGraph(blocks, links)
     by_name = mounts.of == MOUNTS_ALONE
     tree = MountTree(_numbered(mounts.table, graph) if by_name and isinstance(graph, BlockGraph) else mounts.table)
     files = Filesystems(tree, graph, addresses, asked)
+    if isinstance(graph, BlockGraph):
+        graph.follow_loops(files.loop)
     docker_tree, docker_files = tree, files
     if mounts.dockerd is not None:
         docker_tree = MountTree(mounts.dockerd)

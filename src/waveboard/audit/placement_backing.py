@@ -1,15 +1,14 @@
 """What a mount or a device rests on: a set of leaves, never one. Joins them; does not find them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from waveboard.model.graph import Node
 
 NONE: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Backing:
+class Backing(NamedTuple):
     """Leaves, and how they were reached.
 
     disks, netdisks: kernel names, local and reached over a network. net: servers and shares. ram: memory. unknown: why a leaf

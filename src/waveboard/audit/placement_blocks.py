@@ -6,6 +6,7 @@ and what recorded machines show.
 
 import re
 from collections.abc import Callable
+from weakref import WeakMethod
 
 from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_disk, on_netdisk, under
 from waveboard.model.facts import BlockDevice, BlockDevices, DeviceLinks, DevicePool
@@ -26,14 +27,14 @@ _DM_KINDS = {"LVM": "lv", "CRYPT": "crypt", "mpath": "multipath"}
 
 
 class BlockGraph:
-    """Every device's leaves, worked out once. loop: what a loop device's backing file rests on."""
+    """Every device's leaves, worked out once."""
 
-    def __init__(self, blocks: BlockDevices, links: DeviceLinks | None, loop: Callable[[BlockDevice], Backing]) -> None:
+    def __init__(self, blocks: BlockDevices, links: DeviceLinks | None) -> None:
         self.devices = blocks.devices
         self.pools = blocks.pools
         self._links = links.links if links else {}
         self.links_known = bool(self._links)
-        self._loop = loop
+        self._loop: WeakMethod[Callable[[BlockDevice], Backing]] | None = None
         self._known: dict[str, Backing] = {}
         self._busy: set[str] = set()
         self._by_devno = {device.devno: device for device in self.devices.values()}
@@ -44,6 +45,11 @@ class BlockGraph:
                 self._by_dm_name[device.dm_name] = name
             if (device.dm_uuid or "").startswith("mpath-"):
                 self._leg_of.update((leg, name) for leg in device.slaves)
+
+    def follow_loops(self, by: Callable[[BlockDevice], Backing]) -> None:
+        """by: a method that tells what a loop device's backing file rests on. Its owner holds this graph, so it is held weakly:
+        what is in no cycle goes when its host is done, however many hosts there are."""
+        self._loop = WeakMethod(by)
 
     # -- finding a device --------------------------------------------------------------------------------------------
 
@@ -152,7 +158,9 @@ class BlockGraph:
             return not_known(name, f"{name} may be a partition, and of which disk was not recorded")
         detail = " ".join(filter(None, (show_size(device.size_bytes) if device.size_bytes else "", device.serial)))
         if device.loop_file is not None or (name.startswith("loop") and not physical):
-            return under(Node("loop", name, device.loop_file or "no file"), self._loop(device))
+            follow = self._loop and self._loop()
+            below = follow(device) if follow else not_known(name, f"nobody looked at the file behind {name}")
+            return under(Node("loop", name, device.loop_file or "no file"), below)
         if _RAM_NAME.match(name) or re.search(r"/pseudo_\d+/adapter", path):
             return in_ram(name, "a block device made of memory")
         if name.startswith("zd") and not physical:

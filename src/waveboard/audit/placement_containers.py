@@ -5,10 +5,8 @@ further paths are the host's. The placement of a path is the worst of the path, 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from waveboard.audit.placement_backing import Backing, not_known
-from waveboard.audit.placement_boot import judge
 from waveboard.audit.placement_declared import covering, declared
 from waveboard.audit.placement_mounts import MountTree, follow, tidy
 from waveboard.audit.placement_shares import KERNEL, layers
@@ -16,6 +14,7 @@ from waveboard.audit.placement_site import Ground, locate, settle, unknown, wher
 from waveboard.audit.placement_why import sentence
 from waveboard.model.facts import Container, ContainerMount, Docker, Mount
 from waveboard.model.graph import Confidence, Node, Placement, PlacementClass
+from waveboard.model.mounts import rows_at
 
 P = PlacementClass
 _WORSE = {P.DATA: 0, P.NETDISK: 1, P.NET: 2, P.UNKNOWN: 3, P.MIXED: 4, P.BOOT: 5, P.VOLATILE: 6, P.LAYER: 7}
@@ -37,9 +36,8 @@ class Fleet:
         found = [c for c in self._docker.containers if c.name == wanted or c.id == wanted]
         found = found or [c for c in self._docker.containers if len(wanted) >= 12 and c.id.startswith(wanted)]
         if len(found) != 1:
-            return replace(
-                unknown(path, f"docker knows {'no' if not found else 'more than one'} container {name}"), container=name
-            )
+            why = f"docker knows {'no' if not found else 'more than one'} container {name}"
+            return unknown(path, why)._replace(container=name)
         return self.place(found[0], path)
 
     def asked(self, container: Container, data_paths: Iterable[str]) -> list[str]:
@@ -49,7 +47,7 @@ class Fleet:
     def place(self, container: Container, path: str) -> Placement:
         """The worst of the path and everything below it."""
         if not path.startswith("/"):
-            return replace(unknown(path, "it is not an absolute path"), container=container.name)
+            return unknown(path, "it is not an absolute path")._replace(container=container.name)
         own, *others = (
             self._seen(container, path) if container.pid and container.table is not None else self._told(container, path)
         )
@@ -58,7 +56,7 @@ class Fleet:
             return own
         why = f"{worst.path}, below {path}: {worst.why}; {path} itself: {own.why}"
         flags = tuple(sorted({*worst.flags, *own.flags} - ({"BOOT_DISK_OTHER_FS"} - set(worst.flags))))
-        return replace(worst, path=path, why=why, flags=flags)
+        return worst._replace(path=path, why=why, flags=flags)
 
     # -- stopped, or not to be looked into ---------------------------------------------------------------------------
 
@@ -79,7 +77,7 @@ class Fleet:
     def _named(self, found: Placement, mount: ContainerMount | None) -> Placement:
         if mount is None or not self._anonymous(mount):
             return found
-        return replace(found, flags=tuple(sorted({*found.flags, "ANONYMOUS"})))
+        return found._replace(flags=tuple(sorted({*found.flags, "ANONYMOUS"})))
 
     def _anonymous(self, mount: ContainerMount) -> bool:
         volume = self._volumes.get(mount.name)
@@ -95,7 +93,7 @@ class Fleet:
         links = container.links or {}
         real = follow(text, links) if links else text
         if real is None:
-            yield replace(unknown(path, "its symlinks lead in a circle"), container=container.name)
+            yield unknown(path, "its symlinks lead in a circle")._replace(container=container.name)
             return
         yield self._one_seen(container, tree, path, text, real)
         if real == "/":
@@ -117,7 +115,7 @@ class Fleet:
     def _one_seen(self, container: Container, tree: MountTree, path: str, text: str, real: str) -> Placement:
         mount = tree.walk(real)
         if mount is None:
-            return replace(unknown(path, "the container's mount table does not tell what it is on"), container=container.name)
+            return unknown(path, "the container's mount table does not tell what it is on")._replace(container=container.name)
         if mount.target != "/":
             # Without a look at its links, only the mount point itself is known to be no link into something else.
             sure = container.links is not None or mount.target == real
@@ -143,7 +141,7 @@ class Fleet:
     def _mounted(self, container: Container, path: str, real: str, mount: Mount, known: Confidence) -> Placement:
         ground = self._ground
         backing = ground.docker_files.of(mount)
-        kind, boot, reasons = judge(backing, ground.boot, ground.devices)
+        kind, boot, reasons = ground.judge(backing)
         asked = covering(container, mount.target)
         flags = ground.marks.of_backing(mount, backing, kind)
         if ground.marks.read_only(mount, meant=asked is not None and not asked.rw):
@@ -189,7 +187,7 @@ class Fleet:
         """No mount covers the path: it is in the writable layer, whatever disk that is on."""
         ground = self._ground
         backing = self._layer_backing(container, root)
-        _, boot, reasons = judge(backing, ground.boot, ground.devices)
+        _, boot, reasons = ground.judge(backing)
         why = sentence(path, root, backing, P.LAYER, ground.boot.disks, reasons, ())
         first = (Node("path", path), Node("container", container.name, container.state))
         return settle(path, root, backing, P.LAYER, boot, known, why, backing.flags, path, container.name, first)
@@ -215,17 +213,17 @@ class Fleet:
         proof = None if asked is not None and asked.exists else self._proof(root)
         found = where(ground, root, ground.docker_tree, ground.docker_files, proof)
         if self._docker.in_containerd:
-            found = replace(found, flags=tuple(sorted({*found.flags, "LAYERS_ELSEWHERE"})))
+            found = found._replace(flags=tuple(sorted({*found.flags, "LAYERS_ELSEWHERE"})))
         return found
 
     def _proof(self, root: str) -> Mount | None:
         """The host's mount of the filesystem that docker keeps its files on, as running containers show it in /etc/hosts."""
         tree = self._ground.docker_tree
-        if any(mount.target.startswith(f"{root}/containers") for mount in tree.table):
+        if any(target.startswith(f"{root}/containers") for target in tree.table.targets):
             return None
         for container in self._docker.containers:
-            for mount in container.table or ():
-                if mount.target == "/etc/hosts" and mount.root.endswith(f"/containers/{container.id}/hosts"):
+            for mount in rows_at(container.table or (), "/etc/hosts"):
+                if mount.root.endswith(f"/containers/{container.id}/hosts"):
                     walked = tree.walk(tidy(root))
                     return walked if walked is not None and walked.devno == mount.devno else tree.of_devno(mount.devno)
         return None

@@ -4,10 +4,8 @@ An answer from here is `declared` at best: it may fail a gate and never clears o
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from waveboard.audit.placement_backing import Backing, in_ram
-from waveboard.audit.placement_boot import judge
 from waveboard.audit.placement_mounts import tidy
 from waveboard.audit.placement_shares import MEMORY, NETWORK
 from waveboard.audit.placement_site import Ground, settle, unknown, where
@@ -95,7 +93,7 @@ def _tmpfs(ground: Ground, container: Container, path: str, target: str) -> Plac
 def _settled(
     ground: Ground, container: Container, path: str, mount: Mount, backing: Backing, nodes: tuple[Node, ...]
 ) -> Placement:
-    kind, boot, reasons = judge(backing, ground.boot, ground.devices)
+    kind, boot, reasons = ground.judge(backing)
     flags = ground.marks.of_backing(mount, backing, kind)
     note = f"so {container.name} declares it; nobody looked inside"
     why = sentence(path, mount, backing, kind, ground.boot.disks, reasons, flags, note)
@@ -109,8 +107,8 @@ def _host(ground: Ground, container: Container, path: str, source: str, *nodes: 
     known = Confidence.DECLARED if found.confidence is Confidence.OBSERVED else found.confidence
     first = (Node("path", path), Node("container", container.name, container.state), *nodes)
     why = f"{path} of {container.name} is declared to be {source} on the host, and {found.why}"
-    return replace(found, path=path, container=container.name, confidence=known, chain=(*first, *found.chain), why=why)
+    return found._replace(path=path, container=container.name, confidence=known, chain=(*first, *found.chain), why=why)
 
 
 def _none(container: Container, path: str, reason: str) -> Placement:
-    return replace(unknown(path, reason), container=container.name)
+    return unknown(path, reason)._replace(container=container.name)

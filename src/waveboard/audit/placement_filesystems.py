@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_net, spelled, under
 from waveboard.audit.placement_blocks import BlockGraph
@@ -44,7 +43,7 @@ class Filesystems:
         self._numbers: dict[tuple[str, str], Backing] = {}
         self._known: dict[tuple[int, bool], tuple[Mount, Backing]] = {}  # the mount is kept so that its id stays its own
         self._busy: set[int] = set()
-        self._kinds = self._handlers()
+        self._spellings: dict[int, tuple[Backing, Backing]] = {}  # likewise the backing
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
@@ -68,7 +67,9 @@ class Filesystems:
         mount = self.tree.walk(asked_above(tidy(path), self._paths))
         if mount is None:
             return not_known(path, f"no mount of the table holds {path}")
-        return spelled(self.of(mount))
+        found = self.of(mount)
+        known = self._spellings.get(id(found)) or self._spellings.setdefault(id(found), (found, spelled(found)))
+        return known[1]
 
     def device(self, spec: str) -> Backing | None:
         """What a device named by a path or an fstab spec rests on. None: no such device is listed."""
@@ -116,30 +117,14 @@ class Filesystems:
         return found
 
     def _of(self, mount: Mount) -> Backing:
-        handler = self._kinds.get(mount.fstype)
+        handler = _KINDS.get(mount.fstype)
         if handler is not None:
-            return handler(mount)
+            return handler(self, mount)
         if mount.fstype == "fuse" or mount.fstype.startswith("fuse."):  # its source is what the program calls itself
             return not_known(
                 mount.fstype, f"{mount.fstype} is a program of its own: where it keeps {mount.target} cannot be seen"
             )
         return self._local(mount)
-
-    def _handlers(self) -> dict[str, Callable[[Mount], Backing]]:
-        table: dict[str, Callable[[Mount], Backing]] = {
-            "overlay": self._upper,
-            "autofs": lambda m: not_known("autofs", f"{m.target} is an automount that nothing has triggered"),
-            "btrfs": self._pooled,
-            "bcachefs": self._pooled,
-            "zfs": self._dataset,
-            "fuse.mergerfs": self._branches,
-        }
-        table |= dict.fromkeys(NETWORK | FUSE_NETWORK, self._served)
-        table |= dict.fromkeys(HOST_SHARE, lambda m: on_net(m.source, f"{m.fstype}, a directory of the machine below this one"))
-        table |= dict.fromkeys(MEMORY, lambda m: in_ram(m.fstype, "memory"))
-        table |= dict.fromkeys(KERNEL, lambda m: not_known(m.fstype, f"{m.fstype} is the kernel's own and keeps no files"))
-        table |= dict.fromkeys(STACKED, lambda m: spelled(self.at(m.source)))
-        return table
 
     def _local(self, mount: Mount) -> Backing:
         if not mount.devno.startswith("0:"):
@@ -159,7 +144,7 @@ class Filesystems:
         if not logs:
             return found
         kept = [self.device(log) or not_known(log, f"the log or realtime device {log} is not listed") for log in logs]
-        return replace(join([found, *kept]), filesystems=found.filesystems)
+        return join([found, *kept])._replace(filesystems=found.filesystems)
 
     def _numbered(self, devno: str, what: str, fstype: str = "") -> Backing:
         if isinstance(self.blocks, str):
@@ -193,7 +178,7 @@ class Filesystems:
         else:
             return self._not_pooled(mount, [name for name in named if name])
         subvolume = option(mount.super_options, "subvol")
-        found = replace(members, filesystems=members.filesystems or frozenset((pool.id if pool else mount.devno,)))
+        found = members._replace(filesystems=members.filesystems or frozenset((pool.id if pool else mount.devno,)))
         if subvolume and subvolume != "/":
             found = under(Node("subvolume", subvolume), found)
         return under(Node("filesystem", mount.devno, mount.fstype), found)
@@ -255,4 +240,24 @@ class Filesystems:
             node = Node("net", mount.source, f"{mount.fstype} from this very host")
             return under(node, spelled(self.at(path)))
         doubt = "" if own is False else f"whether {mount.source} is served by this very host cannot be told"
-        return replace(on_net(mount.source, f"{mount.fstype} {address or ''}".strip(), doubt), lexical=bool(doubt))
+        return on_net(mount.source, f"{mount.fstype} {address or ''}".strip(), doubt)._replace(lexical=bool(doubt))
+
+
+def _handlers() -> dict[str, Callable[[Filesystems, Mount], Backing]]:
+    table: dict[str, Callable[[Filesystems, Mount], Backing]] = {
+        "overlay": Filesystems._upper,
+        "autofs": lambda _, m: not_known("autofs", f"{m.target} is an automount that nothing has triggered"),
+        "btrfs": Filesystems._pooled,
+        "bcachefs": Filesystems._pooled,
+        "zfs": Filesystems._dataset,
+        "fuse.mergerfs": Filesystems._branches,
+    }
+    table |= dict.fromkeys(NETWORK | FUSE_NETWORK, Filesystems._served)
+    table |= dict.fromkeys(HOST_SHARE, lambda _, m: on_net(m.source, f"{m.fstype}, a directory of the machine below this one"))
+    table |= dict.fromkeys(MEMORY, lambda _, m: in_ram(m.fstype, "memory"))
+    table |= dict.fromkeys(KERNEL, lambda _, m: not_known(m.fstype, f"{m.fstype} is the kernel's own and keeps no files"))
+    table |= dict.fromkeys(STACKED, lambda files, m: spelled(files.at(m.source)))
+    return table
+
+
+_KINDS = _handlers()

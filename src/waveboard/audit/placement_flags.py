@@ -12,6 +12,7 @@ from waveboard.model.graph import PlacementClass
 
 _OWN_ORIGINS = ("/etc/fstab", "/etc/systemd/", "/run/systemd/generator")  # shipped units may be switched off
 _NEVER_IN_FSTAB = KERNEL | MEMORY | frozenset(("overlay", "autofs", "squashfs", "fuse.lxcfs"))
+_NOT_PLANNED = KERNEL | {"swap"}
 _BY_INITRAMFS = frozenset(("/", "/usr", *BESIDE_ROOT))
 _READ_ONLY = ("ro", "emergency_ro")
 _ELSEWHERE = (PlacementClass.DATA, PlacementClass.MIXED, PlacementClass.NET, PlacementClass.NETDISK)
@@ -31,8 +32,9 @@ class Marks:
         for entry in fstab.entries if fstab else ():
             target = entry.target.rstrip("/") or "/"
             self._persisted.add(target)
-            if entry.origin.startswith(_OWN_ORIGINS) and entry.fstype not in (KERNEL | {"swap"}) and target.startswith("/"):
+            if entry.origin.startswith(_OWN_ORIGINS) and entry.fstype not in _NOT_PLANNED and target.startswith("/"):
                 self._planned.setdefault(target, entry)
+        self._absent = {target for target in self._planned if not tree.mounted_at(target)}
         self._groups: dict[str, frozenset[str]] | None = None
 
     def of_mount(self, paths: Iterable[str], mount: Mount, found: Backing, kind: PlacementClass) -> set[str]:
@@ -45,7 +47,7 @@ class Marks:
                 flags.add("PERSISTENCE_UNKNOWN")
             elif mount.target not in self._persisted:
                 flags.add("NOT_PERSISTED")
-        if self._other_device(mount):
+        if mount.target in self._planned and self._other_device(mount):
             flags.add("FSTAB_OTHER_DEVICE")
         return flags | self.of_backing(mount, found, kind)
 
@@ -66,11 +68,7 @@ class Marks:
 
     def not_mounted(self, paths: Iterable[str]) -> str | None:
         """The mount point at or above the paths that fstab names and nothing is mounted on."""
-        for path in paths if self._planned else ():
-            for prefix in prefixes(path):
-                if prefix in self._planned and not self._tree.mounted_at(prefix):
-                    return prefix
-        return None
+        return next((at for path in paths for at in prefixes(path) if at in self._absent), None) if self._absent else None
 
     def planned_at(self, target: str) -> FstabEntry | None:
         """What fstab wants mounted here."""

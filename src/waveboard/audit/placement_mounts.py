@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from waveboard.model.facts import Mount, PathFact
+from waveboard.model.mounts import MadeTable, MountTable
 
 _NOT_COVERING = ("autofs", "rootfs")  # lie below the real mount by design
 
@@ -53,44 +54,44 @@ def follow(path: str, links: Mapping[str, str]) -> str | None:
 
 def asked_above(path: str, asked: Mapping[str, PathFact]) -> str:
     """The path with its longest beginning that the host resolved replaced by what the host said."""
-    for prefix in reversed(list(prefixes(path))) if asked else ():
-        fact = asked.get(prefix)
+    end = len(path) if asked and path != "/" else 0
+    while end > 0:
+        fact = asked.get(path[:end])
         if fact is not None and fact.exists and fact.canonical and not fact.problem:
-            return fact.canonical.rstrip("/") + path[len(prefix) :] or "/"
+            return fact.canonical.rstrip("/") + path[end:] or "/"
+        end = path.rfind("/", 0, end)
     return path
 
 
 class MountTree:
-    """One mount table, indexed once. Order of lines matters only between siblings on one mountpoint: the last is on top."""
+    """One mount table, looked up by mount point. Order of lines matters only between siblings on one mountpoint: the last is on top."""
 
-    __slots__ = ("_at", "_by_id", "_by_target", "_orphans", "root", "table")
+    __slots__ = ("_last", "_rows", "root", "table")
 
     def __init__(self, table: Sequence[Mount]) -> None:
-        self.table = table
-        self._by_id = by_id = {mount.mount_id: mount for mount in table}
-        self._at: dict[tuple[int, str], Mount] = {}
-        self._orphans: dict[str, Mount] = {}  # their parent is not in the table (the reader was in a chroot)
-        self._by_target: dict[str, list[Mount]] = {}
-        roots = []
-        at, by_target = self._at, self._by_target
-        for mount in table:
-            target, parent = mount.target, mount.parent_id
-            if target in by_target:
-                by_target[target].append(mount)
-            else:
-                by_target[target] = [mount]
-            if parent in by_id and parent != mount.mount_id:
-                at[parent, target] = mount
-            elif target == "/":
-                roots.append(mount)
-            else:
-                self._orphans[target] = mount
+        self.table = table if isinstance(table, MountTable) else MadeTable(table)
+        self._last = dict(zip(self.table.targets, range(len(self.table)), strict=True))
+        self._rows: dict[str, Sequence[Mount]] = {}
+        roots = [mount for mount in self.mounted_at("/") if not self._hangs(mount)]
         real = [mount for mount in roots if mount.fstype != "rootfs"] or roots
         self.root = self._top(real[0], "/") if len(real) == 1 else None  # two unrelated roots: nobody can tell
 
+    def _hangs(self, mount: Mount) -> bool:
+        """False when its parent is not in the table: it is a root, or the reader was in a chroot."""
+        return mount.parent_id != mount.mount_id and self.table.number_of(mount.parent_id) is not None
+
+    def _on(self, mount: Mount, target: str) -> Mount | None:
+        """What was mounted last at this mount point of a mount."""
+        rows = self.mounted_at(target)
+        return next((row for row in reversed(rows) if row.parent_id == mount.mount_id and row.mount_id != row.parent_id), None)
+
+    def _loose(self, target: str) -> Mount | None:
+        """What lies at this mount point and hangs on nothing."""
+        return next((row for row in reversed(self.mounted_at(target)) if not self._hangs(row)), None) if target != "/" else None
+
     def _top(self, mount: Mount, target: str) -> Mount:
-        for _ in self.table:
-            over = self._at.get((mount.mount_id, target))
+        for _ in self.table.targets:
+            over = self._on(mount, target)
             if over is None:
                 break
             mount = over
@@ -98,38 +99,46 @@ class MountTree:
 
     def by_id(self, mount_id: int) -> Mount | None:
         """The mount the kernel calls by this number."""
-        return self._by_id.get(mount_id)
+        number = self.table.number_of(mount_id)
+        return None if number is None else self.table[number]
 
     def walk(self, path: str) -> Mount | None:
         """The mount a tidy, link-free path is on, component by component from the root. None: the table does not tell."""
-        mount, targets, end = self.root, self._by_target, 0
+        mount, targets, end = self.root, self._last, 0
         while end >= 0 and path != "/":
             end = path.find("/", end + 1)
             prefix = path if end < 0 else path[:end]
             if prefix in targets:
-                over = (self._at.get((mount.mount_id, prefix)) if mount else None) or self._orphans.get(prefix)
+                over = (self._on(mount, prefix) if mount else None) or self._loose(prefix)
                 mount = self._top(over, prefix) if over is not None else mount
         return mount
 
     def mounted_at(self, target: str) -> Sequence[Mount]:
         """Every mount on this mountpoint, hidden ones included, oldest first."""
-        return self._by_target.get(target, ())
+        rows = self._rows.get(target)
+        if rows is None:
+            number = self._last.get(target)
+            if number is None:
+                return ()
+            alone = len(self._last) == len(self.table)  # no mount point is there twice
+            rows = self._rows[target] = (self.table[number],) if alone else self.table.at(target)
+        return rows
 
     def hides(self, path: str, mount: Mount) -> bool:
         """True when another mount on the way to the path lies hidden at or below this one."""
         return any(
             other is not mount and other.fstype not in _NOT_COVERING
             for prefix in prefixes(path)
-            if prefix in self._by_target and len(prefix) >= len(mount.target)
-            for other in self._by_target[prefix]
+            if prefix in self._last and len(prefix) >= len(mount.target)
+            for other in self.mounted_at(prefix)
         )
 
     def below(self, path: str) -> Iterator[Mount]:
         """Mounts that can be reached strictly below the path."""
         inside = path.rstrip("/") + "/"
-        for mount in self.table:
-            if mount.target.startswith(inside) and self.walk(mount.target) is mount:
-                yield mount
+        for number, target in enumerate(self.table.targets):
+            if target.startswith(inside) and self.walk(target) is self.table[number]:
+                yield self.table[number]
 
     def of_devno(self, devno: str) -> Mount | None:
         """Any mount of the filesystem with this device number."""

@@ -1,10 +1,11 @@
 """Where a host path is, on tables indexed once. The steps of one answer: locate the mount, ask what it rests on, judge, tell."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from waveboard.audit.placement_backing import Backing, not_known
-from waveboard.audit.placement_boot import BootSet, judge
+from waveboard.audit.placement_boot import BootSet, Judgement, judge
 from waveboard.audit.placement_filesystems import Filesystems
 from waveboard.audit.placement_flags import Marks
 from waveboard.audit.placement_mounts import MountTree, asked_above, tidy
@@ -30,13 +31,20 @@ class Ground:
     paths: Mapping[str, PathFact]
     recorded: bool
     by_name: bool = False
+    judged: dict[int, tuple[Backing, Judgement]] = field(default_factory=dict, compare=False)  # by id, which the backing keeps
+
+    def judge(self, backing: Backing) -> Judgement:
+        """(class, boot, reasons) of what rests there, worked out once for each backing."""
+        known = self.judged.get(id(backing))
+        if known is None:
+            known = self.judged[id(backing)] = (backing, judge(backing, self.boot, self.devices))
+        return known[1]
 
 
 # -- a host path ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Where a path led. problem: why no answer may be given. missing: the path is not there. known: how well."""
 
     text: str
@@ -59,7 +67,7 @@ def where(
     if found.mount is None:
         return unknown(path, found.problem or "the mount table does not tell what it is on", found.flags)
     backing = files.of(found.mount)
-    kind, boot, reasons = judge(backing, ground.boot, ground.devices)
+    kind, boot, reasons = ground.judge(backing)
     flags = set(found.flags) | ground.marks.of_mount((tidy(path), found.text), found.mount, backing, kind)
     if ground.marks.read_only(found.mount):
         flags.add("READ_ONLY")
@@ -68,9 +76,9 @@ def where(
     if found.problem or found.missing:
         return _no_answer(ground, path, found, kind, flags)
     if backing.lexical and found.known is Confidence.OBSERVED:
-        found = replace(found, known=Confidence.LEXICAL)
+        found = found._replace(known=Confidence.LEXICAL)
     if ground.by_name and found.known is Confidence.OBSERVED:
-        found = replace(found, known=Confidence.DECLARED, note="the recorded mount table gives devices by name alone")
+        found = found._replace(known=Confidence.DECLARED, note="the recorded mount table gives devices by name alone")
     known = Confidence.NONE if kind is PlacementClass.UNKNOWN and not backing.leaves else found.known
     why = sentence(path, found.mount, backing, kind, ground.boot.disks, reasons, flags, found.note)
     return settle(path, found.mount, backing, kind, boot, known, why, flags, found.text)
@@ -144,7 +152,7 @@ def _no_answer(ground: Ground, path: str, found: Found, kind: PlacementClass, fl
 
 def _predict(ground: Ground, spec: str) -> PlacementClass:
     backing = ground.files.device(spec)
-    return PlacementClass.UNKNOWN if backing is None else judge(backing, ground.boot, ground.devices)[0]
+    return PlacementClass.UNKNOWN if backing is None else ground.judge(backing)[0]
 
 
 # -- answers ----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from waveboard.model.contract import Contract, HostPolicy, Pack
 from waveboard.model.document import Papers
@@ -15,11 +16,11 @@ from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.finding import Finding, Severity
 
 NO_PAPERS = Papers()
+_NO_EVIDENCE = Unavailable("this run holds no evidence from it")
 FLEET = "*"  # stands for the host of a deviation that belongs to the contracts or to the whole fleet
 
 
-@dataclass(frozen=True, slots=True)
-class Deviation:
+class Deviation(NamedTuple):
     """One violation as a check sees it; evaluate adds gate, host and evidence.
 
     code, subject: stable names without sizes, dates or example paths (they make the fingerprint). host: set only by checks
@@ -35,8 +36,7 @@ class Deviation:
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(NamedTuple):
     """Something that was to be judged and could not be seen: the gate is unknown unless it also failed."""
 
     subject: str
@@ -44,8 +44,7 @@ class Doubt:
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(NamedTuple):
     """Something no contract asks of this host. A check that yields one has judged nothing else of that host."""
 
     reason: str
@@ -69,7 +68,7 @@ class Fleet:
 
     def facts_of(self, host: str) -> HostFacts | Unavailable:
         """The host's facts, or why there are none."""
-        return self.facts.get(host, Unavailable("this run holds no evidence from it"))
+        return self.facts.get(host, _NO_EVIDENCE)
 
 
 HostCheck = Callable[[HostFacts, HostPolicy], Iterator[Observation]]

@@ -10,8 +10,8 @@ Rules:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from waveboard.gates.gate import Deviation, Doubt
 from waveboard.model.contract import HostPolicy
@@ -111,8 +111,7 @@ class Kind(Enum):
     IMAGE_STORE = "image-store"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What is judged. label: how a person calls it. host_path: bind source or volume mount point on the host, None: nobody told.
 
     database: an engine that must not write over a network filesystem.

@@ -1,12 +1,14 @@
 """What evidence says, as nouns. A fact is a noun or Unavailable(reason); there are no defaults and no empty strings for "unknown"."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeVar, cast
 
 from waveboard.model.evidence import Identity
 from waveboard.model.logs import LogSettings
+from waveboard.model.mounts import Mount as Mount
+from waveboard.model.mounts import rows_at
 
 T = TypeVar("T")
 
@@ -16,6 +18,9 @@ class Unavailable:
     """The fact could not be had, and why: `permission denied`, `not installed`, `timed out`, `truncated`, `unreachable` …"""
 
     reason: str
+
+
+_NOT_GIVEN = Unavailable("no probe gave it")
 
 
 class MissingFact(LookupError):
@@ -38,7 +43,7 @@ class HostFacts:
 
     def get(self, noun: type[T]) -> T | Unavailable:
         """The noun, or Unavailable with its reason."""
-        return cast("T | Unavailable", self.nouns.get(noun, Unavailable("no probe gave it")))
+        return cast("T | Unavailable", self.nouns.get(noun, _NOT_GIVEN))
 
     def __getitem__(self, noun: type[T]) -> T:
         found = self.get(noun)
@@ -48,24 +53,6 @@ class HostFacts:
 
 
 # -- storage ---------------------------------------------------------------------------------------------------------
-
-
-class Mount(NamedTuple):
-    """One line of mountinfo, octal escapes already undone. Source: proc_pid_mountinfo(5).
-
-    A row, not a record, because a host has hundreds of them and every container its own table.
-    """
-
-    mount_id: int
-    parent_id: int
-    devno: str  # "8:1"
-    root: str  # path inside the filesystem that is mounted here
-    target: str
-    options: tuple[str, ...]
-    fstype: str
-    source: str
-    super_options: tuple[str, ...]
-    shared: str | None = None  # peer group, "1"
 
 
 MOUNTS_ALONE = "mounts"
@@ -78,9 +65,13 @@ class Mounts:
     MOUNTS_ALONE: a recording's /proc/mounts, which tells a device by its name at best: nothing in it is observed.
     """
 
-    table: tuple[Mount, ...]
+    table: Sequence[Mount]
     of: str = "self"  # "1" | "self" | MOUNTS_ALONE
-    dockerd: tuple[Mount, ...] | None = None  # dockerd's own table when it lives in another mount namespace
+    dockerd: Sequence[Mount] | None = None  # dockerd's own table when it lives in another mount namespace
+
+    def at(self, target: str) -> Sequence[Mount]:
+        """What is mounted at exactly this mount point, oldest first."""
+        return rows_at(self.table, target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +244,7 @@ class Container:
     restart: str = ""
     writable_bytes: int | None = None
     tmpfs: tuple[str, ...] = ()
-    table: tuple[Mount, ...] | None = None  # /proc/PID/mountinfo when it could be read
+    table: Sequence[Mount] | None = None  # /proc/PID/mountinfo when it could be read
     upper_dir: str | None = None  # host path of the writable layer (GraphDriver UpperDir), None when not told
     links: Mapping[str, str] | None = None  # symlinks near the top and below mounts: path -> raw target; None when not looked at
     log: LogSettings | None = None  # HostConfig.LogConfig: what it was made with; None when not told
@@ -286,8 +277,7 @@ class Volume:
         return device if self.driver == "local" and device.startswith("/") and ("bind" in ways or "rbind" in ways) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """One image: id, tags, size in bytes, how many containers use it (-1 unknown)."""
 
     id: str
@@ -298,8 +288,7 @@ class Image:
     digests: tuple[str, ...] | None = None  # "repo@sha256:…": where it can be pulled again; None in evidence that did not ask
 
 
-@dataclass(frozen=True, slots=True)
-class CacheRecord:
+class CacheRecord(NamedTuple):
     """One record of the build cache. parents: the records it builds on, which stay as long as it does; None in evidence that did
     not ask. used_at: RFC 3339 as the engine prints it, "" when it was never used again or not told."""
 

@@ -37,8 +37,7 @@ class Node(NamedTuple):
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """The one answer to "is this data on the boot disk?".
 
     disks: kernel names of the leaf disks, sorted. boot: None when it cannot be known. predicted: for a path that does not

@@ -3,30 +3,32 @@
 Three probes read it, each for its own keys; what a line means is theirs to say.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 
 from waveboard.audit.probe import text
 from waveboard.model.evidence import Evidence
 
 
-def records(evidence: Evidence) -> Mapping[str, Sequence[str]]:
-    """Path -> its lines without their `L `, in the order sent; a file told of twice goes on. Lines of no file are nobody's."""
+def records(evidence: Evidence) -> Mapping[str, str]:
+    """Path -> what was sent of it, in that order; a file told of twice goes on. Lines of no file are nobody's."""
     return _records(text(evidence))
+
+
+def lines(sent: str) -> list[str]:
+    """The lines of a file without their `L `."""
+    return [line[2:] for line in sent.splitlines() if line.startswith("L ")]
 
 
 def devno(path: str) -> str:
     """The device number that a record of /run/udev/data is named by (`b8:1`)."""
-    return path.rsplit("/", 1)[-1].removeprefix("b")
+    return path[path.rfind("/") + 1 :].removeprefix("b")
 
 
 @lru_cache(maxsize=4)  # several probes read the same section of one host
-def _records(output: str) -> Mapping[str, Sequence[str]]:
-    found: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in output.splitlines():
-        if line.startswith("L "):
-            current.append(line[2:])
-        elif line.startswith("F "):
-            current = found.setdefault(line[2:], [])
+def _records(output: str) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for file in ("\n" + output).split("\nF ")[1:]:  # the program puts an L before whatever a file says
+        path, _, sent = file.partition("\n")
+        found[path] = f"{found[path]}\n{sent}" if path in found else sent
     return found

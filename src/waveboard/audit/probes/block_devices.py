@@ -6,7 +6,6 @@ The device behind a loop file is the one row that needs root; without it only th
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from waveboard.audit.probe import Probe, Sections, refused, text
 from waveboard.audit.probes import _documents, _records
@@ -27,11 +26,9 @@ def parse(sections: Sections) -> BlockDevices | Unavailable:
     behind, serials = _behind_loops(sections), _serials(sections.get("files"))
     names: dict[str, BlockDevice] = {}
     for fields in _devices(text(sections["block"])):
-        device = _device(fields, behind)
+        device = _device(fields, behind, serials)
         if _DEVNO.fullmatch(device.name):
             continue  # a recording that holds /sys/dev/block/8:1 as a directory: the link was the name
-        if device.serial is None and device.devno in serials and device.parent is None:
-            device = replace(device, serial=serials[device.devno])
         names[device.name] = device
     pools = [*_sysfs_pools(sections.get("pools")), *_zpools(sections.get("zpool"))]
     return BlockDevices(names, tuple(pools)) if names else Unavailable("block: no device was seen")
@@ -50,7 +47,7 @@ def _devices(output: str) -> Iterator[dict[str, list[str]]]:
         yield record
 
 
-def _device(fields: Mapping[str, list[str]], behind: Mapping[str, str]) -> BlockDevice:
+def _device(fields: Mapping[str, list[str]], behind: Mapping[str, str], serials: Mapping[str, str]) -> BlockDevice:
     def first(key: str) -> str | None:
         values = fields.get(key)
         return values[0] or None if values else None
@@ -59,20 +56,21 @@ def _device(fields: Mapping[str, list[str]], behind: Mapping[str, str]) -> Block
     if not name or not sysfs or not devno or not _DEVNO.fullmatch(devno):
         raise EvidenceError("read the block devices", f"block: {name or 'a device'} has no name, place or number")
     parts = sysfs.rsplit("/", 2)
+    parent = parts[-2] if first("partition") and len(parts) == 3 else None
     return BlockDevice(
         name=name,
         devno=devno,
         size_bytes=(_count(sectors) or 0) * _SECTOR_BYTES,
         sysfs=sysfs,
         read_only=first("ro") == "1",
-        parent=parts[-2] if first("partition") and len(parts) == 3 else None,
+        parent=parent,
         slaves=tuple(fields.get("slave", ())),
         dm_name=first("dm_name"),
         dm_uuid=first("dm_uuid"),
         md_level=first("md_level"),
         loop_file=first("loop_file"),
         loop_devno=behind.get(name),
-        serial=first("serial"),
+        serial=first("serial") or (serials.get(devno) if parent is None else None),
         wwid=first("wwid"),
         rotational={"0": False, "1": True}.get(first("rotational") or ""),
         transport=first("transport"),
@@ -89,10 +87,12 @@ def _serials(evidence: Evidence | None) -> dict[str, str]:
     if evidence is None or refused(evidence) is not None or b"\nL E:ID_" not in evidence.stdout:
         return {}
     found: dict[str, str] = {}
-    for path, lines in _records.records(evidence).items():
-        properties = [line[2:].partition("=") for line in lines if line.startswith("E:ID_")]
+    for path, sent in _records.records(evidence).items():
+        if "L E:ID_" not in sent:
+            continue
+        properties = [line[2:].partition("=") for line in _records.lines(sent) if line.startswith("E:ID_")]
         told = {key: value for key, _, value in properties}
-        for key in _SERIAL_KEYS if told else ():
+        for key in _SERIAL_KEYS:
             if key in told:
                 found[_records.devno(path)] = told[key]
                 break
@@ -111,8 +111,8 @@ def _behind_loops(sections: Sections) -> dict[str, str]:
                 found[device.removeprefix("/dev/")] = number
     documents = _documents.documents(sections.get("docker")) if "docker" in sections else Unavailable("")
     if not isinstance(documents, Unavailable):
-        for body in documents.each("host.loops"):
-            found.update({k: v for k, v in _documents.mapping(body, "the loop devices").items() if _DEVNO.fullmatch(v)})
+        for told in documents.each("host.loops", dict[str, str]):
+            found.update({loop: number for loop, number in told.items() if _DEVNO.fullmatch(number)})
     return found
 
 

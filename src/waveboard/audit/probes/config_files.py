@@ -4,6 +4,9 @@ Masking happened on the host, in the reader, by a list of what is known to be ha
 """
 
 import re
+from typing import Any
+
+from msgspec import Struct
 
 from waveboard.audit.probe import Probe, Sections
 from waveboard.audit.probes import _documents
@@ -13,23 +16,27 @@ from waveboard.model.facts import ConfigFile, ConfigFiles, Unavailable
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+class _File(Struct):
+    path: str
+    absent: Any = None
+    sha256: str = ""
+    lines: list[str | None] | None = None
+
+
 def parse(sections: Sections) -> ConfigFiles | Unavailable:
     """A file that does not exist is not in it. Raises: EvidenceError for a document that does not fit."""
     documents = _documents.documents(sections["docker"])
     if isinstance(documents, Unavailable):
         return documents
-    if not documents.each("reader"):
+    if "reader" not in documents:
         return Unavailable("config files: only the reader reads them")
     found: dict[str, ConfigFile] = {}
-    for body in documents.each("host.file"):
-        path = _documents.string(_documents.member(body, "path"), "a file's path")
-        if _documents.member(body, "absent") is True:
+    for told in documents.each("host.file", _File):
+        if told.absent is True:
             continue
-        digest = _documents.string(_documents.member(body, "sha256"), f"the digest of {path}")
-        if not _SHA256.fullmatch(digest):
-            raise EvidenceError("read the configuration files", f"docker: the digest of {path} is none")
-        lines = _documents.items(_documents.member(body, "lines"), f"the lines of {path}")
-        found[path] = ConfigFile(path, digest, tuple(None if x is None else _documents.string(x, path) for x in lines))
+        if not _SHA256.fullmatch(told.sha256):
+            raise EvidenceError("read the configuration files", f"docker: the digest of {told.path} is none")
+        found[told.path] = ConfigFile(told.path, told.sha256, tuple(told.lines or ()))
     return ConfigFiles(found)
 
 

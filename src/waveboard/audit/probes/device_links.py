@@ -10,7 +10,7 @@ from waveboard.audit.probes import _records
 from waveboard.model.evidence import Evidence
 from waveboard.model.facts import DeviceLinks, Unavailable
 
-_LINK = re.compile(r" (/dev/[^ ]+) -> ([^ ]+)$")
+_LINK = re.compile(r" (/dev/[^ ]+) -> ([^ ]+)")
 
 
 def parse(sections: Sections) -> DeviceLinks | Unavailable:
@@ -20,7 +20,7 @@ def parse(sections: Sections) -> DeviceLinks | Unavailable:
         return refused(evidence) or Unavailable("links: cannot be read")
     links: dict[str, str] = {}
     for line in text(evidence).splitlines():
-        if match := _LINK.search(line):
+        if match := _LINK.fullmatch(line, max(line.find(" /dev/"), 0)):
             links[match[1]] = match[2].rsplit("/", 1)[-1]
     recorded = _recorded(sections["files"], text(sections["block"])) if "files" in sections and "block" in sections else {}
     return DeviceLinks(
@@ -40,9 +40,9 @@ def _recorded(udev: Evidence, block: str) -> dict[str, tuple[str, ...]]:
         elif key == "number":
             names[value.strip()] = name
     links: dict[str, tuple[str, ...]] = {}
-    for path, lines in _records.records(udev).items():
+    for path, sent in _records.records(udev).items():
         device = names.get(_records.devno(path), "")
-        for line in lines if device else ():
+        for line in _records.lines(sent) if device else ():
             if line.startswith("S:"):
                 link = "/dev/" + line[2:]
                 links[link] = (*(d for d in links.get(link, ()) if d != device), device)

@@ -4,12 +4,151 @@ The running containers' own mount tables and symlinks come from the reader, whic
 None and a placement inside a container rests on what was declared. Sizes nobody could get in time are None.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType, field
+
 from waveboard.audit.probe import Probe, Sections
 from waveboard.audit.probes import _documents, _mountinfo
-from waveboard.audit.probes._documents import Doc, Documents, items, mapping, member, members, string, strings, whole
+from waveboard.audit.probes._documents import Documents, Shape, whole
 from waveboard.model.errors import EvidenceError
 from waveboard.model.facts import CacheRecord, Container, ContainerMount, Docker, Image, Mount, Unavailable, Volume
 from waveboard.model.logs import LogSettings, settings
+from waveboard.model.mounts import rows_at
+
+# -- what is read of the answers; Go prints null for an empty list or map ----------------------------------------------
+
+
+class _Info(Shape):
+    docker_root_dir: str
+    driver: str
+    server_version: str
+    driver_status: list[list[str] | None] | None = None
+    security_options: list[str] | None = None
+    live_restore_enabled: Any = None
+
+
+class _State(Shape):
+    status: str
+    pid: Any = None
+
+
+class _Config(Shape):
+    image: str
+    labels: dict[str, str] | None = None
+    command: list[str] | None = None
+
+
+class _Restart(Shape):
+    name: Any = None
+
+
+class _Log(Shape):
+    type: str
+    config: dict[str, Any] | None = None
+
+
+class _HostConfig(Shape):
+    restart_policy: _Restart | None = None
+    tmpfs: dict[str, str] | None = None
+    log_config: _Log | None = None
+
+
+class _Driver(Shape):
+    data: dict[str, Any] | None = None
+
+
+class _Mount(Shape):
+    type: str
+    destination: str
+    source: str | None = None
+    name: str | None = None
+    driver: str | None = None
+    rw: Any = field(default=None, name="RW")
+
+
+class _Container(Shape):
+    id: str
+    name: str
+    image: str
+    state: _State
+    config: _Config
+    host_config: _HostConfig | None = None
+    graph_driver: _Driver | None = None
+    mounts: list[_Mount] | None = None
+
+
+class _Volume(Shape):
+    name: str
+    driver: str
+    mountpoint: str | None = None
+    options: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+
+
+class _Volumes(Shape):
+    volumes: list[_Volume] | None = None
+
+
+class _Image(Shape):
+    id: str
+    size: Any = None
+    repo_tags: list[str] | None = None
+    repo_digests: list[str] | UnsetType | None = UNSET
+    containers: Any = None
+    created: Any = None
+
+
+class _Sized(Shape):
+    id: str
+    size_rw: Any = None
+
+
+class _Used(Shape):
+    id: str
+    containers: Any = None
+
+
+class _Room(Shape):
+    size: Any = None
+
+
+class _UsedVolume(Shape):
+    name: str
+    usage_data: _Room | None = None
+
+
+class _Record(Shape):
+    id: str = field(name="ID")
+    size: Any = None
+    in_use: Any = None
+    shared: Any = None
+    parents: list[str] | UnsetType | None = UNSET
+    spaced: list[str] | UnsetType | None = field(default=UNSET, name=" Parents")  # the engine has printed both
+    last_used_at: Any = None
+    created_at: Any = None
+
+
+class _Df(Shape):
+    layers_size: Any = None
+    images: list[_Used] | None = None
+    volumes: list[_UsedVolume] | None = None
+    build_cache: list[_Record] | None = None
+
+
+class _Table(Struct):
+    id: str
+    text: str
+
+
+class _Links(Struct):
+    id: str
+    links: dict[str, str] | None = None
+    complete: Any = None
+
+
+# -- what that says ----------------------------------------------------------------------------------------------------
 
 
 def parse(sections: Sections) -> Docker | Unavailable:
@@ -17,175 +156,132 @@ def parse(sections: Sections) -> Docker | Unavailable:
     documents = _documents.documents(sections["docker"])
     if isinstance(documents, Unavailable):
         return documents
-    info = documents.one("docker.info")
-    volumes = documents.one("docker.volumes")
-    if isinstance(info, Unavailable) or isinstance(volumes, Unavailable):
-        return info if isinstance(info, Unavailable) else volumes  # type: ignore[return-value]
+    info, volumes = documents.one("docker.info", _Info), documents.one("docker.volumes", _Volumes)
+    if isinstance(info, Unavailable):
+        return info
+    if isinstance(volumes, Unavailable):
+        return volumes
     if "docker.container" in documents.failures:
         return Unavailable(f"docker.container: {documents.failures['docker.container']}")
-    df = documents.one("docker.df")
-    cache = _cache(df)
+    told = documents.one("docker.df", _Df)
+    df = None if isinstance(told, Unavailable) else told
+    cache = tuple([_cache(record) for record in df.build_cache or ()]) if df else ()
     return Docker(
-        root_dir=string(member(info, "DockerRootDir"), "DockerRootDir"),
-        driver=string(member(info, "Driver"), "Driver"),
-        driver_status=_status(member(info, "DriverStatus")),
-        security_options=strings(member(info, "SecurityOptions"), "SecurityOptions"),
-        version=string(member(info, "ServerVersion"), "ServerVersion"),
-        live_restore=member(info, "LiveRestoreEnabled") is True,
+        root_dir=info.docker_root_dir,
+        driver=info.driver,
+        driver_status=dict(pair for pair in info.driver_status or () if pair and len(pair) == 2),
+        security_options=tuple(info.security_options or ()),
+        version=info.server_version,
+        live_restore=info.live_restore_enabled is True,
         containers=_containers(documents),
         volumes=_volumes(volumes, df),
-        images=_images(documents.one("docker.images"), df),
-        layers_bytes=whole(member(df, "LayersSize")),
-        build_cache_bytes=None if isinstance(df, Unavailable) else sum(record.size_bytes for record in cache),
+        images=_images(documents, df),
+        layers_bytes=whole(df.layers_size) if df else None,
+        build_cache_bytes=sum([record.size_bytes for record in cache]) if df else None,
         build_cache=cache,
-        daemon_json=_text_of(documents, "host.daemon_json"),
-        containerd_root=_text_of(documents, "containerd.root"),
+        daemon_json=documents.text("host.daemon_json"),
+        containerd_root=documents.text("containerd.root"),
     )
 
 
-def _status(value: object) -> dict[str, str]:
-    pairs = [strings(item, "DriverStatus") for item in items(value, "DriverStatus")]
-    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
-
-
 def _containers(documents: Documents) -> tuple[Container, ...]:
-    tables = {member(body, "id"): _table(body) for body in documents.each("container.mountinfo")}
-    links = {member(body, "id"): _links(body) for body in documents.each("container.links")}
-    sizes = {
-        member(item, "Id"): whole(member(item, "SizeRw")) or 0
-        for body in documents.each("docker.sizes")
-        for item in items(body, "docker.sizes")
+    tables = {
+        told.id: _mountinfo.table(told.text, "a container's mount table", alone=True)
+        for told in documents.each("container.mountinfo", _Table)
     }
-    found = (_container(members(body), tables, links, sizes) for body in documents.each("docker.container"))
+    links = {told.id: (told.links or {}) if told.complete is True else None for told in documents.each("container.links", _Links)}
+    sizes = {one.id: whole(one.size_rw) or 0 for one in documents.listed("docker.sizes", _Sized)}
+    found = [_container(told, tables, links, sizes) for told in documents.each("docker.container", _Container)]
     return tuple(sorted(found, key=lambda one: (one.name, one.id)))
 
 
 def _container(
-    body: Doc, tables: dict[object, tuple[Mount, ...]], links: dict[object, dict[str, str] | None], sizes: dict[object, int]
+    told: _Container,
+    tables: Mapping[str, Sequence[Mount]],
+    links: Mapping[str, Mapping[str, str] | None],
+    sizes: Mapping[str, int],
 ) -> Container:
-    config, host, state = (members(body.get(key)) for key in ("Config", "HostConfig", "State"))
-    identifier = string(body.get("Id"), "a container's Id")
-    name = string(body.get("Name"), "a container's Name").removeprefix("/")
-    table = tables.get(identifier)
-    upper = member(member(body.get("GraphDriver"), "Data"), "UpperDir")
-    mount = f"a mount of {name}"
+    host, table = told.host_config or _HostConfig(), tables.get(told.id)
+    upper = ((told.graph_driver and told.graph_driver.data) or {}).get("UpperDir")
+    command = told.config.command
     return Container(
-        id=identifier,
-        name=name,
-        image=string(config.get("Image"), f"the image of {name}"),
-        image_id=string(body.get("Image"), f"the image id of {name}"),
-        state=string(state.get("Status"), f"the state of {name}"),
-        pid=whole(state.get("Pid")) or 0,
-        labels=mapping(config.get("Labels"), f"the labels of {name}"),
-        mounts=tuple([_mount(members(item), mount) for item in items(body.get("Mounts"), f"the mounts of {name}")]),
-        restart=str(member(host.get("RestartPolicy"), "Name") or ""),
-        writable_bytes=sizes.get(identifier),
-        tmpfs=tuple(mapping(host.get("Tmpfs"), f"the tmpfs of {name}")),
+        id=told.id,
+        name=told.name.removeprefix("/"),
+        image=told.config.image,
+        image_id=told.image,
+        state=told.state.status,
+        pid=whole(told.state.pid) or 0,
+        labels=told.config.labels or {},
+        mounts=tuple([_mount(one) for one in told.mounts or ()]),
+        restart=str((host.restart_policy and host.restart_policy.name) or ""),
+        writable_bytes=sizes.get(told.id),
+        tmpfs=tuple(host.tmpfs or ()),
         table=table,
         upper_dir=upper if isinstance(upper, str) else _upper(table),
-        links=links.get(identifier),
-        log=_log(host.get("LogConfig"), name),
-        command=_command(config.get("Command"), name),
+        links=links.get(told.id),
+        log=_log(host.log_config),
+        command=None if command is None else tuple(command),
     )
 
 
-def _log(value: object, name: str) -> LogSettings | None:
-    if value is None:
-        return None
-    options = {key: member(member(value, "Config"), key) for key in ("max-size", "max-file")}
-    return settings(string(member(value, "Type"), f"the log driver of {name}"), options)
+def _log(told: _Log | None) -> LogSettings | None:
+    return None if told is None else settings(told.type, told.config or {})
 
 
-def _command(value: object, name: str) -> tuple[str, ...] | None:
-    return None if value is None else strings(value, f"the command of {name}")
-
-
-def _mount(item: Doc, what: str) -> ContainerMount:
+def _mount(told: _Mount) -> ContainerMount:
     return ContainerMount(
-        type=string(item.get("Type"), what),
-        destination=string(item.get("Destination"), what),
-        source=string(item.get("Source") or "", what),
-        name=string(item.get("Name") or "", what),
-        driver=string(item.get("Driver") or "", what),
-        rw=item.get("RW") is not False,
+        told.type, told.destination, told.source or "", told.name or "", told.driver or "", told.rw is not False
     )
 
 
-def _table(body: object) -> tuple[Mount, ...]:
-    return _mountinfo.table(string(member(body, "text"), "a container's mount table"), "a container's mount table")
-
-
-def _links(body: object) -> dict[str, str] | None:
-    return mapping(member(body, "links"), "a container's links") if member(body, "complete") is True else None
-
-
-def _upper(table: tuple[Mount, ...] | None) -> str | None:
+def _upper(table: Sequence[Mount] | None) -> str | None:
     """The writable layer as the running container's own root mount names it (the containerd store tells no GraphDriver)."""
-    root = next((mount for mount in table or () if mount.target == "/" and mount.fstype == "overlay"), None)
+    root = next((mount for mount in rows_at(table or (), "/") if mount.fstype == "overlay"), None)
     return next((option[9:] for option in root.super_options if option.startswith("upperdir=")), None) if root else None
 
 
-def _volumes(body: object, df: object) -> tuple[Volume, ...]:
-    sizes = {
-        member(item, "Name"): whole(member(member(item, "UsageData"), "Size"))
-        for item in items(None if isinstance(df, Unavailable) else member(df, "Volumes"), "the volumes of system/df")
-    }
+def _volumes(told: _Volumes, df: _Df | None) -> tuple[Volume, ...]:
+    sizes = {one.name: whole(one.usage_data and one.usage_data.size) for one in (df and df.volumes) or ()}
     return tuple(
-        Volume(
-            name=(name := string(member(item, "Name"), "a volume's name")),
-            driver=string(member(item, "Driver"), f"the driver of {name}"),
-            mountpoint=string(member(item, "Mountpoint") or "", f"the mountpoint of {name}"),
-            options=mapping(member(item, "Options"), f"the options of {name}"),
-            labels=mapping(member(item, "Labels"), f"the labels of {name}"),
-            size_bytes=sizes.get(name),
-        )
-        for item in items(member(body, "Volumes"), "the volumes")
+        [
+            Volume(one.name, one.driver, one.mountpoint or "", one.options or {}, one.labels or {}, sizes.get(one.name))
+            for one in told.volumes or ()
+        ]
     )
 
 
-def _images(body: object, df: object) -> tuple[Image, ...] | None:
-    used = {
-        member(item, "Id"): member(item, "Containers")
-        for item in items(None if isinstance(df, Unavailable) else member(df, "Images"), "the images of system/df")
-    }
-    if isinstance(body, Unavailable):
+def _images(documents: Documents, df: _Df | None) -> tuple[Image, ...] | None:
+    if "docker.images" not in documents:
         return None
-    found: list[Image] = []
-    for image in map(members, items(body, "the images")):
-        identifier, size = string(image.get("Id"), "an image's Id"), whole(image.get("Size"))
-        if size is None:
-            raise EvidenceError("read the images", "docker: an image has no size")
-        count = used.get(identifier, image.get("Containers"))
-        tags = strings(image.get("RepoTags"), "an image's tags")
-        digests = strings(image["RepoDigests"], "an image's digests") if "RepoDigests" in image else None
-        used_by = count if type(count) is int else -1
-        found.append(Image(identifier, tags, size, used_by, whole(image.get("Created")) or 0, digests))
-    return tuple(found)
+    used = {one.id: one.containers for one in (df and df.images) or ()}
+    return tuple([_image(one, used.get(one.id, one.containers)) for one in documents.listed("docker.images", _Image)])
 
 
-def _cache(df: object) -> tuple[CacheRecord, ...]:
-    if isinstance(df, Unavailable):
-        return ()
-    return tuple([_record(members(item)) for item in items(member(df, "BuildCache"), "the build cache")])
-
-
-def _record(record: Doc) -> CacheRecord:
-    name = string(record.get("ID"), "a cache record")
-    told = "Parents" in record or " Parents" in record  # the engine has printed both
-    used = record.get("LastUsedAt") or record.get("CreatedAt")
-    return CacheRecord(
-        id=name,
-        size_bytes=whole(record.get("Size")) or 0,
-        in_use=record.get("InUse") is True,
-        shared=record.get("Shared") is True,
-        parents=strings(record.get("Parents") or record.get(" Parents"), "the parents of a cache record") if told else None,
-        used_at=used if isinstance(used, str) else "",
+def _image(told: _Image, containers: object) -> Image:
+    size, digests = whole(told.size), told.repo_digests
+    if size is None:
+        raise EvidenceError("read the images", "docker: an image has no size")
+    return Image(
+        told.id,
+        tuple(told.repo_tags or ()),
+        size,
+        containers if type(containers) is int else -1,
+        whole(told.created) or 0,
+        None if digests is UNSET else tuple(digests or ()),
     )
 
 
-def _text_of(documents: Documents, name: str) -> str | None:
-    body = documents.one(name)
-    return body if isinstance(body, str) else None
+def _cache(told: _Record) -> CacheRecord:
+    used = told.last_used_at or told.created_at
+    untold = told.parents is UNSET and told.spaced is UNSET
+    return CacheRecord(
+        told.id,
+        whole(told.size) or 0,
+        told.in_use is True,
+        told.shared is True,
+        None if untold else tuple(told.parents or told.spaced or ()),
+        used if isinstance(used, str) else "",
+    )
 
 
 PROBE = Probe(Docker, ("docker",), parse)

@@ -4,6 +4,7 @@ A unit file nobody wants is not mounted at boot and does not count; units genera
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from waveboard.audit.probe import Probe, Sections, recorded, refused, text
 from waveboard.audit.probes import _records
@@ -36,21 +37,27 @@ def _lines(output: str) -> Iterator[FstabEntry]:
 
 def _units(evidence: Evidence) -> Iterator[FstabEntry]:
     files = _records.records(evidence)
-    wanted = {path.rsplit("/", 1)[-1] for path in files if path.rpartition("/")[0].endswith((".wants", ".requires"))}
+    mounts = [(path, path[path.rfind("/") + 1 :]) for path in files if path.endswith("mount")]
+    wanted = {name for path, name in mounts if path[: -len(name) - 1].endswith((".wants", ".requires"))}
     seen: set[str] = set()
-    for path, lines in files.items():
-        name = path.rsplit("/", 1)[-1]
-        if not name.endswith(".mount") or name in seen:
+    for path, name in mounts:
+        if not name.endswith(".mount") or name in seen or not (name in wanted or f"{name[:-6]}.automount" in wanted):
             continue
-        fields = {key.strip(): value.strip() for key, sign, value in (line.partition("=") for line in lines) if sign}
-        target, automount = fields.get("Where", ""), name.removesuffix(".mount") + ".automount"
-        if not target.startswith("/") or not fields.get("What"):
-            continue
-        if fields.get("SourcePath") == "/etc/fstab" or not ({name, automount} & wanted):
-            continue
-        seen.add(name)
-        options = tuple(fields.get("Options", "defaults").split(","))
-        yield FstabEntry(fields["What"], target, fields.get("Type", "auto"), options, path)
+        if (entry := _unit(path, files[path])) is not None:
+            seen.add(name)
+            yield entry
+
+
+@lru_cache(maxsize=256)  # units come with the distribution: hosts have the same ones
+def _unit(path: str, sent: str) -> FstabEntry | None:
+    """What a unit mounts; None where that is nothing, or fstab's own line again."""
+    fields = {key.strip(): value.strip() for key, sign, value in (line.partition("=") for line in _records.lines(sent)) if sign}
+    target = fields.get("Where", "")
+    if not target.startswith("/") or not fields.get("What") or fields.get("SourcePath") == "/etc/fstab":
+        return None
+    return FstabEntry(
+        fields["What"], target, fields.get("Type", "auto"), tuple(fields.get("Options", "defaults").split(",")), path
+    )
 
 
 PROBE = Probe(Fstab, ("fstab", "meta"), parse, ("files",))

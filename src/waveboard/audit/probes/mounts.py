@@ -14,10 +14,10 @@ def parse(sections: Sections) -> Mounts | Unavailable:
     documents = _documents.documents(sections.get("docker")) if "docker" in sections else Unavailable("")
     dockerd, first = None, None
     if not isinstance(documents, Unavailable):
-        if bodies := documents.each("host.dockerd_mountinfo"):
-            dockerd = _mountinfo.table(_documents.string(bodies[0], "dockerd's mount table"), "dockerd") or None
-        if bodies := documents.each("host.mountinfo1"):
-            first = _mountinfo.table(_documents.string(bodies[0], "pid 1's mount table"), "mountinfo1")
+        if not isinstance(told := documents.one("host.dockerd_mountinfo", str), Unavailable):
+            dockerd = _mountinfo.table(told, "dockerd") or None
+        if not isinstance(told := documents.one("host.mountinfo1", str), Unavailable):
+            first = _mountinfo.table(told, "mountinfo1")
     one = sections.get("mountinfo1")
     if one is not None and refused(one) is None and one.stdout:
         first = _mountinfo.table(text(one), "mountinfo1")

@@ -15,16 +15,14 @@ def parse(sections: Sections) -> Paths | Unavailable:
     lines = text(evidence).splitlines()
     if "network" in sections:
         lines += [line[5:] for line in text(sections["network"]).splitlines() if line.startswith("path ")]
-    found = {path: PathFact(path, None, False, None, problem="not answered") for path in evidence.argv[1:]}
-    for line in lines:
-        fields = line.split("\t")
-        if len(fields) == 8 and fields[0] in found:
-            found[fields[0]] = _fact(fields)
-    return Paths(found, recorded=recorded(sections))
+    answers = {fields[0]: fields for line in lines if len(fields := line.split("\t")) == 8}
+    return Paths({path: _fact(path, answers.get(path)) for path in evidence.argv[1:]}, recorded=recorded(sections))
 
 
-def _fact(fields: list[str]) -> PathFact:
-    path, canonical, exists, ancestor, mount_id, blocked, non_empty, problem = fields
+def _fact(path: str, fields: list[str] | None) -> PathFact:
+    if fields is None:
+        return PathFact(path, None, False, None, problem="not answered")
+    _, canonical, exists, ancestor, mount_id, blocked, non_empty, problem = fields
     return PathFact(
         path=path,
         canonical=canonical or None,

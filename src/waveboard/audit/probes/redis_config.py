@@ -3,9 +3,16 @@
 A container that is not in it was not allowed or did not answer. The values are the running server's, not its file's.
 """
 
+from msgspec import Struct
+
 from waveboard.audit.probe import Probe, Sections
 from waveboard.audit.probes import _documents
 from waveboard.model.facts import RedisConfig, Unavailable
+
+
+class _Redis(Struct):
+    name: str
+    values: dict[str, str] | None = None
 
 
 def parse(sections: Sections) -> RedisConfig | Unavailable:
@@ -14,9 +21,8 @@ def parse(sections: Sections) -> RedisConfig | Unavailable:
     if isinstance(documents, Unavailable):
         return documents
     found: dict[str, dict[str, str]] = {}
-    for body in documents.each("redis"):
-        name = _documents.string(_documents.member(body, "name"), "a redis container")
-        found[name] = _documents.mapping(_documents.member(body, "values"), f"redis of {name}")
+    for told in documents.each("redis", _Redis):
+        found[told.name] = told.values or {}
     if not found:
         why = documents.failures.get("redis")
         return Unavailable(f"redis: {why}" if why else "redis: no container may be asked (/etc/waveboard/reader.json names none)")

@@ -1,8 +1,15 @@
 """Tools and versions that decide what a plan may use: kernel, distribution, docker; for other tools, where they are."""
 
+from typing import Any
+
 from waveboard.audit.probe import Probe, Sections, refused, text
 from waveboard.audit.probes import _documents
+from waveboard.audit.probes._documents import Shape
 from waveboard.model.facts import Software, Unavailable
+
+
+class _Version(Shape):
+    version: Any = None
 
 
 def parse(sections: Sections) -> Software | Unavailable:
@@ -26,9 +33,9 @@ def parse(sections: Sections) -> Software | Unavailable:
     if "docker" in sections:
         documents = _documents.documents(sections["docker"])
         if not isinstance(documents, Unavailable):
-            version = _documents.member(documents.one("docker.version"), "Version")
-            if isinstance(version, str):
-                versions["docker"] = version
+            told = documents.one("docker.version", _Version)
+            if not isinstance(told, Unavailable) and isinstance(told.version, str):
+                versions["docker"] = told.version
     return Software(versions)
 
 

@@ -18,7 +18,6 @@ def parse(sections: Sections) -> Usage | Unavailable:
     if evidence.truncated or evidence.exit not in (0, 1) or (evidence.exit == 1 and not evidence.stdout):
         return refused(evidence) or Unavailable("usage: cannot be read")
     mounts = _mountinfo.table(text(sections["mountinfo"]), "mountinfo")
-    sources = {mount.target: mount.source for mount in mounts}
     lines = text(evidence).splitlines()
     if "network" in sections:
         lines += [line[6:] for line in text(sections["network"]).splitlines() if line.startswith("usage ")]
@@ -29,7 +28,7 @@ def parse(sections: Sections) -> Usage | Unavailable:
             target = match[7]
             found[target] = FilesystemUsage(
                 target=target,
-                source=sources.get(target, ""),
+                source=on[-1].source if (on := mounts.at(target)) else "",
                 size_bytes=blocks * unit,
                 used_bytes=max(0, blocks - free) * unit,
                 available_bytes=available * unit,

@@ -89,7 +89,7 @@ def mount_survives(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation
     target = policy.data_mount.value.rstrip("/")
     subject = f"mount:{target}"
     lines = [entry for entry in facts[Fstab].entries if entry.target.rstrip("/") == target]
-    if not any(mount.target == target for mount in facts[Mounts].table):
+    if not facts[Mounts].at(target):
         code, severity = ("not-mounted", Severity.CRITICAL) if lines else ("data-mount-missing", Severity.HIGH)
         why = (
             f"{target} is in {lines[0].origin} and is not mounted" if lines else f"nothing is mounted at the data mount {target}"
@@ -111,7 +111,7 @@ def mount_survives(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation
 def _what_is_there(facts: HostFacts, policy: HostPolicy, target: str) -> Iterator[Observation]:
     """The data mount is of the kind the profile names, and not the boot disk under another name."""
     subject, label = f"mount:{target}", f"the data mount {target}"
-    fstype = next(mount.fstype for mount in reversed(facts[Mounts].table) if mount.target == target)
+    fstype = facts[Mounts].at(target)[-1].fstype
     if policy.data_fstype is not None and fstype != policy.data_fstype:
         why = f"{label} is {fstype}; the profile asks for {policy.data_fstype}"
         yield Deviation(
