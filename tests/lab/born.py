@@ -35,13 +35,17 @@ class Born(Desk):
         return as_root(self.running.host("mint-data"), script, seconds, user=USER)
 
     def powered_on(self) -> None:
-        """Start mint-data where it is off, and wait until root gets in."""
+        """Start mint-data where it is off."""
         os.environ.update(self.also)  # it carries the lab's mark, as what the commands start does
         try:
             self._here.start(VMID)
         finally:
             for name in self.also:
                 del os.environ[name]
+        self.lets_in()
+
+    def lets_in(self) -> None:
+        """Wait until root gets in: sshd may listen before cloud-init has given it its keys, and is started again then."""
         there = self.running.host("mint-data")
         until = time.monotonic() + 120 * there.patience
         while True:

@@ -36,6 +36,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Born]:
 def test_a_vm_is_born_compliant(desk: Born) -> None:
     assert "vm_create" in desk.ok("vm", "provision", "mint-data", "-o", "vm.plan", "--json", code=2)
     desk.carried_out("vm.plan")
+    desk.lets_in()
     assert desk.root("ls -A /var/lib/docker 2>/dev/null || true") == "", "docker has never run"
     desk.ok("vm", "provision", "mint-data")  # exit 0: it is whole
     before = desk.root("cat /proc/sys/kernel/random/boot_id")
