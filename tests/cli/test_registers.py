@@ -101,6 +101,17 @@ def test_a_waived_finding_is_counted_and_an_expired_waiver_fails_the_check(
     assert "1 expired" in said("waivers", capsys), "and nothing else stops"
 
 
+def test_a_page_is_not_taken_in_as_a_loop(mint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "README.md").write_text("# A page\n")
+    (tmp_path / "LOOP-NEW-20260301.scope.md").write_text("---\nloop_id: LOOP-NEW-20260301\nstatus: active\n---\n")
+    before = said("loops status --all --json", capsys)
+    for verb in ("gaps", "loops"):
+        assert run([verb, "import", str(tmp_path / "LOOP-NEW-20260301.scope.md"), str(tmp_path / "README.md")]) == 1
+        told = capsys.readouterr().err
+        assert "README.md:1:1: this markdown file does not say that it is a loop" in told and "way out:" in told
+    assert said("loops status --all --json", capsys) == before
+
+
 def test_what_is_exported_is_imported_the_same(mint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said("gaps file --description x --severity low --type runtime-bug", capsys)
     said(f"gaps export -o {tmp_path}/out.yaml", capsys)

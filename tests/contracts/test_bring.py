@@ -83,6 +83,39 @@ def test_what_cannot_be_taken_in_has_its_place(file: str, raw: bytes, code: str,
     assert (code, place) in {(c.code, str(c.place)) for c in told.errors}
 
 
+@pytest.mark.parametrize(
+    ("file", "raw"),
+    [
+        ("README.md", b"# A page\n\nText.\n"),
+        ("docs/README.md", b"---\ntitle: A page\nowner: '@r'\nstatus: active\nid: page-1\n---\n\n# A page\n"),
+        ("notes.md", b""),
+        ("NOTES-ABOUT-LOOPS.md", b"# LOOP-ONE-20260101\n"),
+        ("CHANGE-LOG-20260101.md", b"# Changes\n"),
+        ("LOOP-.md", b"# Nothing\n"),
+    ],
+)
+def test_markdown_that_calls_itself_no_loop_is_none(file: str, raw: bytes) -> None:
+    told = bring({file: raw}, KNOWN)
+    assert [(c.code, str(c.place)) for c in told.complaints] == [("not-a-loop", f"{file}:1:1")]
+    assert told.errors[0].fix
+    assert told.registers.loops == ()
+
+
+@pytest.mark.parametrize(
+    ("file", "raw", "name"),
+    [
+        ("notes.md", b"---\nloop_id: STORE-ROOM\n---\n", "STORE-ROOM"),
+        ("notes.md", b"---\nid: LOOP-ONE-20260101\nstatus: closed\n---\n", "LOOP-ONE-20260101"),
+        ("old/LOOP-MIXED-Case-V2.md", b"# Bare, without a day\n", "LOOP-MIXED-Case-V2"),
+        ("storage-lift.scope.md", b"# Bare\n", "storage-lift"),
+    ],
+)
+def test_markdown_is_a_loop_by_its_front_matter_or_by_its_name(file: str, raw: bytes, name: str) -> None:
+    told = bring({file: raw}, KNOWN)
+    assert not told.errors
+    assert [loop.id for loop in told.registers.loops] == [name]
+
+
 @settings(max_examples=60)
 @given(st.sampled_from(sorted(FILES)), st.binary(max_size=80))
 def test_no_bytes_raise(file: str, raw: bytes) -> None:

@@ -1,6 +1,7 @@
 """Register files from elsewhere, as their operator left them -> nouns, and everything odd about them. Belongs to no workspace.
 
-What a file is, its content says: markdown is a loop; a YAML file is told by its list: `gaps`, `gates`, `gate_assignments` or `capabilities`.
+What a file is, its content says: markdown that calls itself a loop, or is named like one, is a loop; a YAML file is told by its list:
+`gaps`, `gates`, `gate_assignments` or `capabilities`.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from waveboard.contracts.check import error
 from waveboard.contracts.checks import registers as rules
 from waveboard.contracts.estate import Estate, LoopFile
 from waveboard.contracts.formats.gaps import Gaps
-from waveboard.contracts.formats.loops import Loop, front
+from waveboard.contracts.formats.loops import Loop, front, says_loop
 from waveboard.contracts.formats.registries import CapabilityRegistry, GateRegistry, Topology
 from waveboard.contracts.formats.workspace import Workspace
 from waveboard.contracts.nodes import Document, Table
@@ -56,6 +57,11 @@ def bring(files: Mapping[str, bytes], known: Known) -> Brought:
         if path.endswith(".md"):
             document, body, wrong = front(path, raw)
             value, unfit = fit(document, Loop) if document else (None, ())
+            broken = [c for c in (*wrong, *unfit) if c.level == "error"]
+            if not broken and not says_loop(path, value):  # the register never forgets, so no page gets into it by mistake
+                fix = "begin it with `---` and a loop_id, or name it LOOP-NAME-YYYYMMDD.scope.md; else leave it out"
+                said.append(error(Place(path), "", "not-a-loop", "this markdown file does not say that it is a loop", fix))
+                continue
             said += [*wrong, *unfit]
             text = raw.decode("utf-8", "replace")
             loops.append(LoopFile(path, Read(document, value) if document and value else None, body, text))

@@ -14,6 +14,7 @@ from waveboard.model.contract import Complaint, Place
 _FENCE = re.compile(r"^---[ \t]*\r?$", re.MULTILINE)
 _NAME = re.compile(r"(?:.*/)?([^/]+?)(?:\.scope)?\.md")
 _ID = re.compile(r"[A-Z]+(?:-[A-Za-z0-9]+)+")
+_LOOP = re.compile(r"LOOP(?:-[A-Za-z0-9_.]+)+")
 
 
 class Loop(Free):
@@ -38,6 +39,12 @@ def name_of(path: str) -> str:
     """`loops/LOOP-X-20260226.scope.md` -> `LOOP-X-20260226`."""
     match = _NAME.fullmatch(path)
     return match[1] if match else path
+
+
+def says_loop(path: str, front: Loop | None) -> bool:
+    """Whether a markdown file is a loop: by its front matter, or by a name such as the operator gives (`LOOP-….md`, `….scope.md`)."""
+    called = front is not None and (front.loop_id is not None or _LOOP.fullmatch(front.id or "") is not None)
+    return called or path.endswith(".scope.md") or _LOOP.fullmatch(name_of(path)) is not None
 
 
 def ids_in(value: object) -> tuple[str, ...]:
