@@ -72,6 +72,18 @@ TOLD = [
     ("waveboard.yaml", "vms: vms.yaml", "vms: |/etc/vms.yaml", "error", "outside-workspace"),
     ("waveboard.yaml", "vms: vms.yaml", "vms: [vms.yaml, |missing.yaml]", "error", "missing-file"),
     ("waveboard.yaml", "loops: loops/*.md", "loops: |loop/*.md", "warning", "no-match"),
+    *(
+        ("waveboard.yaml", "schema: waveboard/1", f"schema: waveboard/1\nstore: |'{store}'", "error", "unknown-store")
+        for store in (
+            "mysql://x",
+            "sqlite://",
+            "sqlite:///",
+            "sqlite:///:memory:",
+            "sqlite:///?a=b",
+            "postgres://h/d",
+            "state.db",
+        )
+    ),
     ("waveboard.yaml", "allowed_signers: trust/allowed_signers", "allowed_signers: |../../keys", "error", "outside-workspace"),
     ("waveboard.yaml", "four_eyes: false", "|four_eyes: true", "warning", "nobody-acts"),
     ("waveboard.yaml", "four_eyes: false", "four_eyes: true, people: {ann: [x], bob: [|X]}", "error", "two-persons"),
@@ -91,6 +103,10 @@ TOLD = [
     ("hosts.yaml", "    - id: app.two", "    - id: |'app two'", "error", "bad-value"),
     ("hosts.yaml", "user: ubuntu", "user: |'$(id)'", "error", "bad-value"),
     ("placement.yaml", "data_mount: /mnt/data", "data_mount: |/mnt/../etc", "error", "bad-value"),
+    *(
+        ("placement.yaml", "data_mount: /mnt/data", f"data_mount: |{mount}", "error", "bad-value")
+        for mount in ("/", "/boot", "/boot/", "/boot/efi", "/efi", "/boot/grub")
+    ),
     ("findings.yaml", "severity: high", "severity: |urgent", "error", "unknown-enum"),
     ("windows.yaml", "2026-02-26T22:00:00Z", "|2026-02-26T22:00:00", "error", "bad-value"),
     ("windows.yaml", "2026-02-26T22:00:00Z", "2026-02-27T02:00:00Z", "error", "bad-value"),
@@ -314,6 +330,13 @@ def test_a_circle_of_loops_is_told_once_with_the_whole_way() -> None:
     assert told.message.endswith("LOOP-OLD-20260101 -> LOOP-STORE-20260226 -> LOOP-OLD-20260101")
 
 
+def test_a_stores_password_is_not_told() -> None:
+    loaded = judge(spoilt("waveboard.yaml", "schema: waveboard/1", "schema: waveboard/1\nstore: mysql://ann:geheim@db/x"))
+    (told,) = loaded.errors
+    assert "geheim" not in told.message + told.fix and "`mysql`" in told.message
+    assert "sqlite:///" in told.fix and "postgresql://" in told.fix
+
+
 def test_a_draft_is_only_told_that_its_name_is_too_long() -> None:
     loaded = judge({path: text.replace("W2", "w" * 33) for path, text in SOUND.items()})
     (told,) = [c for c in loaded.complaints if c.code == "too-long"]
@@ -322,6 +345,11 @@ def test_a_draft_is_only_told_that_its_name_is_too_long() -> None:
 
 # file, old, new: must change nothing
 SILENT = [
+    *(
+        ("waveboard.yaml", "schema: waveboard/1", f"schema: waveboard/1\nstore: {store}")
+        for store in ("sqlite:///elsewhere.db", "sqlite:////srv/a.db?timeout=3", "postgresql://u:p@h/d", "postgresql+psycopg:///d")
+    ),
+    ("placement.yaml", "data_mount: /mnt/data", "data_mount: /boots"),
     ("waveboard.yaml", "four_eyes: false", "four_eyes: true, people: {ann: [ann@desk, Ann, 'agent:w1'], bob@x: []}"),
     ("guard.yaml", "version: v1", 'version: "1.0"'),
     ("waves/one.yaml", "id: W1", "id: " + "w" * 32),

@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from waveboard.contracts.formats.shape import AbsPath, Doc, Gigabytes, HostId, Ignored, Operator, OperatorFile, Percent, VmId
+from waveboard.contracts.formats.shape import (
+    AbsPath,
+    DataMount,
+    Doc,
+    Gigabytes,
+    HostId,
+    Ignored,
+    Operator,
+    OperatorFile,
+    Percent,
+    VmId,
+)
 
 TIERS = ("boot-only", "tank-docker", "tank-vms", "nfs-media", "local-ext4")
 STATUSES = ("compliant", "partial", "violation", "accepted-risk")
@@ -23,7 +34,7 @@ class VmStorage(Operator):
     boot_disk_gb: Gigabytes | None = None
     current_storage_tier: str | None = None
     target_storage_tier: str | None = None
-    data_mount: AbsPath | None = None
+    data_mount: DataMount | None = None
     data_source: str | None = None
     nfs_mounts: list[NfsMount] | None = None
     status: str | None = None

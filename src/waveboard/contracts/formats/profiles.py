@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from waveboard.contracts.formats.shape import (
     AbsPath,
+    DataMount,
     Doc,
     Gigabytes,
     Ignored,
@@ -37,7 +38,7 @@ class DataDisk(Own):
     serial: Pattern
     fstype: Literal["ext4"]
     label: Pattern
-    mount: AbsPath
+    mount: DataMount
     backup: bool
     discard: bool = True
     iothread: bool = True

@@ -70,6 +70,13 @@ def _path(value: str) -> str:
     return value if value == "/" else value.rstrip("/")
 
 
+def _off_boot(value: str) -> str:
+    if value in ("/", "/efi") or f"{value}/".startswith("/boot/"):
+        said = "the boot disk is mounted here; name the mount point of the data disk, or leave the key out where there is none"
+        raise ValueError(said)
+    return value
+
+
 def _inside(value: str) -> str:
     if value.startswith(("/", "~")) or "\\" in value:
         raise PydanticCustomError("outside_workspace", "this leads out of the workspace; name a path relative to waveboard.yaml")
@@ -93,6 +100,7 @@ Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:_-
 Container = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 AbsPath = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f\x7f]{0,4000}$"), AfterValidator(_path)]
+DataMount = Annotated[AbsPath, AfterValidator(_off_boot)]
 WorkspacePath = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,4000}$"), AfterValidator(_inside)]
 Paths = Annotated[list[WorkspacePath], BeforeValidator(_listed, json_schema_input_type=str | list[str]), Field(min_length=1)]
 VmId = Annotated[int, BeforeValidator(_number, json_schema_input_type=int | str), Field(ge=1, le=999_999_999)]
