@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.trees import AT, NONCE, SHELLS, collected
+from tests.audit.trees import AT, NONCE, SHELLS, collected, plant
 from waveboard.audit import bundle, facts, frames, program
 from waveboard.model.evidence import Bundle
 from waveboard.model.facts import BlockDevices, LargeFiles, Paths, Unavailable, Usage
@@ -158,3 +158,43 @@ def test_sizes_that_hang_leave_tmp_its_answer(shell: tuple[str, ...], tmp: Path)
     assert isinstance(facts.read(told).get(Usage), Unavailable)
     assert (told.probes["tmp"].exit, told.probes["tmp"].stdout) == (0, f"2000000 {tmp}/large\n".encode())
     assert facts.read(told)[Paths].by_path["/usr/bin"].exists
+
+
+SERVED = {
+    "sys/devices/platform/host3/session12/target3:0:0/3:0:0:1/block/sdc/dev": "8:32\n",
+    "sys/devices/virtual/nvme-fabrics/ctl/nvme1/nvme1n1/dev": "259:3\n",
+    "sys/devices/virtual/nvme-fabrics/ctl/nvme1/address": "traddr=10.0.0.8,trsvcid=4420\n",
+    "sys/class/iscsi_connection/connection12:0/persistent_address": "store.home\n",
+    "sys/class/iscsi_connection/connection12:0/address": "10.0.0.9\n",
+}
+TOLD = {
+    "sdc": ["address store.home", "address 10.0.0.9"],
+    "nvme1n1": ["address traddr=10.0.0.8,trsvcid=4420"],
+}
+
+
+@pytest.mark.parametrize("awk", AWKS, ids=" ".join)
+def test_a_disk_over_a_network_tells_where_its_server_answers(awk: tuple[str, ...], tmp_path: Path) -> None:
+    plant(tmp_path, SERVED)
+    for path in SERVED:
+        if path.endswith("/dev"):
+            disk = (tmp_path / path).parent
+            lines = framed(told_by(awk, "b", "d", str(disk), "f").stdout)["block"].stdout.decode().splitlines()  # type: ignore[attr-defined]
+            assert [line for line in lines if line.startswith("address")] == TOLD[disk.name]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda s: s[0])
+def test_so_does_a_recorded_one(shell: tuple[str, ...], tmp_path: Path) -> None:
+    links = {
+        f"sys/block/{Path(path).parent.name}": f"->../{Path(path).parent.relative_to('sys')}"
+        for path in SERVED
+        if path.endswith("/dev")
+    }
+    plant(tmp_path, {**SERVED, **links})
+    found: dict[str, list[str]] = {}
+    for line in collected(root=tmp_path, shell=shell).probes["block"].stdout.decode().splitlines():
+        if line.startswith("dev "):
+            found[line[4:]] = []
+        elif line.startswith("address"):
+            found[list(found)[-1]].append(line)
+    assert found == TOLD

@@ -31,10 +31,10 @@ AT = datetime(2026, 2, 26, tzinfo=UTC)
 BUSES = {
     "pci": "/devices/pci0000:00/0000:00:05.0/virtio2/block/{name}",
     "usb": "/devices/pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0/block/{name}",
-    "iscsi": "/devices/platform/host3/session1/target3:0:0/3:0:0:1/block/{name}",
+    "iscsi": "/devices/platform/host3/session{n}/target3:0:0/3:0:0:{n}/block/{name}",
     "virtual": "/devices/virtual/block/{name}",
     "nvme": "/devices/pci0000:00/0000:00:1d.0/0000:02:00.0/nvme/nvme0/{name}",
-    "nvmeof": "/devices/virtual/nvme-fabrics/ctl/nvme1/{name}",
+    "nvmeof": "/devices/virtual/nvme-fabrics/ctl/nvme{n}/{name}",
     "nvmehead": "/devices/virtual/nvme-subsystem/nvme-subsys0/{name}",
     "css": "/devices/css0/0.0.0002/0.0.0100/block/{name}",
     "mmc": "/devices/platform/soc/fe340000.mmc/mmc_host/mmc0/mmc0:0001/block/{name}",
@@ -49,14 +49,14 @@ def table(text: str) -> tuple[Mount, ...]:
 
 
 def devices(text: str) -> dict[str, BlockDevice]:
-    """Lines `NAME MAJ:MIN BUS [part=WHOLE] [slaves=a,b] [dm=NAME] [uuid=DMUUID] [md=LEVEL] [file=PATH] [behind=MAJ:MIN] …`."""
+    """Lines `NAME MAJ:MIN BUS [part=WHOLE] [slaves=a,b] [dm=NAME] [uuid=DMUUID] [md=LEVEL] [file=PATH] [behind=MAJ:MIN] [address=A,B] …`."""
     found: dict[str, BlockDevice] = {}
     for line in text.strip().splitlines():
         name, devno, bus, *rest = line.split()
         words = dict(word.split("=", 1) for word in rest)
         parent = words.get("part")
         below = words.get("in") or parent
-        sysfs = f"{found[below].sysfs}/{name}" if below in found else BUSES.get(bus, bus).format(name=name)
+        sysfs = f"{found[below].sysfs}/{name}" if below in found else BUSES.get(bus, bus).format(name=name, n=len(found) + 1)
         found[name] = BlockDevice(
             name=name,
             devno=devno,
@@ -72,6 +72,7 @@ def devices(text: str) -> dict[str, BlockDevice]:
             wwid=words.get("wwid"),
             transport=words.get("transport"),
             degraded=int(words.get("degraded", 0)),
+            addresses=tuple(words["address"].split(",")) if "address" in words else (),
         )
     return found
 

@@ -52,6 +52,12 @@ def device(root: Path, one: BlockDevice) -> None:
         write(at / "loop" / "backing_file", one.loop_file + "\n")
     if one.transport:
         write(at / "device" / "transport", one.transport + "\n")
+    if "/session" in one.sysfs and one.addresses:
+        number = one.sysfs.partition("/session")[2].partition("/")[0]
+        for name, address in zip(("persistent_address", "address"), one.addresses, strict=False):
+            write(root / f"sys/class/iscsi_connection/connection{number}:0/{name}", address + "\n")
+    elif one.addresses:
+        write(at.parent / "address", f"traddr={one.addresses[0]},trsvcid=4420,src_addr=10.0.0.5\n")
     if one.wwid:
         write(at / "wwid", one.wwid + "\n")
 
@@ -60,6 +66,8 @@ def record(root: Path, case: dict[str, Any]) -> None:
     lines = [line.strip() for line in case["mounts"].strip().splitlines()]
     write(root / "proc/self/mountinfo", "\n".join(lines) + "\n")
     write(root / "etc/fstab", case.get("fstab", ""))
+    own = "".join(f"     |-- {one}\n        /32 host LOCAL\n" for one in case.get("own", ["127.0.0.1", "10.0.0.5"]))
+    write(root / "proc/net/fib_trie", own)
     known = devices(case.get("blocks", ""))
     if any(one.sysfs.startswith("/block/") for one in known.values()):
         known = devices("\n".join(line for line in case["blocks"].splitlines() if not line.endswith(" old")))
@@ -98,6 +106,8 @@ def test_a_recorded_tree_is_placed(case: dict[str, Any], tmp_path: Path) -> None
             assert live and answer.placement.value == "UNKNOWN", told
         else:
             assert ",".join(answer.disks) == disks.strip("-"), told
+        if kind == "NETDISK":
+            assert answer.boot is (None if "boot=null" in wanted else False), told
         assert path == "/" or answer.confidence.value != "observed", told  # nobody recorded the directories themselves
 
 

@@ -118,6 +118,9 @@ def test_where_docker_keeps_images_in_containerd_its_root_belongs_on_the_data_di
 
 def test_a_disk_that_is_mounted_keeps_its_place_and_its_label() -> None:
     links = {UUID: "sdb", "/dev/disk/by-label/store": "sdb"}
+    path = BlockDevice("nvme0c0n1", "", 100 * GIB, "/devices/pci0000:00/nvme/nvme0/nvme0c0n1", serial="disk-1")
+    made = drafted(host(DISK, path))
+    assert made.disk is not None and made.disk.serial == "disk-1"  # a path of native multipath is no second disk
     made = drafted(host(DISK, replace(DISK, name="sdc", devno="8:32", serial="disk-2"), mounts=(at("/srv/store"),), links=links))
     assert made.disk is not None and (made.disk.serial, made.disk.mount, made.disk.label) == ("disk-1", "/srv/store", "store")
 

@@ -201,11 +201,15 @@ function exact(name, file,    part, text, between, got) { # in pieces between by
 	ended(file, got) }
 function opened(name) { if (open) printf "\n@@%s end 0 0\n", nonce; if (name) printf "@@%s begin %s 0\n", nonce, name; open = name }
 function first(key, file,    line) { if ((getline line < file) <= 0) return 0; close(file); print "|" key " " line; return 1 }
-function device(dir,    name) { name = dir; sub(/.*\//, "", name); printf "|dev %s\n|at %s\n", name, substr(dir, 5)
+function device(dir,    name, class) { name = dir; sub(/.*\//, "", name); printf "|dev %s\n|at %s\n", name, substr(dir, 5)
 	first("number", dir "/dev"); first("size", dir "/size"); first("ro", dir "/ro"); first("partition", dir "/partition")
 	first("rotational", dir "/queue/rotational"); first("serial", dir "/serial"); first("serial", dir "/device/serial")
 	first("wwid", dir "/wwid"); first("wwid", dir "/device/wwid")
 	first("transport", dir "/device/transport"); first("transport", dir "/device/../transport")
+	if (match(dir, /\/session[0-9]+\//)) {
+		class = substr(dir, 1, index(dir, "/devices/")) "class/iscsi_connection/connection" substr(dir, RSTART + 8, RLENGTH - 9) ":0"
+		first("address", class "/persistent_address"); first("address", class "/address") }
+	else if (dir ~ /\/nvme-fabrics\//) first("address", dir "/../address")
 	printf "%s", slaves; slaves = ""; first("dm_name", dir "/dm/name"); first("dm_uuid", dir "/dm/uuid")
 	first("md_level", dir "/md/level"); first("md_state", dir "/md/array_state"); first("md_degraded", dir "/md/degraded")
 	if (first("loop_file", dir "/loop/backing_file")) tell("loops", "") }
@@ -311,6 +315,12 @@ device() { # the device whose directory, resolved, is $1 (without wb_root): wher
 	attribute serial serial; attribute serial device/serial
 	attribute wwid wwid; attribute wwid device/wwid
 	attribute transport device/transport; attribute transport device/../transport
+	case $b_dir in
+	*/session[0-9]*/*)
+		b_session=${b_dir#*/session}; b_session=/sys/class/iscsi_connection/connection${b_session%%/*}:0
+		value address "$b_session/persistent_address"; value address "$b_session/address" ;;
+	*/nvme-fabrics/*) attribute address ../address ;;
+	esac
 	[ -z "$wb_root" ] || [ ! -h "$wb_root$b_dir/slaves" ] || return 0
 	for b_slave in "$wb_root$b_dir"/slaves/*; do
 		if [ -e "$b_slave" ] || [ -h "$b_slave" ]; then printf '|slave %s\n' "${b_slave##*/}"; fi

@@ -97,7 +97,7 @@ def _index(facts: HostFacts, mounts: Mounts) -> Ground:
     links, fstab = _or_none(facts.get(DeviceLinks)), _or_none(facts.get(Fstab))
     asked: Mapping[str, PathFact] = {} if isinstance(paths, Unavailable) else paths.by_path
     addresses = None if isinstance(own, Unavailable) else own.own
-    graph = blocks.reason if isinstance(blocks, Unavailable) else BlockGraph(blocks, links)
+    graph = blocks.reason if isinstance(blocks, Unavailable) else BlockGraph(blocks, links, addresses)
     by_name = mounts.of == MOUNTS_ALONE
     tree = MountTree(_numbered(mounts.table, graph) if by_name and isinstance(graph, BlockGraph) else mounts.table)
     files = Filesystems(tree, graph, addresses, asked)

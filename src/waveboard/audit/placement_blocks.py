@@ -5,10 +5,11 @@ and what recorded machines show.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from weakref import WeakMethod
 
 from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_disk, on_netdisk, under
+from waveboard.audit.placement_shares import is_own
 from waveboard.model.facts import BlockDevice, BlockDevices, DeviceLinks, DevicePool
 from waveboard.model.graph import Node
 from waveboard.model.units import show_size
@@ -29,15 +30,17 @@ _DM_KINDS = {"LVM": "lv", "CRYPT": "crypt", "mpath": "multipath"}
 class BlockGraph:
     """Every device's leaves, worked out once."""
 
-    def __init__(self, blocks: BlockDevices, links: DeviceLinks | None) -> None:
+    def __init__(self, blocks: BlockDevices, links: DeviceLinks | None, own: frozenset[str] | None = None) -> None:
+        """own: the host's addresses, None when they could not be read."""
         self.devices = blocks.devices
+        self._own = own
         self.pools = blocks.pools
         self._links = links.links if links else {}
         self.links_known = bool(self._links)
         self._loop: WeakMethod[Callable[[BlockDevice], Backing]] | None = None
         self._known: dict[str, Backing] = {}
         self._busy: set[str] = set()
-        self._by_devno = {device.devno: device for device in self.devices.values()}
+        self._by_devno = {device.devno: device for device in self.devices.values() if device.devno}
         self._by_dm_name: dict[str, str] = {}
         self._leg_of: dict[str, str] = {}
         for name, device in self.devices.items():
@@ -131,9 +134,9 @@ class BlockGraph:
     def _multipath(self, device: BlockDevice) -> Backing:
         """One LUN, however many paths lead to it."""
         legs = [self.devices[leg] for leg in device.slaves if leg in self.devices]
-        far = any(_NETWORK_PATH.search(leg.sysfs) for leg in legs)
+        far = [leg for leg in legs if _NETWORK_PATH.search(leg.sysfs)]
         detail = f"multipath {device.dm_name or ''} over {', '.join(sorted(device.slaves)) or 'no path'}"
-        return on_netdisk(device.name, detail) if far else on_disk(device.name, detail)
+        return self._served(device.name, detail, far) if far else on_disk(device.name, detail)
 
     def _stacked(self, device: BlockDevice, uuid: str) -> Backing:
         kind = "md" if device.md_level is not None or device.name.startswith("md") else _DM_KINDS.get(uuid.partition("-")[0])
@@ -166,11 +169,10 @@ class BlockGraph:
         if name.startswith("zd") and not physical:
             return self._zvol(device)
         if _NETWORK_PATH.search(path) or device.transport in _FABRICS:
-            near = device.transport == "loop"
-            return on_netdisk(name, detail, f"the target behind {name} is on this very host" if near else "")
+            return self._served(name, detail, [device])
         if _NETWORK_NAME.match(name) and not physical:
-            near = name.startswith(("nbd", "drbd", "xnbd"))
-            return on_netdisk(name, detail, f"what serves {name} may be this very host" if near else "")
+            far = name.startswith("etherd")  # its frames never come back to the host that sent them
+            return on_netdisk(name, detail, "" if far else f"what serves {name} may be this very host")
         if "/virtual/nvme-subsystem/" in path:
             return self._nvme_head(device, detail)
         if "/virtual/" in path or "/tcm_loop" in path or not path:
@@ -183,8 +185,21 @@ class BlockGraph:
         """Native multipath: nvme0n1 is virtual, its paths are the hidden nvme0cXn1."""
         head = _NVME_HEAD.match(device.name)
         paths = [other for name, other in self.devices.items() if head and re.match(rf"nvme{head[1]}c\d+n{head[2]}$", name)]
-        far = any("/virtual/nvme-fabrics/" in path.sysfs or path.transport in _FABRICS for path in paths)
-        return on_netdisk(device.name, detail) if far else on_disk(device.name, detail)
+        far = [path for path in paths if "/virtual/nvme-fabrics/" in path.sysfs or path.transport in _FABRICS]
+        return self._served(device.name, detail, far) if far else on_disk(device.name, detail)
+
+    def _served(self, name: str, detail: str, paths: Sequence[BlockDevice]) -> Backing:
+        """A disk reached over these paths. One of this host's own addresses behind any of them, or none that can be told: boot is null."""
+        near = [self._is_near(path) for path in paths]
+        if True in near:
+            return on_netdisk(name, detail, f"the target behind {name} is on this very host")
+        return on_netdisk(name, detail, f"whether {name} is served by this very host cannot be told" if None in near else "")
+
+    def _is_near(self, path: BlockDevice) -> bool | None:
+        if path.transport in ("fc", "loop"):
+            return path.transport == "loop"
+        told = [is_own(address, self._own) for address in path.addresses]
+        return True if True in told else False if False in told else None
 
     def _zvol(self, device: BlockDevice) -> Backing:
         link = next((link for link, name in self._links.items() if name == device.name and link.startswith("/dev/zvol/")), "")

@@ -79,7 +79,7 @@ class BlockDevice:
     """One entry of /sys/class/block. Sizes in bytes. `sysfs` is the resolved device path below /sys."""
 
     name: str
-    devno: str
+    devno: str  # "" for a path of native NVMe multipath, which nobody can open
     size_bytes: int
     sysfs: str
     read_only: bool = False
@@ -95,6 +95,7 @@ class BlockDevice:
     rotational: bool | None = None
     transport: str | None = None  # what the driver says: "nvme" controllers tell pcie | tcp | rdma | fc
     degraded: int = 0  # md members missing
+    addresses: tuple[str, ...] = ()  # where its server answers, as an iSCSI connection or an NVMe controller tells it
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,10 +110,8 @@ def _told(one: _Seen, boot_gb: float | None) -> Disks:
 def _look(facts: HostFacts) -> list[_Seen]:
     """Every whole disk, by kernel name. Raises: MissingFact."""
     devices = facts[BlockDevices].devices
-    whole = [
-        d for _, d in sorted(devices.items()) if d.parent is None and d.size_bytes and not d.slaves and not _NO_DISK.match(d.name)
-    ]
-    return [_one(facts, disk) for disk in whole if not disk.read_only]
+    whole = [d for _, d in sorted(devices.items()) if d.parent is None and d.devno and d.size_bytes and not d.slaves]
+    return [_one(facts, disk) for disk in whole if not disk.read_only and not _NO_DISK.match(disk.name)]
 
 
 def _one(facts: HostFacts, disk: BlockDevice) -> _Seen:

@@ -29,7 +29,7 @@ def relied_on(facts: HostFacts) -> dict[str, object]:
 
 
 def _disks(blocks: BlockDevices) -> list[list[object]]:
-    whole = (d for d in blocks.devices.values() if d.parent is None and not d.slaves and not d.loop_file)
+    whole = (d for d in blocks.devices.values() if d.parent is None and d.devno and not d.slaves and not d.loop_file)
     return sorted([d.serial or d.wwid or d.name, d.size_bytes] for d in whole)
 
 

@@ -15,6 +15,7 @@ from waveboard.model.facts import BlockDevice, BlockDevices, DevicePool, Unavail
 
 _SECTOR_BYTES = 512  # sysfs counts in these whatever the device's own block size is
 _DEVNO = re.compile(r"[0-9]+:[0-9]+")
+_HIDDEN = re.compile(r"nvme[0-9]+c[0-9]+n[0-9]+")  # one path of a multipath namespace: nobody can open it, so it has no number
 _SERIAL_KEYS = ("ID_SCSI_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL")  # the first that is there
 _ZPOOL_DEVICE = re.compile(r"^\s+(/dev/\S+)\s+(\S+)")
 
@@ -53,7 +54,11 @@ def _device(fields: Mapping[str, list[str]], behind: Mapping[str, str], serials:
         return values[0] or None if values else None
 
     name, sysfs, devno, sectors = (first(key) for key in ("dev", "at", "number", "size"))
-    if not name or not sysfs or not devno or not _DEVNO.fullmatch(devno):
+    if devno is None and _HIDDEN.fullmatch(name or ""):
+        devno = ""
+    elif not devno or not _DEVNO.fullmatch(devno):
+        sysfs = None
+    if not name or not sysfs or devno is None:
         raise EvidenceError("read the block devices", f"block: {name or 'a device'} has no name, place or number")
     parts = sysfs.rsplit("/", 2)
     parent = parts[-2] if first("partition") and len(parts) == 3 else None
@@ -75,7 +80,14 @@ def _device(fields: Mapping[str, list[str]], behind: Mapping[str, str], serials:
         rotational={"0": False, "1": True}.get(first("rotational") or ""),
         transport=first("transport"),
         degraded=_count(first("md_degraded")) or 0,
+        addresses=tuple(dict.fromkeys(filter(None, map(_address, fields.get("address", ()))))),
     )
+
+
+def _address(told: str) -> str:
+    """`10.0.0.9`, or of `traddr=[fd00::9%eth0],trsvcid=4420` the address alone."""
+    values = [item[7:] for item in told.split(",") if item.startswith("traddr=")]
+    return (values[0] if values else told).strip("[] ").partition("%")[0].lower()
 
 
 def _count(digits: str | None) -> int | None:

@@ -20,7 +20,7 @@ def check(seen: Seen) -> Iterator[Said]:
     if wanted is None:
         return
     devices = seen.facts[BlockDevices].devices.values()
-    found = [d for d in devices if d.parent is None and wanted.serial in (d.serial, d.wwid)]
+    found = [d for d in devices if d.parent is None and d.devno and wanted.serial in (d.serial, d.wwid)]
     if len(found) != 1:
         yield fails(f"{len(found)} disks of the guest carry the serial {wanted.serial}")
     elif seen.places is not None and found[0].name in seen.places.boot_disks:

@@ -17,7 +17,7 @@ def check(seen: Seen) -> Iterator[Said]:
     if wanted is None:
         return
     devices = seen.facts[BlockDevices].devices.values()
-    disk = next((d for d in devices if d.parent is None and wanted.serial in (d.serial, d.wwid)), None)
+    disk = next((d for d in devices if d.parent is None and d.devno and wanted.serial in (d.serial, d.wwid)), None)
     mounted = [m for m in seen.facts[Mounts].table if m.target == wanted.mount]
     if not mounted:
         yield fails(f"nothing is mounted at {wanted.mount}")

@@ -20,7 +20,7 @@ OPTIONS = "defaults,noatime,nofail,x-systemd.device-timeout=180s"
 
 def _disk(outlook: Outlook, serial: str) -> BlockDevice:
     devices = outlook.facts[BlockDevices].devices
-    found = [d for d in devices.values() if d.parent is None and serial in (d.serial, d.wwid)]
+    found = [d for d in devices.values() if d.parent is None and d.devno and serial in (d.serial, d.wwid)]
     if len(found) != 1:
         known = ", ".join(sorted(d.serial for d in devices.values() if d.serial)) or "none"
         raise RefusedError(
