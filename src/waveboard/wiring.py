@@ -222,10 +222,11 @@ def brought_from(paths: Sequence[str]) -> tuple[Mapping[str, bytes], "Brought"]:
 
 def read_sysroot(directory: str, paths: tuple[str, ...]) -> Bundle:
     """The bundle of a recorded tree: the same constant program, told a root."""
+    from waveboard.audit.placement_boot import BESIDE_ROOT
     from waveboard.world.hosts.local import LocalReader
 
     root, clock = str(Path(directory).resolve()), SystemClock()
-    return one(LocalReader(), clock, Path(root).name, None, root, paths)
+    return one(LocalReader(), clock, Path(root).name, None, root, (*BESIDE_ROOT, *paths))
 
 
 def verify_receipts(directory: str | None, context: MutableMapping[str, object]) -> Proven:

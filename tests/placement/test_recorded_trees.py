@@ -14,7 +14,9 @@ from waveboard.audit import bundle as bundles
 from waveboard.audit import facts as reading
 from waveboard.audit import program
 from waveboard.audit.placement import Resolver
+from waveboard.audit.placement_boot import BESIDE_ROOT
 from waveboard.model.facts import BlockDevice
+from waveboard.wiring import read_sysroot
 
 NONCE = "0123456789abcdef" * 2
 LIVE_ONLY = {"zfs", "behind="}  # what only a running host can tell: zpool, losetup
@@ -71,6 +73,9 @@ def record(root: Path, case: dict[str, Any]) -> None:
     known = devices(case.get("blocks", ""))
     if any(one.sysfs.startswith("/block/") for one in known.values()):
         known = devices("\n".join(line for line in case["blocks"].splitlines() if not line.endswith(" old")))
+    for path, told in case.get("paths", {}).items():
+        if path == "/boot":
+            link(root / "boot", told["canonical"].lstrip("/"))
     for one in known.values():
         device(root, one)
         names = [path for path, name in case.get("links", {}).items() if name == one.name]
@@ -94,7 +99,7 @@ def read(root: Path, asked: list[str]) -> Resolver:
 @pytest.mark.parametrize("case", load("a-*.yaml"))
 def test_a_recorded_tree_is_placed(case: dict[str, Any], tmp_path: Path) -> None:
     record(tmp_path, case)
-    resolver = read(tmp_path, list(case["ask"]))
+    resolver = read(tmp_path, [*BESIDE_ROOT, *case["ask"]])
     live = any(word in case["blocks"] + case.get("pools", "") for word in LIVE_ONLY)
     for path, wanted in case["ask"].items():
         kind, disks, *_ = wanted.split()
@@ -109,6 +114,13 @@ def test_a_recorded_tree_is_placed(case: dict[str, Any], tmp_path: Path) -> None
         if kind == "NETDISK":
             assert answer.boot is (None if "boot=null" in wanted else False), told
         assert path == "/" or answer.confidence.value != "observed", told  # nobody recorded the directories themselves
+
+
+def test_a_link_at_boot_is_followed_whatever_was_asked(tmp_path: Path) -> None:
+    record(tmp_path, next(case for (case,) in (one.values for one in load("a-*.yaml")) if "link to a directory" in case["name"]))
+    (tmp_path / "mnt/key/boot").mkdir(parents=True)
+    answer = Resolver(reading.read(read_sysroot(str(tmp_path), ("/mnt/key/db",)))).where("/mnt/key/db")
+    assert (answer.disks, answer.boot) == (("sdb",), True)
 
 
 def older(mountinfo: Path) -> None:
@@ -128,7 +140,7 @@ def test_a_tree_with_nothing_but_the_older_table_names_no_wrong_disk(case: dict[
     older(tmp_path / "proc/self/mountinfo")
     for path in case["ask"]:
         (tmp_path / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
-    resolver = read(tmp_path, list(case["ask"]))
+    resolver = read(tmp_path, [*BESIDE_ROOT, *case["ask"]])
     for path, wanted in case["ask"].items():
         kind, disks, *_ = wanted.split()
         if kind == "UNKNOWN" and "behind=" in case["blocks"]:

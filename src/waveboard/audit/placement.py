@@ -107,7 +107,7 @@ def _index(facts: HostFacts, mounts: Mounts) -> Ground:
     if mounts.dockerd is not None:
         docker_tree = MountTree(mounts.dockerd)
         docker_files = Filesystems(docker_tree, graph, addresses, {})
-    boot = boot_set(files, tree, fstab)
+    boot = boot_set(files, tree, fstab, asked)
     marks = Marks(tree, fstab, None if isinstance(graph, str) else graph, links, boot)
     devices = {} if isinstance(blocks, Unavailable) else blocks.devices
     recorded = not isinstance(paths, Unavailable) and paths.recorded

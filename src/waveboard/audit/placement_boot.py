@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from waveboard.audit.placement_backing import NONE, Backing, join, not_known
 from waveboard.audit.placement_filesystems import Filesystems
-from waveboard.audit.placement_mounts import MountTree
-from waveboard.model.facts import BlockDevice, Fstab, FstabEntry
+from waveboard.audit.placement_mounts import MountTree, prefixes
+from waveboard.model.facts import BlockDevice, Fstab, FstabEntry, PathFact
 from waveboard.model.graph import PlacementClass
 
 ESP = ("/boot/efi", "/efi")
@@ -22,9 +22,10 @@ class BootSet:
     root: frozenset[str]
 
 
-def boot_set(files: Filesystems, tree: MountTree, fstab: Fstab | None) -> BootSet:
+def boot_set(files: Filesystems, tree: MountTree, fstab: Fstab | None, asked: Mapping[str, PathFact]) -> BootSet:
     """leaves(/) with all its layers, leaves(EFI partition), leaves of /boot and of what is mounted below it (`/boot/firmware`,
-    `/boot/grub`): a boot loader reads all of it. What fstab names for those counts unmounted."""
+    `/boot/grub`): a boot loader reads all of it. What fstab names for those counts unmounted. asked: what the host resolved;
+    where one of these is a link, what it leads to counts like it."""
     root = tree.walk("/")
     parts = [files.whole(root) if root else not_known("/", "the mount table does not tell what / is on")]
     declared = {entry.target: entry for entry in fstab.entries} if fstab else {}
@@ -37,8 +38,26 @@ def boot_set(files: Filesystems, tree: MountTree, fstab: Fstab | None) -> BootSe
             parts += _pending(files, declared.get(target), fstab is not None, target)
         else:
             parts.append(files.whole(mount))
+    for target in BESIDE_ROOT:
+        fact = asked.get(target)
+        if fact is not None and fact.canonical and not target.startswith(fact.canonical):  # resolved to itself, or only so far
+            parts += _linked(files, tree, fstab, fact, target)
     whole = join(parts)
     return BootSet(whole.leaves, whole.unknown, files.of(root).filesystems if root else NONE)
+
+
+def _linked(files: Filesystems, tree: MountTree, fstab: Fstab | None, fact: PathFact, target: str) -> Iterable[Backing]:
+    """What a link at `target` leads to, and all that is mounted or to be mounted there."""
+    real = fact.canonical or target
+    mount = tree.walk(real)
+    if fact.problem or mount is None or mount.fstype == "autofs" or (fstab is None and not fact.exists):
+        why = f"{target} leads to {real}, and what that is on cannot be told"
+        return (not_known(target, f"{why}: {fact.problem}" if fact.problem else why),)
+    declared = {entry.target: entry for entry in fstab.entries} if fstab else {}
+    named = [entry for at in prefixes(real) if len(at) > len(mount.target) and (entry := declared.get(at))]
+    named += [entry for at, entry in declared.items() if at.startswith(f"{real}/")]
+    below = [files.whole(one) for one in (mount, *tree.below(real)) if one.fstype != "autofs"]
+    return [*below, *(part for entry in named for part in _unmounted(files, entry))]
 
 
 def _unmounted(files: Filesystems, entry: FstabEntry | None) -> Iterable[Backing]:
