@@ -7,6 +7,7 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What makes hosts, loop devices or mounts runs in one process, one after the other; `-n 2` runs the rest beside it."""
     for item in items:

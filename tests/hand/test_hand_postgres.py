@@ -45,7 +45,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if programs() is None:
         pytest.skip("no PostgreSQL server program is installed (Debian package postgresql)")
     folder = tmp_path_factory.mktemp("postgres")
-    for one in (folder, *list(folder.parents)[:2]):
+    for one in (folder, *list(folder.parents)[:3]):  # a process of several has a directory more
         one.chmod(0o755)
     with server(folder) as prefix:
         yield prefix.partition("@")[2].strip("/")

@@ -164,12 +164,11 @@ meta() {
 	echo; finish 0
 }
 
-# What is made of lines, and what is told of devices, in one child: every file it is told of, framed as `copy` would or read for what it
-# says. Its words: m FILE: the mount table, framed; t FILE: the table, not framed; c NAME FILE: a frame; x NAME FILE: a frame whose bytes
-# are exact; b: the frame of the devices; s NAME: a slave of the next one; d DIRECTORY: a device; f: the frame of the unit files; u FILE:
-# one of those. It tells on stderr: which targets are autofs and pending, which are network, which are worth a statfs; `loops` where a
-# loop device is; `inexact` where it knows no zero byte. A unit file that went away meanwhile is skipped, which an awk that is given
-# file names would not do.
+# What is made of lines, in one child: every file it is told of, framed as `copy` would or read for what it says. Its words: m FILE: the
+# mount table, framed; t FILE: the table, not framed; c NAME FILE: a frame; x NAME FILE: a frame whose bytes are exact; f: the frame of
+# the unit files; u FILE: one of those. It tells on stderr: which targets are autofs and pending, which are network, which are worth a
+# statfs; `inexact` where it knows no zero byte. A unit file that went away meanwhile is skipped, which an awk that is given file names
+# would not do. No file that is there and cannot be read may come here: mawk ends at the first.
 wb_reading='
 function plain(s) { while (match(s, /\\0[0-7][0-7]|\\1[0-7][0-7]/)) { c = substr(s, RSTART + 1, 3)
 	v = substr(c, 1, 1) * 64 + substr(c, 2, 1) * 8 + substr(c, 3, 1)
@@ -199,20 +198,6 @@ function exact(name, file,    part, text, between, got) { # in pieces between by
 	RS = "\n"; close(file)
 	if (text != "") { part = sub(/\n$/, "", text) ? "\n" : ""; gsub(/\n/, "\n|", text); printf "|%s%s", text, part }
 	ended(file, got) }
-function opened(name) { if (open) printf "\n@@%s end 0 0\n", nonce; if (name) printf "@@%s begin %s 0\n", nonce, name; open = name }
-function first(key, file,    line) { if ((getline line < file) <= 0) return 0; close(file); print "|" key " " line; return 1 }
-function device(dir,    name, class) { name = dir; sub(/.*\//, "", name); printf "|dev %s\n|at %s\n", name, substr(dir, 5)
-	first("number", dir "/dev"); first("size", dir "/size"); first("ro", dir "/ro"); first("partition", dir "/partition")
-	first("rotational", dir "/queue/rotational"); first("serial", dir "/serial"); first("serial", dir "/device/serial")
-	first("wwid", dir "/wwid"); first("wwid", dir "/device/wwid")
-	first("transport", dir "/device/transport"); first("transport", dir "/device/../transport")
-	if (match(dir, /\/session[0-9]+\//)) {
-		class = substr(dir, 1, index(dir, "/devices/")) "class/iscsi_connection/connection" substr(dir, RSTART + 8, RLENGTH - 9) ":0"
-		first("address", class "/persistent_address"); first("address", class "/address") }
-	else if (dir ~ /\/nvme-fabrics\//) first("address", dir "/../address")
-	printf "%s", slaves; slaves = ""; first("dm_name", dir "/dm/name"); first("dm_uuid", dir "/dm/uuid")
-	first("md_level", dir "/md/level"); first("md_state", dir "/md/array_state"); first("md_degraded", dir "/md/degraded")
-	if (first("loop_file", dir "/loop/backing_file")) tell("loops", "") }
 function unit(file,    line, told) {
 	while ((getline line < file) > 0) { if (!told++) print "|F " substr(file, cut + 1)
 		if (line ~ /^(What|Where|Type|Options|SourcePath) *=/ || line ~ /^(S:|E:ID_(SERIAL|SERIAL_SHORT|SCSI_SERIAL|WWN|FS_TYPE|FS_UUID|FS_LABEL)=)/) print "|L " line }
@@ -223,29 +208,25 @@ BEGIN { nonce = ARGV[1]; cut = ARGV[2]
 		else if (ARGV[a] == "t") copied("", ARGV[++a], 1)
 		else if (ARGV[a] == "c") { copied(ARGV[a + 1], ARGV[a + 2], 0); a += 2 }
 		else if (ARGV[a] == "x") { exact(ARGV[a + 1], ARGV[a + 2]); a += 2 }
-		else if (ARGV[a] == "b") opened("block")
-		else if (ARGV[a] == "s") slaves = slaves "|slave " ARGV[++a] "\n"
-		else if (ARGV[a] == "d") device(ARGV[++a])
-		else if (ARGV[a] == "f") opened("files")
+		else if (ARGV[a] == "f") { framed = 1; printf "@@%s begin files 0\n", nonce }
 		else unit(ARGV[++a]) }
-	opened("")
+	if (framed) printf "\n@@%s end 0 0\n", nonce
 	for (i in auto) if (!((i SUBSEP raw[i]) in over)) tell("autofs ", auto[i]) }'
 opens() { [ -f "$1" ] && { IFS= read -r o_line <"$1"; } 2>/dev/null; }
 tables() { # sets wb_autofs wb_net wb_mounted wb_local: newline-terminated lists of mount targets
-	wb_autofs= wb_net= wb_mounted= wb_local= wb_table= wb_loops= t_one= t_copy=
+	wb_autofs= wb_net= wb_mounted= wb_local= wb_table= t_one= t_copy=
 	command -v awk >/dev/null 2>&1 || wb_no_table=1
 	[ -n "$wb_root${wb_no_table-}" ] || ! opens /proc/self/mountinfo || ! opens /proc/net/fib_trie || t_one=1
-	unit_files; w_devices=
+	unit_files
 	set --
 	if [ -n "$t_one" ]; then
-		devices
 		set -- m /proc/self/mountinfo c fib_trie /proc/net/fib_trie
 		if opens /proc/1/mountinfo; then set -- "$@" c mountinfo1 /proc/1/mountinfo; else copy mountinfo1 /proc/1/mountinfo; fi
 		for t_file in swaps mdstat cmdline net/if_inet6; do
 			if [ -f /proc/$t_file ] && [ -r /proc/$t_file ]; then set -- "$@" c "${t_file#*/}" /proc/$t_file; else short "${t_file#*/}" /proc/$t_file; fi
 		done
 		if [ -f /etc/fstab ] && [ -r /etc/fstab ]; then set -- "$@" x fstab /etc/fstab; else copy fstab /etc/fstab; fi
-		set -f; IFS=$wb_nl; set -- "$@" b $w_devices f; IFS=$wb_ifs; set +f
+		set -- "$@" f
 	else
 		copy fstab /etc/fstab
 		for t_file in swaps mdstat cmdline net/if_inet6; do short "${t_file#*/}" /proc/$t_file; done
@@ -264,13 +245,12 @@ tables() { # sets wb_autofs wb_net wb_mounted wb_local: newline-terminated lists
 		"net "*) [ -n "$wb_root" ] || wb_net=$wb_net${t_line#net }$wb_nl ;; # nothing in a tree hangs
 		"mounted "*) wb_mounted=$wb_mounted${t_line#mounted }$wb_nl ;;
 		"local "*) wb_local=$wb_local${t_line#local }$wb_nl ;;
-		loops) wb_loops=1 ;;
 		inexact) t_copy=1 ;;
 		esac
 	done
 	IFS=$wb_ifs; set +f
 	[ -z "$t_copy" ] || copy fstab /etc/fstab
-	[ -n "$t_one" ] || { echo; finish 0; block; }
+	[ -n "$t_one" ] || { echo; finish 0; }
 }
 mounts() { # a recording may hold the older table only: mounts(5) without ids and device numbers
 	at /proc/self/mountinfo && return 0
@@ -297,17 +277,14 @@ unit_files() { # sets w_files: `u` and a file, a line each: mount units and udev
 
 # -- block devices, from sysfs alone --------------------------------------------------------------------------------
 
-devices() { # sets w_devices: what the one child is told of a live machine's devices
-	w_devices=
-	for b_link in /sys/class/block/*; do
-		cd -P "$b_link" || continue
-		for b_slave in slaves/*; do [ ! -h "$b_slave" ] || w_devices=${w_devices}s$wb_nl${b_slave#*/}$wb_nl; done
-		w_devices=${w_devices}d$wb_nl$PWD$wb_nl
-	done 2>/dev/null
-	cd /
+# By the shell itself: an attribute that cannot be read (a CD drive has no wwid) ends an awk, with every device that would come after.
+attribute() { # KEY FILE in the current device: |KEY value; some end without a newline
+	if [ -n "$wb_root" ]; then value "$1" "$b_dir/$2"; return 0; fi
+	b_value=
+	[ -f "$2" ] && [ -r "$2" ] && { IFS= read -r b_value <"$2" || [ -n "$b_value" ]; } || return 0
+	printf '|%s %s\n' "$1" "$b_value"
 }
-attribute() { value "$1" "$b_dir/$2"; } # KEY FILE in the current device: |KEY value
-device() { # the device whose directory, resolved, is $1 (without wb_root): where the one child is not asked
+device() { # the device whose directory, resolved, is $1 (without wb_root); the current directory on a live machine
 	b_dir=$1
 	printf '|dev %s\n|at %s\n' "${b_dir##*/}" "${b_dir#/sys}"
 	attribute number dev; attribute size size; attribute ro ro; attribute partition partition
@@ -330,7 +307,7 @@ device() { # the device whose directory, resolved, is $1 (without wb_root): wher
 	[ ! -d "$wb_root$b_dir/loop" ] || { attribute loop_file loop/backing_file; wb_loops=1; }
 }
 block() {
-	begin block; b_seen=$wb_nl
+	begin block; wb_loops= b_seen=$wb_nl
 	if [ -z "$wb_root" ]; then
 		for b_link in /sys/class/block/*; do cd -P "$b_link" && device "$PWD"; done 2>/dev/null
 		cd /
@@ -562,6 +539,7 @@ main() {
 	echo; now; wb_start=$wb_now
 	meta
 	tables
+	block
 	pools
 	if [ -z "$wb_root" ]; then
 		[ -z "$wb_loops" ] || [ "$wb_uid" != 0 ] || run losetup 5 1000l losetup -n -O NAME,BACK-MAJ:MIN,BACK-FILE -a
