@@ -38,11 +38,14 @@ def test_the_golden_bundle_is_what_this_code_writes_and_both_accept_it() -> None
     both_accept(golden)
 
 
-def test_every_flipped_bit_of_every_file_is_detected_by_both() -> None:
+@pytest.mark.parametrize(
+    "bits", [pytest.param(1, id="one of every byte"), pytest.param(8, id="every bit", marks=pytest.mark.long)]
+)
+def test_every_flipped_bit_of_every_file_is_detected_by_both(bits: int) -> None:
     for name, raw in SMALL.items():
         changed = bytearray(raw)
         for place in range(len(raw)):
-            for bit in range(8):
+            for bit in [(place + more) % 8 for more in range(bits)]:
                 changed[place] ^= 1 << bit
                 files = {**SMALL, name: bytes(changed)}
                 assert ours(files) and theirs(files), (name, place, bit)
