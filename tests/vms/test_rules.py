@@ -34,13 +34,12 @@ from waveboard.model.facts import (
 from waveboard.model.finding import Mode
 from waveboard.model.graph import HostPlacements, PlacementClass
 from waveboard.model.logs import LogSettings
+from waveboard.model.ordering import dropin
 from waveboard.model.vm import BackupState, DataDisk, HypervisorState, LogRotation, Network, VmDisk, VmSpec, VmState
 from waveboard.vms.bootstrap import bootstrap
 from waveboard.vms.parity import parity
 from waveboard.vms.ready import Readiness, assess
 from waveboard.vms.rule import Asked, Built, Reboot, Seen, Stage, State
-from waveboard.vms.rules import containerd_root
-from waveboard.vms.rules.docker_order import DROPIN
 from waveboard.vms.shelf import configuration, rules
 from waveboard.wiring import shelves
 
@@ -89,6 +88,7 @@ DOCKER = Docker(
     daemon_json='{"data-root": "/mnt/data/docker", "log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}}',
 )
 IMAGES = replace(DOCKER, driver_status={"driver-type": "io.containerd.snapshotter.v1"}, containerd_root=f"{DATA}/containerd")
+DROPIN = dropin("docker")
 ORDER = ConfigFile(DROPIN, "1" * 64, ("[Unit]", f"RequiresMountsFor={DATA}", f"AssertPathIsMountPoint={DATA}"))
 NOUNS: dict[type, object] = {
     BlockDevices: BlockDevices(
@@ -164,7 +164,7 @@ def kept(**changes: object) -> Seen:
 def images(lives: PlacementClass | None, docker: Docker = IMAGES, asked: str | None = None, *, ordered: bool = True) -> Seen:
     """A docker that keeps its images in containerd, whose root lives there."""
     path = f"{DATA}/containerd"
-    files = {DROPIN: ORDER} | ({containerd_root.DROPIN: replace(ORDER, path=containerd_root.DROPIN)} if ordered else {})
+    files = {DROPIN: ORDER} | ({dropin("containerd"): replace(ORDER, path=dropin("containerd"))} if ordered else {})
     paths = {**ON_DATA} | ({path: placement(path, lives)} if lives else {})
     seen = facts(d=docker, c=ConfigFiles(files))
     return replace(seen, vm=replace(SPEC, containerd_root=asked), places=replace(PLACES, paths=paths))

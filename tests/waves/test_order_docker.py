@@ -8,7 +8,7 @@ from tests.waves import estate as E
 from waveboard.model.change import Plan, Reversibility
 from waveboard.model.errors import ContractError, RefusedError
 from waveboard.model.facts import ConfigFile, ConfigFiles, DeviceLinks, Fstab, FstabEntry, HostFacts, Mount, Mounts
-from waveboard.waves.steps.order_docker import dropin
+from waveboard.model.ordering import dropin
 
 UUID = "11111111-2222-3333-4444-555555555555"
 ORDER = E.step("order_docker", target="/mnt/data")

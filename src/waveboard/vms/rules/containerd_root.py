@@ -12,8 +12,6 @@ from waveboard.model.vm import VmSpec
 from waveboard.vms.rule import Asked, Built, Checked, NotHere, Rule, Said, Seen, Stage, Watched, fails, spec, unknown
 from waveboard.vms.rules.docker_order import unordered
 
-DROPIN = "/etc/systemd/system/containerd.service.d/10-waveboard-data.conf"
-
 
 def place_of(vm: VmSpec) -> str | None:
     """Where it is put: the profile's word, else beside docker's own root."""
@@ -30,12 +28,7 @@ def steps(asked: Asked) -> Iterable[StepSpec]:
     elif asked.vm.data is not None and isinstance(docker, Docker) and docker.in_containerd and docker.containerd_root:
         mount, root, files = asked.vm.data.mount, docker.containerd_root, asked.facts.get(ConfigFiles)
         own = root.startswith(docker.root_dir + "/")  # then it starts with docker
-        if (
-            root.startswith(mount + "/")
-            and not own
-            and isinstance(files, ConfigFiles)
-            and any(unordered(asked, "containerd", DROPIN))
-        ):
+        if root.startswith(mount + "/") and not own and isinstance(files, ConfigFiles) and any(unordered(asked, "containerd")):
             yield spec(asked.vm, "order_docker", target=mount, containerd=True)
 
 
@@ -55,7 +48,7 @@ def check(seen: Seen) -> Iterator[Said]:
     elif found.boot or found.placement is not PlacementClass.DATA:
         yield fails(f"containerd's root {root} is {found.placement.value}: {found.why}")
     elif not root.startswith(docker.root_dir + "/"):  # below docker's root it is docker's own, and starts with it
-        yield from unordered(seen, "containerd", DROPIN)
+        yield from unordered(seen, "containerd")
 
 
 RULE = Rule(

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from waveboard.model.contract import StepSpec
 from waveboard.model.facts import ConfigFiles, Mounts, Unavailable
+from waveboard.model.ordering import after_mount, dropin
 from waveboard.vms.rule import Asked, Built, Checked, NotHere, Repaired, Rule, Said, Seen, Stage, Watched, fails, spec, unknown
 from waveboard.vms.rules.data_disk_mounted import steps as mount_steps
-
-DROPIN = "/etc/systemd/system/docker.service.d/10-waveboard-data.conf"
 
 
 def steps(asked: Asked) -> Iterable[StepSpec]:
@@ -16,25 +15,26 @@ def steps(asked: Asked) -> Iterable[StepSpec]:
     mounts, files, data = asked.facts.get(Mounts), asked.facts.get(ConfigFiles), asked.vm.data
     if data is None or isinstance(mounts, Unavailable) or isinstance(files, Unavailable):
         return
-    if any(m.target == data.mount for m in mounts.table) and any(unordered(asked, "docker", DROPIN)):
+    if any(m.target == data.mount for m in mounts.table) and any(unordered(asked, "docker")):
         yield spec(asked.vm, "order_docker", target=data.mount)
 
 
 def check(seen: Seen) -> Iterator[Said]:
-    yield from unordered(seen, "docker", DROPIN)
+    yield from unordered(seen, "docker")
 
 
-def unordered(seen: Seen | Asked, unit: str, dropin: str) -> Iterator[Said]:
+def unordered(seen: Seen | Asked, unit: str) -> Iterator[Said]:
     """What lets that unit start before the data disk is mounted."""
     if seen.vm.data is None:
         return
-    found = seen.facts[ConfigFiles].by_path.get(dropin)
+    file = dropin(unit)
+    found = seen.facts[ConfigFiles].by_path.get(file)
     if found is None:
-        yield fails(f"{dropin} is not there: {unit} may start before {seen.vm.data.mount} is mounted")
+        yield fails(f"{file} is not there: {unit} may start before {seen.vm.data.mount} is mounted")
         return
-    for line in (f"RequiresMountsFor={seen.vm.data.mount}", f"AssertPathIsMountPoint={seen.vm.data.mount}"):
+    for line in after_mount(seen.vm.data.mount):
         if line not in found.lines:
-            yield unknown(f"{dropin} has lines that are not told") if None in found.lines else fails(f"{dropin} lacks {line}")
+            yield unknown(f"{file} has lines that are not told") if None in found.lines else fails(f"{file} lacks {line}")
 
 
 RULE = Rule(

@@ -9,13 +9,9 @@ from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import ContractError, RefusedError
 from waveboard.model.facts import ConfigFiles, Fstab, Mounts
+from waveboard.model.ordering import after_mount, dropin
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
 from waveboard.waves.stateful import data_disk
-
-
-def dropin(unit: str) -> str:
-    """The file that orders that unit."""
-    return f"/etc/systemd/system/{unit}.service.d/10-waveboard-data.conf"
 
 
 def _units(spec: StepSpec) -> list[str]:
@@ -27,7 +23,7 @@ def _units(spec: StepSpec) -> list[str]:
 
 def _unordered(outlook: Outlook, units: list[str], target: str) -> list[str]:
     """The units without their drop-in. Raises: RefusedError for one that is there and does not say what it must."""
-    wanted = (f"RequiresMountsFor={target}", f"AssertPathIsMountPoint={target}")
+    wanted = after_mount(target)
     files = outlook.facts[ConfigFiles].by_path
     for unit in units:
         found = files.get(dropin(unit))
@@ -58,7 +54,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         args={"mount": mount, "units": missing},
         reversibility=Reversibility.EXACT,
         commands=(
-            *(f"# {dropin(unit)}: RequiresMountsFor={target}, AssertPathIsMountPoint={target}" for unit in missing),
+            *(f"# {dropin(unit)}: {', '.join(after_mount(target))}" for unit in missing),
             "systemctl daemon-reload",
         ),
         undo_commands=(

@@ -9,11 +9,12 @@ from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import RefusedError
 from waveboard.model.facts import ConfigFile, ConfigFiles, Docker, Unavailable
+from waveboard.model.ordering import after_mount, dropin
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
 from waveboard.waves.steps.prepare_docker import refuse_used
 
 CONFIG = "/etc/containerd/config.toml"
-DROPIN = "/etc/systemd/system/containerd.service.d/10-waveboard-data.conf"
+DROPIN = dropin("containerd")
 
 
 def _named(file: ConfigFile | None) -> set[str]:
@@ -33,8 +34,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
     if outlook.data_uuid is None or outlook.data_target is None or not to.startswith(outlook.data_target + "/"):
         raise RefusedError(where, f"{to} is not below a data disk this wave mounts", "mount_data_disk comes first")
     before, ordered = files.get(CONFIG), files.get(DROPIN)
-    wanted = {f"RequiresMountsFor={outlook.data_target}", f"AssertPathIsMountPoint={outlook.data_target}"}
-    if ordered and not wanted <= set(ordered.lines):
+    if ordered and not set(after_mount(outlook.data_target)) <= set(ordered.lines):
         raise RefusedError(where, f"{DROPIN} is there and says something else", "remove it, or make it say what docker's does")
     if ordered and _named(before) == {to}:
         return Rendered((), outlook, f"containerd's root is {to} already")
