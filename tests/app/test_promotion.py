@@ -14,15 +14,18 @@ from tests.receipts.estate import ALLOWED, RONNY
 from waveboard.app import promotion
 from waveboard.app.apply import apply, undo
 from waveboard.app.approve import approve
+from waveboard.app.due import _held
 from waveboard.app.plans import Known
 from waveboard.gates import report_json
 from waveboard.model.contract import Contract
 from waveboard.model.errors import ApprovalNeeded, RefusedError, UsageError
 from waveboard.model.finding import Finding, GateReport, Mode, PackReport, Severity, Verdict
 from waveboard.model.history import PackRun
+from waveboard.model.opening import Opening
 from waveboard.model.units import instant_text
 from waveboard.receipts import envelope, sshsig, statement
 from waveboard.receipts.verify import verify
+from waveboard.waves.admit import scope
 from waveboard.wiring import load_contracts, usable
 from waveboard.world.hosts.hand_workspace import HandRouter
 
@@ -105,6 +108,38 @@ def test_a_governing_wave_must_be_open(office: Office) -> None:
     office.reload()
     with pytest.raises(RefusedError, match="W8E governs it and is not open"):
         promotion.plan(office.site, PACK)
+
+
+def test_the_wave_that_governs_it_may_edit_contracts_though_it_may_change_no_host(office: Office) -> None:
+    governing = office.place / "waves" / "W8E.yaml"
+    governing.write_text(governing.read_text().replace("pack: mint,", f"pack: {PACK},"))
+    office.reload()
+    due(office)
+    office.site.store.begin_wave(
+        Opening("W8E", "governance", (), ("mint-data", "mint-apps"), (), "ronny", office.site.clock.now(), "")
+    )
+    known = office.signed()
+    assert known.plan.wave == "W8E" and office.site.contract.waves["W8E"].policy == "governance"
+    first, edits = known.plan.steps[0], len(known.plan.steps)
+
+    def killed(place: str) -> None:
+        if place == f"do.after:{first.id}":
+            raise KeyboardInterrupt
+
+    well = office.site
+    office.site = replace(office.site, crash=killed)
+    with pytest.raises(KeyboardInterrupt):
+        apply(office.site, known, ALLOWED, None)
+    office.site = well
+    office.reload()
+    assert next(_held(office.site)) == (
+        "waveboard apply W8E",
+        f"W8E goes forward, 0 of {edits} steps are applied, and nobody is at it",
+    )
+    apply(office.site, known, ALLOWED, None)
+    assert office.kinds(known)[-1] == "done"
+    told = scope(replace(known.plan, steps=(replace(first, host="mint-data"),)), office.site.contract)
+    assert [one.kind for one in told] == ["scope"], "a step on a host, though no host is pinned"
 
 
 def test_it_is_signed_edited_byte_for_byte_and_undone(office: Office) -> None:

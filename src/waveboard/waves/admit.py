@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from waveboard.model.change import HostPin, Plan
-from waveboard.model.contract import Contract
+from waveboard.model.contract import WORKSPACE_HOST, Contract
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.units import instant_text
 from waveboard.waves.pins import fingerprint
@@ -44,10 +44,11 @@ def scope(plan: Plan, contract: Contract) -> list[Refusal]:
     wave = contract.waves.get(plan.wave)
     if wave is None:
         return []
-    if wave.policy != "controlled-runtime":
+    hosts = {*(pin.host for pin in plan.hosts), *(step.host for step in plan.steps)} - {WORKSPACE_HOST}
+    if hosts and wave.policy != "controlled-runtime":
         said = f"the mutation policy of {wave.id} is `{wave.policy}`: its plan may hold contract edits only, and no host"
         return [Refusal("scope", said, "change hosts in a wave whose policy is controlled-runtime")]
-    foreign = sorted({pin.host for pin in plan.hosts} - set(wave.mutate_hosts))
+    foreign = sorted(hosts - set(wave.mutate_hosts))
     return [
         Refusal("scope", f"{host} is not in {wave.id}'s mutate scope", "scope.mutate of the wave decides") for host in foreign
     ]
