@@ -73,6 +73,7 @@ def test_a_device_tells_what_can_be_read_of_it(shell: tuple[str, ...], tmp_path:
     assert told.probes["files"].exit == 0
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_this_machine_is_told_as_the_kernel_tells_it(shell: tuple[str, ...]) -> None:
     told = collected(shell=shell)

@@ -16,6 +16,7 @@ from waveboard.model.facts import BlockDevices, DeviceLinks, Docker, Fstab, Larg
 SAME = (Mounts, Fstab, Paths)
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_this_machine_reads_the_same_under_every_shell(shell: tuple[str, ...]) -> None:
     paths = ["/", "/usr/bin", "/bin", "/nowhere/at/all", "/a b/é'\"$(touch /tmp/x)`", "/proc/self/mounts"]
@@ -31,6 +32,7 @@ def test_this_machine_reads_the_same_under_every_shell(shell: tuple[str, ...]) -
     assert known[Usage].filesystems["/"].size_bytes > 0
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(not shutil.which("busybox"), reason="busybox is not installed")
 def test_a_host_with_nothing_but_busybox(tmp_path: Path) -> None:
     names = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True).stdout.split()

@@ -91,12 +91,21 @@ class Yard(Desk):
         self.site = replace(self.site, contract=contract)
         self.born()
 
-    def born(self) -> None:
-        """A new process: the hand starts from what its directory holds."""
+    def born(self, signers: str = ALLOWED, person: Callable[[str], str] | None = None) -> None:
+        """A new process: the hand starts from what its directory holds. signers: its allowed_signers; person: whose name one is."""
         verifier = SshKeygen(sshsig.dearmor, sshsig.NAMESPACE)
         directory = self.tmp / "hypervisors" / "hv"
         self.hand = HypervisorHand(
-            "hv", "i", directory, self.makes, self.ground, verifier, lambda: ALLOWED, self.site.clock, self.site.person, inline
+            "hv",
+            "i",
+            directory,
+            self.makes,
+            self.ground,
+            verifier,
+            lambda: signers,
+            self.site.clock,
+            person or self.site.person,
+            inline,
         )
         self.site = replace(self.site, hand=RoutedHand(self.fleet, {"hv": lambda: self.hand}))
 

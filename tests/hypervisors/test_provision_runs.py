@@ -1,18 +1,22 @@
 """Provision plans carried out by the hypervisor's hand: whole, refused, killed at each boundary, taken back. Never half a VM."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.hypervisors.estate import PUBLIC, SPEC, Yard, answered
+from tests.receipts.estate import RONNY, SAM, key_of
 from waveboard.app import provision as app
 from waveboard.app.apply import undo
 from waveboard.app.closing import close
 from waveboard.app.receipting import newest_of
+from waveboard.model.change import Reversibility
 from waveboard.model.errors import HaltedError, HostError, RefusedError, StepError, UsageError
 from waveboard.model.facts import Unavailable
-from waveboard.receipts import sshsig
+from waveboard.receipts import approval, sshsig
+from waveboard.waves import plan_json
 
 
 @pytest.fixture
@@ -49,8 +53,6 @@ def test_nothing_is_made_without_a_signature(yard: Yard) -> None:
 def test_the_hand_looks_at_the_signature_itself(yard: Yard) -> None:
     known = yard.signed()
     (good,) = yard.site.store.approvals(known.digest)
-    from tests.receipts.estate import SAM
-
     forged = {"message": good.message.decode(), "signature": sshsig.sign(SAM, good.message)}
     text = known.raw.decode()
     request: dict[str, object] = {"op": "open", "plan": known.digest, "text": text, "approvals": [forged], "fence": 1}
@@ -59,6 +61,33 @@ def test_the_hand_looks_at_the_signature_itself(yard: Yard) -> None:
     longer = {**request, "approvals": [true], "text": text.replace("8589934592", "8589934593")}
     assert "do not have the digest" in answered(yard.hand, longer)["error"]["because"]  # type: ignore[index]
     assert answered(yard.hand, {**request, "approvals": [true]})["ok"] is True
+
+
+ONE = "1 of 2 needed persons have signed"
+
+
+@pytest.mark.parametrize("final", [False, True])
+@pytest.mark.parametrize(
+    ("second", "because"),
+    [("ronny", ONE), ("ronny@desk", ONE), ("sam", ""), ("ronnys-other-name", "the key that signed belongs to ronny")],
+)
+def test_the_hand_counts_persons_and_keys_once(yard: Yard, second: str, because: str, final: bool) -> None:
+    """Two names for one key are one signer, as are two keys of one person. Two are asked for by the plan, or by a step nothing undoes."""
+    keys = {"ronny": RONNY, "ronny@desk": key_of(9), "sam": SAM, "ronnys-other-name": RONNY}
+    plan = replace(yard.proposed().plan, quorum=1 if final else 2)
+    if final:
+        plan = replace(plan, four_eyes=True, steps=(*plan.steps[:-1], replace(plan.steps[-1], reversibility=Reversibility.NONE)))
+    raw, at = plan_json.to_bytes(plan), plan.not_before
+    digest, given = plan_json.digest(raw), []
+    for number, who in enumerate(("ronny", second)):
+        message = approval.build(plan, digest, who, f"{number:032x}", at, at + timedelta(hours=1))
+        given.append({"message": message.decode(), "signature": sshsig.sign(keys[who], message)})
+    lines = (f'{who} namespaces="{sshsig.NAMESPACE}" {sshsig.public_line(key.public_key())}\n' for who, key in keys.items())
+    yard.born("".join(lines), lambda name: name.partition("@")[0])
+    told = answered(yard.hand, {"op": "open", "plan": digest, "text": raw.decode(), "approvals": given, "fence": 1})
+    assert told["ok"] is not bool(because), told
+    if because:
+        assert because in told["error"]["because"]  # type: ignore[index]
 
 
 def test_another_machine_is_never_used(yard: Yard) -> None:

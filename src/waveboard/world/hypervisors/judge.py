@@ -93,7 +93,10 @@ def in_time(body: Json, now: datetime, fresh: bool) -> None:
 def approvals(
     plan: Opened, given: Sequence[Json], signers: str, verifier: Verifier, now: datetime, person: Callable[[str], str]
 ) -> list[Json]:
-    """The messages that count, one a person; together enough. Raises: ApprovalNeeded."""
+    """The messages that count, one a person; together enough. Raises: ApprovalNeeded.
+
+    The verifier gives a key one name, so two persons are two keys.
+    """
     messages = [_approval(plan, one, signers, verifier, now) for one in given]
     people = {person(str(m["principal"])).casefold() for m in messages}
     body = plan.body
@@ -101,10 +104,10 @@ def approvals(
         raise ApprovalNeeded(
             "open the plan", f"{body['proposer']} proposed it and may not approve it", "another person must sign"
         )
-    if len(people) < cast(int, body["quorum"]):
-        raise ApprovalNeeded(
-            "open the plan", f"{len(people)} of {body['quorum']} needed persons have signed", "waveboard approve"
-        )
+    final = any(step["reversibility"] == "none" for step in plan.steps)
+    needed = max(cast(int, body["quorum"]), 2 if body["four_eyes"] and final else 1)
+    if len(people) < needed:
+        raise ApprovalNeeded("open the plan", f"{len(people)} of {needed} needed persons have signed", "waveboard approve")
     return messages
 
 
