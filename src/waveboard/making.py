@@ -53,6 +53,8 @@ def kit(site: Site, directory: Path, at: Ground | None, target: HostTarget) -> K
     if lacks or site.contract.approvals is None:
         because = f"the workspace does not say its {', '.join(lacks) or 'approvals'}"
         raise ContractError(f"equip {target.id}", because, "complete `access:` and `approvals:` in waveboard.yaml")
+    policy = site.contract.policies.get(target.id)
+    asked = policy.services if policy and "redis" in policy.container_probes else ()
     signers = read_named(str(directory / site.contract.approvals.allowed_signers), "allowed signers").decode()
     return Kit(
         instance=site.instance,
@@ -65,6 +67,7 @@ def kit(site: Site, directory: Path, at: Ground | None, target: HostTarget) -> K
         host_key=at.host_key(target.id) if at else "",
         hand=programs.hand(),
         reader=programs.reader(),
+        redis=tuple(sorted(one.container for one in asked if one.engine == "redis")),
     )
 
 

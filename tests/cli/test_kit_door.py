@@ -41,6 +41,29 @@ def test_the_script_holds_the_workspaces_keys_and_programs_and_makes_no_host_key
     assert "wb_ro" not in capsys.readouterr().out
 
 
+SERVICES = """schema: waveboard.services/1
+hosts:
+  mint-data:
+    boundary: disk
+    allow_network_block: false
+    PROBES
+    services:
+      - {container: b, engine: redis, data_paths: [/data]}
+      - {container: c, engine: postgres, data_paths: [/data]}
+      - {container: a, engine: redis, data_paths: [/data]}
+"""
+
+
+@pytest.mark.parametrize(("probes", "named"), [("container_probes: [redis]", '["a","b"]'), ("", "[]")])
+def test_the_reader_may_ask_whose_redis_the_contracts_name(
+    shop: Path, capsys: pytest.CaptureFixture[str], probes: str, named: str
+) -> None:
+    (shop / "services.yaml").write_text(SERVICES.replace("PROBES", probes))
+    (shop / "waveboard.yaml").write_text(WORKSPACE + ACCESS + "services: services.yaml\n")
+    assert run(["--workspace", str(shop), "vm", "kit", "mint-data"]) == 0
+    assert f'\n{{"redis":{named}}}\n' in capsys.readouterr().out
+
+
 def test_what_the_workspace_does_not_say_is_one_error(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--workspace", str(shop), "vm", "kit", "nobody"]) == 1
     assert "the contracts name no such host" in capsys.readouterr().err

@@ -40,6 +40,7 @@ KIT = Kit(
     PUBLIC,
     b"#!hand\n",
     b"#!ro\n",
+    ("cache",),
 )
 
 

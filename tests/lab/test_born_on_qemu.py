@@ -52,8 +52,11 @@ def test_a_vm_is_born_compliant(desk: Born) -> None:
 
 
 def test_a_gap_is_closed_once_a_probe_has_proven_what_makes_the_vm(desk: Born) -> None:
-    desk.waveboard("verify", "mint-storage")
-    refused = desk.ok("gaps", "close", "GAP-OP-932", code=3)
+    for _ in range(10):
+        desk.waveboard("verify", "mint-storage")
+        refused = desk.ok("gaps", "close", "GAP-OP-932", code=3)
+        if "could not see everything" not in refused:  # an emulated docker may answer too late, and then nothing is proven by it
+            break
     assert "its producer is not proven fixed" in refused and "waveboard vm prove mint-data" in refused
     desk.powered_off()  # it is asked nothing more, and emulated machines are slow
     for file in ("PROV-mint-data-probe.plan", "BOOT-mint-data-probe.plan"):

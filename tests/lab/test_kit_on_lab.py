@@ -49,6 +49,7 @@ def test_a_host_is_given_the_kit_read_asked_and_stripped_again(desk: Desk) -> No
     assert data.root_run(STATE, check=True).stdout == before
     assert "written:" not in second.stdout and "made:" not in second.stdout
     desk.ok("audit", "mint-data")
+    assert data.root_run("cat /etc/waveboard/reader.json").stdout == '{"redis":["mint-modules-redis"]}\n'
     told = hello(desk, data)  # whatever is asked for, the forced command answers
     assert told["ok"] is True and told["hostname"] == "mint-data" and told["instance"] == desk.running.settings.name
     away = desk.waveboard("vm", "kit", "mint-data", "--remove").stdout

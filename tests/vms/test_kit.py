@@ -15,7 +15,7 @@ import pytest
 
 from tests.hypervisors.estate import KIT, SPEC
 from waveboard.vms import kit_script, seed
-from waveboard.vms.kit import SUDOERS, placed
+from waveboard.vms.kit import SETTINGS, SUDOERS, placed
 
 REAL = replace(KIT, hand=b"#!/usr/bin/python3\nprint('$HOME `id` \\\\')\n", reader=b"#!/usr/bin/python3\n")
 
@@ -33,12 +33,20 @@ def test_the_seed_of_a_new_vm_and_the_script_carry_the_same_files_and_keys() -> 
     for account in told["users"][:2]:
         (line,) = account["ssh_authorized_keys"]
         assert f"login {account['name']} << 'END_OF_KEYS'\n{line}\n" in script
-    assert len(told["write_files"]) == len(placed(SPEC.host, REAL)) == 5
+    assert len(told["write_files"]) == len(placed(SPEC.host, REAL)) == 6
 
 
 def test_a_host_is_told_who_is_who_and_how_many_must_sign() -> None:
     told = json.loads(placed(SPEC.host, REAL)[0].raw)
     assert told == {"instance": "i", "hostname": "new-1", "people": {"ronny": ["ronny@desk"]}, "quorum": 2, "four_eyes": True}
+
+
+def test_the_reader_is_told_whose_redis_it_may_ask_and_the_file_goes_with_the_kit() -> None:
+    (settings,) = [one for one in placed(SPEC.host, REAL) if one.path == SETTINGS]
+    assert (
+        json.loads(settings.raw) == {"redis": ["cache"]} and settings.mode == "0644"
+    )  # more than root's to write, and the reader refuses it
+    assert f"    gone {SETTINGS}\n" in kit_script.remove(SPEC.host, REAL)
 
 
 @pytest.mark.parametrize("script", [kit_script.install("new-1", REAL), kit_script.remove("new-1", REAL)])

@@ -11,13 +11,14 @@ from waveboard.model.contract import ApprovalPolicy
 HOME = "/usr/local/libexec/waveboard"
 HAND, READER = f"{HOME}/wb-hand", f"{HOME}/wb-ro"
 SUDOERS, IDENTITY, SIGNERS = "/etc/sudoers.d/waveboard", "/etc/waveboard/hand.json", "/etc/waveboard/allowed_signers"
+SETTINGS = "/etc/waveboard/reader.json"
 MARK = "waveboard"  # the comment of every key line that is the kit's
 
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """What the workspace gives every VM. *_key: public lines; approvals: who may sign, and how many must; host_key: a new VM's own public line, ""
-    for a host that has its own; hand, reader: the programs."""
+    """What the workspace gives a VM. *_key: public lines; approvals: who may sign, and how many must; host_key: a new VM's own public line, ""
+    for a host that has its own; hand, reader: the programs; redis: the containers whose redis the reader may ask how it is set."""
 
     instance: str
     audit_user: str
@@ -29,6 +30,7 @@ class Kit:
     host_key: str
     hand: bytes
     reader: bytes
+    redis: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def placed(host: str, kit: Kit) -> tuple[Placed, ...]:
     return (
         Placed(IDENTITY, "0644", text(identity).encode()),
         Placed(SIGNERS, "0644", kit.allowed_signers.encode()),
+        Placed(SETTINGS, "0644", text({"redis": list(kit.redis)}).encode()),
         Placed(HAND, "0755", kit.hand),
         Placed(READER, "0755", kit.reader),
         Placed(SUDOERS, "0440", sudoers.encode()),

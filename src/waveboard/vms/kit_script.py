@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from shlex import quote
 
-from waveboard.vms.kit import HAND, HOME, IDENTITY, MARK, READER, SIGNERS, SUDOERS, Kit, Placed, logins, placed
+from waveboard.vms.kit import HAND, HOME, IDENTITY, MARK, READER, SETTINGS, SIGNERS, SUDOERS, Kit, Placed, logins, placed
 
 USERS = "/etc/waveboard/kit.users"  # users that the kit made, so that taking it away removes no other
 UNITS = "wb-*"  # steps and armed undos; one that has ended is neither running nor waiting
@@ -200,8 +200,9 @@ def install(host: str, kit: Kit) -> str:
     )
     told = (
         f"waveboard's kit for {host}: the users {' and '.join(_users(kit))}, their sudoers lines, {IDENTITY}, {SIGNERS},",
-        "the hand and the reader. Read it, then run it as root on that host. Run again, it changes nothing; the script that",
-        f"takes it all away again: waveboard vm kit {host} --remove",
+        f"{SETTINGS} (whose redis may be asked how it is set), the hand and the reader.",
+        "Read it, then run it as root on that host. Run again, it changes nothing; the script that takes it all away again:",
+        f"waveboard vm kit {host} --remove",
     )
     return _whole(told, (_HEAD + _INSTALL).replace("@ALLOWED@", allowed), "".join(lines), host, kit)
 
@@ -211,7 +212,7 @@ def remove(host: str, kit: Kit) -> str:
     in /var/lib/waveboard stays: it is the only way back for what was set aside."""
     lines = [f"main() {{\n    ours 'take the kit away'\n    idle\n{_TRAP}    gone {SUDOERS}\n"]
     lines += [f"    logout {quote(user)}\n" for user in _users(kit)]
-    lines += [f"    gone {path}\n" for path in (HAND, READER, SIGNERS, IDENTITY, USERS)]
+    lines += [f"    gone {path}\n" for path in (HAND, READER, SETTINGS, SIGNERS, IDENTITY, USERS)]
     lines.append(f"    rmdir {HOME} /etc/waveboard 2> /dev/null || true\n")
     stays = "say 'kept: /var/lib/waveboard, the journal and what an undo would need; it is yours to remove'"
     lines.append(f"    if [ -d /var/lib/waveboard ]; then {stays}; fi\n")
