@@ -73,7 +73,7 @@ def test_a_gap_is_closed_once_a_probe_has_proven_what_makes_the_vm(desk: Born) -
 
 def _asked_to_close(desk: Born, code: int) -> str:
     """On evidence of now, which is what a gap closes on; an emulated docker that answered too late proves nothing by that, and is asked again."""
-    for _ in range(10):
+    for _ in range(25):
         desk.waveboard("verify", "mint-storage")
         done = desk.waveboard("gaps", "close", "GAP-OP-932")
         said = done.stdout + done.stderr
