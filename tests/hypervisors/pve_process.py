@@ -86,9 +86,9 @@ async def main() -> None:
     pve.apitokens["root@pam!wb"] = "11111111-2222-3333-4444-555555555555"
     pve.apitokens["weak@pve!wb"] = "11111111-2222-3333-4444-555555555555"
     pve.users["weak@pve"] = "x"
-    directory = tempfile.mkdtemp(prefix="pve-")
-    cert, key, _ = make_cert(directory, hosts=("127.0.0.1",))
-    await pve.start(cert, key)
+    with tempfile.TemporaryDirectory(prefix="pve-") as directory:
+        cert, key, _ = make_cert(directory, hosts=("127.0.0.1",))
+        await pve.start(cert, key)
     print(json.dumps({"url": f"https://127.0.0.1:{pve.port}"}), flush=True)
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
