@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.hypervisors.estate import PUBLIC, SPEC, Yard, answered
-from tests.receipts.estate import RONNY, SAM, key_of
+from tests.receipts.estate import RONNY, SAM, allowed, key_of
 from waveboard.app import provision as app
 from waveboard.app.apply import undo
 from waveboard.app.closing import close
@@ -82,8 +82,7 @@ def test_the_hand_counts_persons_and_keys_once(yard: Yard, second: str, because:
     for number, who in enumerate(("ronny", second)):
         message = approval.build(plan, digest, who, f"{number:032x}", at, at + timedelta(hours=1))
         given.append({"message": message.decode(), "signature": sshsig.sign(keys[who], message)})
-    lines = (f'{who} namespaces="{sshsig.NAMESPACE}" {sshsig.public_line(key.public_key())}\n' for who, key in keys.items())
-    yard.born("".join(lines), lambda name: name.partition("@")[0])
+    yard.born(allowed(keys), lambda name: name.partition("@")[0])
     told = answered(yard.hand, {"op": "open", "plan": digest, "text": raw.decode(), "approvals": given, "fence": 1})
     assert told["ok"] is not bool(because), told
     if because:

@@ -1,5 +1,6 @@
 """A small, fully deterministic chain with everything a bundle can hold; the golden case is exactly these bytes."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -21,12 +22,15 @@ def key_of(seed: int) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
 
 
+def allowed(keys: Mapping[str, Ed25519PrivateKey]) -> str:
+    """An allowed_signers file: who may approve with which key."""
+    lines = (f'{who} namespaces="{sshsig.NAMESPACE}" {sshsig.public_line(key.public_key())}\n' for who, key in keys.items())
+    return "".join(lines)
+
+
 RECEIPT_KEY, RONNY, SAM = key_of(1), key_of(2), key_of(3)
 PUBLIC = RECEIPT_KEY.public_key().public_bytes_raw()
-ALLOWED = "".join(
-    f'{who} namespaces="{sshsig.NAMESPACE}" {sshsig.public_line(key.public_key())}\n'
-    for who, key in (("ronny", RONNY), ("sam", SAM))
-)
+ALLOWED = allowed({"ronny": RONNY, "sam": SAM})
 PLAN = Plan(
     instance=INSTANCE, wave="W8B", kind="wave", created_at=AT, proposer="dispatcher", contract="sha256:" + "c" * 64,
     gates="sha256:" + "d" * 64, hosts=(HostPin("mint-data", "0" * 32, "SHA256:abc", "sha256:" + "e" * 64, "sha256:" + "f" * 64),),

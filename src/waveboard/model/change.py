@@ -21,6 +21,14 @@ class Reversibility(Enum):
     NONE = "none"
 
 
+def signers_needed(quorum: int, four_eyes: bool, final: bool) -> int:
+    """How many distinct people must sign: the quorum, and with four_eyes two where a step cannot be undone.
+
+    A lone operator (four_eyes false) signs alone, and every receipt says so.
+    """
+    return max(quorum, 2 if four_eyes and final else 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One typed verb on one host with everything a person needs to judge it.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from waveboard.model import canonical
-from waveboard.model.change import Approval, Plan, Reversibility
+from waveboard.model.change import Approval, Plan, Reversibility, signers_needed
 from waveboard.model.errors import ApprovalNeeded
 from waveboard.model.evidence import digest_of
 from waveboard.model.units import exact_instant, instant_text
@@ -75,12 +75,8 @@ def parse(message: bytes, signature: str) -> Approval:
 
 
 def needed(plan: Plan) -> int:
-    """How many distinct people must sign: the quorum, and with four_eyes two for a step that cannot be undone.
-
-    A lone operator (four_eyes false) signs alone, and every receipt says so.
-    """
-    irreversible = any(step.reversibility is Reversibility.NONE for step in plan.steps)
-    return max(plan.quorum, 2 if irreversible and plan.four_eyes else 1)
+    """How many distinct people must sign this plan."""
+    return signers_needed(plan.quorum, plan.four_eyes, any(step.reversibility is Reversibility.NONE for step in plan.steps))
 
 
 def objections(signed: Signed, plan: Plan, plan_digest: str, at: datetime, applier: str, person: Person) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from waveboard.model.change import Reversibility, Step
 from waveboard.model.contract import StepSpec
 from waveboard.model.errors import RefusedError
 from waveboard.model.facts import BlockDevice, BlockDevices, DeviceLinks, Fstab, Mounts, Swaps
+from waveboard.model.ordering import after_mount
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param
 
 # how long the mount waits for its disk: a guest among many that start at once is slow to see one, and docker alone waits for it
@@ -124,7 +125,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             commands=(
                 f"mkdir {target} && chattr +i {target}   # the bare mount point cannot be written",
                 f"echo '{line}' >> /etc/fstab && findmnt --verify && systemctl daemon-reload && mount {target}",
-                f"# docker.service.d/10-waveboard-data.conf: RequiresMountsFor={target}, AssertPathIsMountPoint={target}",
+                f"# docker.service.d/10-waveboard-data.conf: {', '.join(after_mount(target))}",
             ),
             undo_commands=(
                 f"umount {target}",

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol, cast
 
 from waveboard.model import canonical
+from waveboard.model.change import signers_needed
 from waveboard.model.errors import ApprovalNeeded, RefusedError, UsageError
 from waveboard.model.evidence import digest_of
 from waveboard.model.units import exact_instant, instant_text
@@ -105,7 +106,7 @@ def approvals(
             "open the plan", f"{body['proposer']} proposed it and may not approve it", "another person must sign"
         )
     final = any(step["reversibility"] == "none" for step in plan.steps)
-    needed = max(cast(int, body["quorum"]), 2 if body["four_eyes"] and final else 1)
+    needed = signers_needed(cast(int, body["quorum"]), bool(body["four_eyes"]), final)
     if len(people) < needed:
         raise ApprovalNeeded("open the plan", f"{len(people)} of {needed} needed persons have signed", "waveboard approve")
     return messages
