@@ -72,10 +72,7 @@ class Born(Desk):
     def carried_out(self, plan: str) -> None:
         """Signed by the one, applied by the other."""
         self.sign(plan, self.running.keys.approval, "ronny@mint")
-        done = self.waveboard("apply", plan)
-        for _ in range(5):  # an emulated host may answer too late: the same command is the way out
-            done = self.waveboard("apply", plan) if done.returncode == 5 else done
-        assert done.returncode == 0, f"apply {plan} ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+        self.patiently("apply", plan, tries=6)
 
 
 @contextmanager

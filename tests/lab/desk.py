@@ -64,6 +64,17 @@ class Desk:
         assert done.returncode == code, f"{words} ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
         return done.stdout + done.stderr
 
+    def patiently(self, *words: str, code: int = 0, crash_at: str = "", tries: int = 10) -> str:
+        """An emulated host may answer too late for the controller's patience: that is exit 5, and the same command again the way out."""
+        said = ""
+        for _ in range(tries):
+            done = self.waveboard(*words, crash_at=crash_at)
+            said += done.stdout + done.stderr
+            if done.returncode != 5:
+                break
+        assert done.returncode == code, f"{words} ended with {done.returncode}\n{said[-5000:]}"
+        return said
+
     def ops(self, *words: str, code: int = 0) -> str:
         """The operator's own spelling, as its shell would run it."""
         done = self.run([str(ROOT / "bin" / "ops"), *words])

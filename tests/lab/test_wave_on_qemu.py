@@ -23,8 +23,6 @@ INSERT INTO quotes SELECT * FROM kept;
 DROP TABLE kept;
 END
 sync"""
-
-
 # An emulated processor has little to spare for a probe of every container each second while it starts, and each half minute after.
 CALM = """cd /opt/stacks/mint-data
 sed -i 's/ interval: 30s/ interval: 300s/; s/start_interval: 1s/start_interval: 10s/' docker-compose.yml
@@ -55,18 +53,6 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
             shutil.rmtree(settings.state)
 
 
-def patiently(desk: Desk, *words: str, code: int = 0, crash_at: str = "") -> str:
-    """An emulated host may answer too late for the controller's patience: that is exit 5, and the same command again the way out."""
-    said = ""
-    for _ in range(10):
-        done = desk.waveboard(*words, crash_at=crash_at)
-        said += done.stdout + done.stderr
-        if done.returncode != 5:
-            break
-    assert done.returncode == code, f"{words} ended with {done.returncode}\n{said[-5000:]}"
-    return said
-
-
 def test_a_wave_survives_a_power_cut(desk: Desk) -> None:
     """The power fails when docker's root has moved and nobody has been told: what the guest had not flushed is lost with it."""
     data = desk.running.host("mint-data")
@@ -77,14 +63,14 @@ def test_a_wave_survives_a_power_cut(desk: Desk) -> None:
     before, files, boot = measure(data), config_digests(data), data.boot_id()
     assert (before.rows, before.objects) == (7_000, 13)
     assert before.keys > 0
-    patiently(desk, "plan", "W8B", "-o", "w8b.plan", code=2)
+    desk.patiently("plan", "W8B", "-o", "w8b.plan", code=2)
     desk.sign("w8b.plan", desk.running.keys.approval, "ronny@mint")
-    patiently(desk, "apply", "w8b.plan", code=KILLED, crash_at="do-outcome.before:w8b-02")
+    desk.patiently("apply", "w8b.plan", code=KILLED, crash_at="do-outcome.before:w8b-02")
     lab.power_cut("mint-data", settings=desk.running.settings)
     data.wait_containers()
     assert data.boot_id() != boot
 
-    said = patiently(desk, "apply", "w8b.plan")
+    said = desk.patiently("apply", "w8b.plan")
     assert "w8b-02: the outcome is not known; looking before anything else" in said
     assert "every step is applied" in said
     data.wait_containers()
@@ -93,7 +79,7 @@ def test_a_wave_survives_a_power_cut(desk: Desk) -> None:
     # sda and sdb change places as they like: the disk is the one with the serial the wave names
     assert ["mint-data-data", "/mnt/data"] in [line.split() for line in data.root_run(SERIALS).stdout.splitlines()]
     assert data.root_run("docker info -f '{{.DockerRootDir}}'").stdout.strip() == "/mnt/data/docker"
-    assert "boot-backed" not in patiently(desk, "verify", "mint-storage", code=2)
+    assert "boot-backed" not in desk.patiently("verify", "mint-storage", code=2)
     # without the filler the root is small enough, so nothing stands in the way of the closeout
-    assert "FAILS" not in patiently(desk, "close", "w8b.plan")
+    assert "FAILS" not in desk.patiently("close", "w8b.plan")
     desk.ok("receipts", "verify")
