@@ -3,7 +3,8 @@
 The hosts are N loopback addresses of one sshd in a network namespace of its own (root, Linux, openssh-server), so all of them
 share this machine's cores: client and host CPU are told apart, wall time is of both. Host keys are checked everywhere. Variants
 alternate in every round; medians. pyinfra and Ansible take part when their commands are on PATH (`uv run --group bench …`),
-as whole commands, start-up included. No docker is asked here: this machine's is.
+as whole commands, start-up included. No docker is asked here: this machine's is. `nothing asked` sends a program that ends at
+once over the same connections: what it takes is the reader's and sshd's, and what the audit takes beyond it is the collector's.
 """
 
 import argparse
@@ -53,15 +54,20 @@ def ssh_true(sshd: Sshd, hosts: Sequence[str], key_exchange: str) -> Run:
 
 
 def audit(reader: SshReader, targets: Mapping[str, HostTarget], fresh: bool) -> Run:
-    asks = [Ask(host, program.text(), program.parameters(NONCE, PATHS)) for host in targets]
+    text, parameters = program.text(), program.parameters(NONCE, PATHS)
+    return _asked(reader, targets, fresh, [Ask(host, text, parameters) for host in targets], b" begin done 0\n")
 
+
+def nothing(reader: SshReader, targets: Mapping[str, HostTarget], fresh: bool) -> Run:
+    return _asked(reader, targets, fresh, [Ask(host, "echo done\n", "") for host in targets], b"done\n")
+
+
+def _asked(reader: SshReader, targets: Mapping[str, HostTarget], fresh: bool, asks: Sequence[Ask], ending: bytes) -> Run:
     def run() -> None:
         if fresh:
             reader.close()
         answers = reader.collect(asks, targets)
-        bad = [
-            str(answer) for answer in answers.values() if not isinstance(answer, Answer) or b" begin done 0\n" not in answer.raw
-        ]
+        bad = [str(answer) for answer in answers.values() if not isinstance(answer, Answer) or ending not in answer.raw]
         if bad:
             raise SystemExit(f"{len(bad)} hosts gave no complete answer: {bad[0][:200]}")
 
@@ -117,6 +123,8 @@ def measure(sshd: Sshd, count: int, rounds: int) -> None:
             "ssh true, defaults": ssh_true(sshd, hosts, ""),
             "audit, fresh connections": audit(fresh, targets, fresh=True),
             "audit, kept connections": audit(kept, targets, fresh=False),
+            "nothing asked, fresh": nothing(fresh, targets, fresh=True),
+            "nothing asked, kept": nothing(kept, targets, fresh=False),
             **peers(sshd, hosts),
         }
         walls: dict[str, list[float]] = {name: [] for name in variants}
@@ -127,7 +135,7 @@ def measure(sshd: Sshd, count: int, rounds: int) -> None:
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
                 wall, client, server = time.perf_counter(), client_s(), host_s(sshd)
                 variants[name]()
-                if name == "audit, fresh connections":
+                if "fresh" in name:
                     fresh.close()
                 walls[name].append(time.perf_counter() - wall)
                 clients[name].append(client_s() - client)

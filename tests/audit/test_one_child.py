@@ -73,6 +73,29 @@ def test_a_device_tells_what_can_be_read_of_it(shell: tuple[str, ...], tmp_path:
     assert told.probes["files"].exit == 0
 
 
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_loop_device_tells_more_only_when_it_is_attached(shell: tuple[str, ...], tmp_path: Path) -> None:
+    """Hosts with containers or snaps have dozens that are not; a partition of one that is has no `loop` of its own."""
+    listed, virtual = tmp_path / "listed", tmp_path / "virtual/block"
+    free, used, part = virtual / "loop0", virtual / "loop1", virtual / "loop1/loop1p1"
+    for place in (free, used, part, used / "loop", listed):
+        place.mkdir(parents=True, exist_ok=True)
+    for number, place in enumerate((free, used, part)):
+        (place / "size").write_text("8\n")
+        (place / "ro").write_text(f"{number % 2}\n")
+        (listed / place.name).symlink_to(place)
+    (used / "loop/backing_file").write_text("/srv/image\n")
+    (part / "partition").write_text("1\n")
+    text = program.with_params(NONCE, ["/usr/bin"]).replace("/sys/class/block/*", f"{listed}/*")
+    ran = subprocess.run([*shell, "-s"], input=text.encode(), capture_output=True, check=True, timeout=60)
+    told = bundle.gather("h", ran.stdout, NONCE, program.digest(), AT)
+    assert told.probes["block"].stdout.decode().splitlines() == [
+        "dev loop0", f"at {free}", "size 8",
+        "dev loop1", f"at {used}", "size 8", "ro 1", "loop_file /srv/image",
+        "dev loop1p1", f"at {part}", "size 8", "ro 0", "partition 1",
+    ]  # fmt: skip
+
+
 @pytest.mark.machine
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_this_machine_is_told_as_the_kernel_tells_it(shell: tuple[str, ...]) -> None:

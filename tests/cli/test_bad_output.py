@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +92,14 @@ def test_a_command_line_that_does_not_fit_is_one_clear_error(words: tuple[str, .
     told = capsys.readouterr().err
     if words != ("cap",):  # a group alone shows what it holds
         assert told.startswith("error: cannot read the command line: ") and "way out: waveboard " in told
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_an_interrupt_before_the_door_stands_leaves_no_traceback(tmp_path: Path, ignored: bool) -> None:
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('went on')\nos._exit(0)\n")
+    command = [sys.executable, "-m", "waveboard", "--help"]
+    if ignored:
+        command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert (ran.returncode, ran.stdout, ran.stderr) == ((0, "went on\n", "") if ignored else (-signal.SIGINT, "", ""))

@@ -50,6 +50,9 @@ def test_a_host_is_given_the_kit_read_asked_and_stripped_again(desk: Desk) -> No
     assert "written:" not in second.stdout and "made:" not in second.stdout
     desk.ok("audit", "mint-data")
     assert data.root_run("cat /etc/waveboard/reader.json").stdout == '{"redis":["mint-modules-redis"]}\n'
+    data.root_run("""echo '{"redis":["by-hand"]}' > /etc/waveboard/reader.json""", check=True)
+    third = data.root_run("sh -s", stdin=script, check=True).stdout
+    assert 'reader.json said: {"redis":["by-hand"]}' in third and data.root_run(STATE).stdout.count("\n") == before.count("\n")
     told = hello(desk, data)  # whatever is asked for, the forced command answers
     assert told["ok"] is True and told["hostname"] == "mint-data" and told["instance"] == desk.running.settings.name
     away = desk.waveboard("vm", "kit", "mint-data", "--remove").stdout

@@ -196,9 +196,11 @@ def test_containerd_gets_its_root_before_docker_first_starts() -> None:
     assert (root.verb, prepare.verb) == ("containerd_root", "docker_prepare")
     assert root.args["root_mount"] == prepare.args["dst_mount"]
     assert (root.args["config_before_sha256"], root.args["dropin"]) == (None, True)
+    assert f"# {DROPIN}: {', '.join(ORDERED[1:])}" in root.commands  # what is signed names every line that is written
     stock = ConfigFile(CONFIG, "5" * 64, (None, 'root = "/var/lib/containerd"'))
     *_, again = made(E.MOUNT, CONTAINERD, facts=holding(blank(), stock, ConfigFile(DROPIN, "6" * 64, ORDERED))).steps
     assert (again.args["config_before_sha256"], again.args["dropin"]) == ("sha256:" + "5" * 64, False)
+    assert DROPIN not in "".join(again.commands) and "drop-in" not in "".join(again.undo_commands)
 
 
 def test_a_containerd_that_is_so_is_left_alone() -> None:

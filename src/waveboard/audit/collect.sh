@@ -287,7 +287,12 @@ attribute() { # KEY FILE in the current device: |KEY value; some end without a n
 device() { # the device whose directory, resolved, is $1 (without wb_root); the current directory on a live machine
 	b_dir=$1
 	printf '|dev %s\n|at %s\n' "${b_dir##*/}" "${b_dir#/sys}"
-	attribute number dev; attribute size size; attribute ro ro; attribute partition partition
+	attribute number dev; attribute size size
+	case $wb_root:$b_dir in
+	*/virtual/block/loop*/*) ;; # a partition
+	:*/virtual/block/loop[0-9]*) [ -e loop ] || return 0 ;; # attached to no file, as most are: nothing more to tell
+	esac
+	attribute ro ro; attribute partition partition
 	attribute rotational queue/rotational
 	attribute serial serial; attribute serial device/serial
 	attribute wwid wwid; attribute wwid device/wwid

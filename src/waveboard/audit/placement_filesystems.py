@@ -3,7 +3,7 @@
 `stat`'s st_dev is never used: on btrfs, overlay, ZFS and NFS it is an anonymous number that names no device.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_net, spelled, under
 from waveboard.audit.placement_blocks import BlockGraph
@@ -17,6 +17,7 @@ from waveboard.audit.placement_shares import (
     STACKED,
     is_own,
     layers,
+    monitors,
     option,
     server,
 )
@@ -233,7 +234,7 @@ class Filesystems:
     def _served(self, mount: Mount) -> Backing:
         """A network filesystem; one that this very host serves rests on the exported path."""
         address, path = server(mount.source, mount.super_options)
-        own = is_own(address, self._own) if mount.fstype != "ceph" else False
+        own = self._serves(monitors(mount.source, mount.super_options)) if mount.fstype == "ceph" else is_own(address, self._own)
         if own:
             if mount.fstype not in ("nfs", "nfs4") or not path.startswith("/") or path == "/":
                 return not_known(mount.source, f"{mount.source} is served by this very host, from where cannot be told")
@@ -241,6 +242,11 @@ class Filesystems:
             return under(node, spelled(self.at(path)))
         doubt = "" if own is False else f"whether {mount.source} is served by this very host cannot be told"
         return on_net(mount.source, f"{mount.fstype} {address or ''}".strip(), doubt)._replace(lexical=bool(doubt))
+
+    def _serves(self, addresses: Sequence[str]) -> bool | None:
+        """Whether one of the servers is this very host; None when that cannot be told of each."""
+        told = [is_own(address, self._own) for address in addresses] or [None]
+        return True if True in told else None if None in told else False
 
 
 def _handlers() -> dict[str, Callable[[Filesystems, Mount], Backing]]:

@@ -102,6 +102,20 @@ def server(source: str, options: Sequence[str]) -> tuple[str | None, str]:
     return address.strip("[]").partition("%")[0].lower() or None, path
 
 
+def monitors(source: str, options: Sequence[str]) -> tuple[str, ...]:
+    """Addresses or names of a CephFS's monitors, without ports; () when the mount does not tell them. Source: mount.ceph(8), which writes
+    them before the path (`a:6789,[b]:3300:/path`) or, since Quincy, as mon_addr=a:3300/b:3300 beside `user@fsid.name=/path`."""
+    told = option(options, "mon_addr")
+    listed = told.split("/") if told else source.partition(":/")[0].split(",") if ":/" in source else []
+    return tuple(filter(None, map(_without_port, listed)))
+
+
+def _without_port(address: str) -> str:
+    if address.startswith("["):
+        return address[1:].partition("]")[0].lower()
+    return (address.partition(":")[0] if address.count(":") == 1 else address).lower()
+
+
 def is_own(address: str | None, own: frozenset[str] | None) -> bool | None:
     """True when the server is this very host; None when nobody can tell: no addresses, or a name, which may be any address."""
     if address is None:

@@ -94,6 +94,9 @@ settle() {
         say "as it should be: $1"
         return 0
     fi
+    case $1 in @SETTINGS@) # a person may have written it; the contracts decide, and what stood there is not lost without a word
+        if [ -e "$1" ]; then say "note: $1 said: $(head -c 1000 "$1")"; fi ;;
+    esac
     mv -f "$1.wb-new" "$1"
     if command -v restorecon > /dev/null; then restorecon "$1"; fi
     say "written: $1"
@@ -236,7 +239,7 @@ def _users(kit: Kit) -> dict[str, str]:
 
 
 def _whole(told: tuple[str, ...], functions: str, main: str, host: str, kit: Kit) -> str:
-    words = {"IDENTITY": IDENTITY, "SUDOERS": SUDOERS, "HAND": HAND, "USERS": USERS, "MARK": MARK, "UNITS": UNITS}
+    words = {"IDENTITY": IDENTITY, "SETTINGS": SETTINGS, "SUDOERS": SUDOERS, "HAND": HAND, "USERS": USERS, "MARK": MARK, "UNITS": UNITS}
     for name, value in {**words, "INSTANCE": quote(kit.instance), "HOST": quote(host)}.items():
         functions = functions.replace(f"@{name}@", value)
     head = "".join(f"# {line}\n" for line in told)

@@ -54,10 +54,13 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         commands=(
             f"mkdir -m 0711 {to}",
             f'# {CONFIG}: root = "{to}"; proven by containerd config dump',
-            f"# containerd.service.d/10-waveboard-data.conf: RequiresMountsFor={outlook.data_target}",
+            *((f"# {DROPIN}: {', '.join(after_mount(outlook.data_target))}",) if ordered is None else ()),
             "systemctl try-restart containerd",
         ),
-        undo_commands=(f"# {CONFIG} restored byte for byte; drop-in removed", f"mv {to} {to}.wb-undone-<plan>"),
+        undo_commands=(
+            f"# {CONFIG} restored byte for byte{'; drop-in removed' if ordered is None else ''}",
+            f"mv {to} {to}.wb-undone-<plan>",
+        ),
         evidence=("docker", "mountinfo"),
         limit_s=300,
     )
