@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from .journal import PlanRecord
 from .refused import Json
@@ -48,10 +48,10 @@ class Aside:
         Aside._change(change)
 
     @staticmethod
-    def find(*, path: str | None = None, volume: str | None = None) -> Json | None:
-        """The newest live entry for a path or a volume."""
+    def find(*, path: str | None = None, volume: str | None = None, states: Sequence[str] = ("aside",)) -> Json | None:
+        """The newest live entry for a path or a volume. One that is `retiring` may be gone in part: only retire itself asks for it."""
         for one in reversed(Aside.all()):
-            if one["state"] == "aside" and ((path and one["path"] == path) or (volume and one["volume"] == volume)):
+            if one["state"] in states and ((path and one["path"] == path) or (volume and one["volume"] == volume)):
                 return one
         return None
 

@@ -127,6 +127,15 @@ class ComposeService(Verb):
         swap(ctx.args["compose_file"], sha_of(before), after)
         ctx.note(compose=sha_of(after))
 
+    def refuse_other_image(self, args: Json, image: str) -> None:
+        """Compose takes whatever image has the name now; what a service wrote fits the one it was written by. Raises: Refused."""
+        rendered = self.rendered(args, args["compose_file"])["services"][args["service"]]
+        named = str(rendered.get("image") or f"{args['project']}-{args['service']}")
+        ran = docker("image", "inspect", "--format", "{{.Id}}", named, check=False)
+        if ran.code != 0 or ran.text.strip() != image:
+            because = f"{named} is no longer the image {args['container']} runs"
+            raise Refused("precondition", f"recreate {args['container']}", because, "deploy that image first, then plan again")
+
     def hold_down(self, ctx: Ctx, container: Json) -> None:
         """Nothing but us starts it again. The policy it had is remembered once: a second attempt would only see ours."""
         if "restart" not in ctx.notes:

@@ -19,6 +19,8 @@ from .refused import Json, Refused
 from .tools import run
 from .units import systemctl
 
+SAVE_S, STOP_S = 600, 240  # the longest a redis may take to save, and any container to stop
+
 
 def wait_for(what: str, seconds: float, ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + seconds
@@ -126,15 +128,20 @@ def stop_containers(names: Sequence[str], engines: Mapping[str, str]) -> None:
         stop_container(name, engines.get(name, "other"))
 
 
-def save_redis(name: str, found: Json) -> str:
-    """Hold its writes back and save. Raises: Refused when it does neither; its clients then write on."""
+def hold_writes(name: str, found: Json) -> None:
+    """A redis answers no write any more, for as long as its save and its stop may take. Raises: Refused when it does not."""
     demand_pausable(name)
-    held = redis_cli(found, "CLIENT", "PAUSE", "180000", "WRITE", check=False).strip()
+    held = redis_cli(found, "CLIENT", "PAUSE", str(1000 * (SAVE_S + STOP_S)), "WRITE", check=False).strip()
     if held != "OK":
         because = f"it does not hold writes back ({held[:200]}): what it acknowledges between its save and its stop would be lost"
         raise Refused("precondition", f"stop {name}", because, "allow it CLIENT PAUSE, or stop its writers and it yourself")
+
+
+def save_redis(name: str, found: Json) -> str:
+    """Hold its writes back and save. Raises: Refused when it does neither; its clients then write on."""
+    hold_writes(name, found)
     try:
-        saved = redis_cli(found, "SAVE", seconds=600).strip()
+        saved = redis_cli(found, "SAVE", seconds=SAVE_S).strip()
         if saved != "OK":
             raise Refused("tool-failed", f"save {name} before it stops", saved[:300])
     except Refused:
@@ -154,7 +161,7 @@ def stop_container(name: str, engine: str) -> Json:
         how["save"] = save_redis(name, found)
     if engine == "postgres" and found["Config"].get("StopSignal") not in ("SIGINT", "2"):
         argv += ["--signal", "SIGINT"]  # fast shutdown; SIGTERM would wait for every client
-    docker(*argv, name, seconds=240)
+    docker(*argv, name, seconds=STOP_S)
     state = demand_container(name)["State"]
     how["exit"] = state["ExitCode"]
     if state["Running"] or (state["ExitCode"] == 137 and engine != "other"):

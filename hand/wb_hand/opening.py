@@ -33,8 +33,12 @@ def op_open(request: Json) -> Json:
     in_slot(plan.body, fresh=not record.opened)
     if record.closed:
         raise Refused("plan-closed", "open the plan", f"it was closed as {record.closed}", "make and sign a new plan")
+    never_begun = []  # nothing was done for them: they give way, or a controller that died there would hold this host for ever
     for digest, other in past.items():
         if other.opened and other.closed in ("", "halted") and digest != plan.digest:
+            if not other.closed and not other.steps and not other.settled:
+                never_begun.append(digest)
+                continue
             how = "halted" if other.closed else "still open"
             raise Refused(
                 "already-open", "open the plan", f"plan {digest} is {how} on this host", "bring that one to its end first"
@@ -49,6 +53,8 @@ def op_open(request: Json) -> Json:
         if nonces.get(message["nonce"], plan.digest) != plan.digest:
             raise Refused("approval-replayed", "open the plan", "its approval was already used for another plan")
     raise_fence(request["fence"], "open the plan")
+    for digest in never_begun:
+        Journal().append("closed", plan=digest, fence=request["fence"], detail={"result": "rolled-back", "for": plan.digest})
     save_state("nonces.json", {**nonces, **{message["nonce"]: plan.digest for message in messages}})
     for name in ("backup", "manifests", "steps"):
         os.makedirs(at(f"{plan.directory}/{name}"), mode=0o700, exist_ok=True)

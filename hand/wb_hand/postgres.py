@@ -45,6 +45,11 @@ def psql(container: Json, database: str, script: str, seconds: float = 3600) -> 
     return docker(*argv, stdin=script.encode(), seconds=seconds).text.splitlines()
 
 
+def checkpoint(container: Json) -> None:
+    """Everything that was written so far is in the files. Raises: Refused, for a user who may not ask for it."""
+    psql(container, setting(container, "POSTGRES_DB") or "postgres", "CHECKPOINT;", 600)
+
+
 def postgres_holds(container: Json) -> Json:
     """System identifier, roles and their rights, and per database every table's count and order-free hash of rows, sequences, grants."""
     first = setting(container, "POSTGRES_DB") or "postgres"

@@ -80,6 +80,10 @@ def redis_tree(container: Json, now: RedisNow) -> str:
     directory, cannot = now.settings.get("dir") or "", f"find the data of {name_of(container)}"
     if not directory:
         raise Refused("precondition", cannot, "redis does not tell CONFIG GET dir", "let CONFIG be asked on this server")
+    names = [now.settings[one] for one in ("appenddirname", "appendfilename", "dbfilename") if now.settings.get(one)]
+    if directory != os.path.normpath(directory) or any(one in (".", "..") or "/" in one for one in names):
+        because = f"it says its data is in {directory!r}, in files called {names}: a path made of that could be any of this host"
+        raise Refused("refused", cannot, because, "look at that container: no redis is set so by mistake")
     covering = [one for one in container["Mounts"] if (directory + "/").startswith(one["Destination"].rstrip("/") + "/")]
     mount = max(covering, key=lambda one: len(one["Destination"]), default=None)
     if mount is None or mount["Type"] not in ("volume", "bind") or not mount["RW"]:
@@ -87,7 +91,12 @@ def redis_tree(container: Json, now: RedisNow) -> str:
             "precondition", cannot, f"{directory} is not a writable mount: a recreate would lose it", "give it one first"
         )
     top = (volume_device(mount["Name"]) if mount["Type"] == "volume" else None) or mount["Source"]
-    return str(top) + directory[len(mount["Destination"].rstrip("/")) :]
+    tree = str(top)
+    for part in filter(None, directory[len(mount["Destination"].rstrip("/")) :].split("/")):
+        tree += "/" + part
+        if os.path.islink(at(tree)):  # the container writes in there: a link of its making would lead root elsewhere
+            raise Refused("refused", cannot, f"{tree} is a symbolic link", "look at that container")
+    return tree
 
 
 def aof_on_disk(tree: str, now: RedisNow) -> Json:

@@ -235,11 +235,22 @@ def test_a_nonce_serves_one_plan_for_ever(sandbox: Sandbox) -> None:
 
 
 def test_one_plan_at_a_time(sandbox: Sandbox) -> None:
-    first, second = sandbox.controller(sandbox.plan()), sandbox.controller(sandbox.plan(title="another"))
-    assert code(first.open()) == "ok"
+    first, second = sandbox.controller(sandbox.plan(sandbox.write_steps())), sandbox.controller(sandbox.plan(title="another"))
+    assert code(first.open()) == "ok" and first.run("do", "s0")["state"] == "done"
     assert code(second.open()) == "already-open"
+    assert first.run("undo", "s0")["state"] == "done"
     assert first.close("rolled-back")["ok"]
     assert code(second.open()) == "ok"
+
+
+def test_a_plan_that_was_never_begun_gives_way(sandbox: Sandbox) -> None:
+    """Its controller died right after it was opened, and nobody will ever close it."""
+    first, second = sandbox.controller(sandbox.plan(), fence=3), sandbox.controller(sandbox.plan(title="another"), fence=2)
+    assert code(first.open()) == "ok"
+    assert code(second.open()) == "fence-lower"  # an older controller is no heir
+    second.fence = 4
+    assert code(second.open()) == "ok"
+    assert code(first.open()) == "plan-closed"
 
 
 def test_signers_others_can_write_are_not_trusted(sandbox: Sandbox) -> None:

@@ -163,13 +163,16 @@ def test_a_container_somebody_made_anew_keeps_what_it_wrote(rooted: Sandbox) -> 
 
 @pytest.mark.parametrize(("then", "now", "written"), [(0, 0, False), (3, 3, True), (0, 3, True), (3, 0, True)])
 def test_keys_with_expiry_are_carried_back_since_nobody_compares_their_values(
-    rooted: Sandbox, then: int, now: int, written: bool
+    rooted: Sandbox, monkeypatch: pytest.MonkeyPatch, then: int, now: int, written: bool
 ) -> None:
     class Cache(hand.ServiceRelocate):  # type: ignore[misc,name-defined]
         def digest(self, args: dict[str, Any], seconds: float = 120) -> dict[str, Any]:
             return {"engine": "redis", "keys": 1, "keys_with_expiry": now, "digest": "same"}
 
     docker(rooted, container("cache"))
+    monkeypatch.setattr(Cache, "uses", lambda me, args, where: where == "dst")
+    monkeypatch.setattr(hand.Since, "__init__", lambda *a: None)
+    monkeypatch.setattr(hand.Since, "stopped", lambda me: True)
     held = {"engine": "redis", "keys": 1, "keys_with_expiry": then, "digest": "same"}
     ctx = context(rooted, "service_relocate", {"container": "cache", "engine": "redis", "dst": "/srv/x"}, after=held)
     assert Cache()._written_since(ctx) is written

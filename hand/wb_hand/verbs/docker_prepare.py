@@ -74,8 +74,9 @@ class DockerPrepare(Verb):
         writing = ctx.notes.get("writing", None if "ran" in ctx.notes else True)  # a hand that notes no `ran` wrote no such note
         if writing is None:
             return {"left": "this step never changed anything"}
-        if docker_root() == args["dst"] and containers():
-            because = "docker has containers since"
+        root = docker_root()
+        if containers() if root == args["dst"] else root is None and self._holds_something(args["dst"]):
+            because = "docker has containers since" if root else "docker does not answer, and containers or volumes lie there"
             raise Refused("refused", "take docker's data-root back", because, "remove what was started on it, then undo again")
         systemctl("stop", "docker.socket", "docker.service", "containerd.service", check=False)
         ctx.phase("settings")
@@ -91,6 +92,12 @@ class DockerPrepare(Verb):
         for unit in ctx.notes.get("ran", ()):
             systemctl("start", unit)
         return {"left": left}
+
+    def _holds_something(self, root: str) -> bool:
+        return any(os.path.isdir(at(f"{root}/{one}")) and self._directories(f"{root}/{one}") for one in ("containers", "volumes"))
+
+    def _directories(self, place: str) -> list[str]:
+        return [one for one in os.listdir(at(place)) if os.path.isdir(at(f"{place}/{one}"))]
 
     def holds(self, ctx: Ctx) -> tuple[str, list[str]]:
         args, now = ctx.args, read_or_none(DAEMON_JSON)

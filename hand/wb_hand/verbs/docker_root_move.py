@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..copying import copy_tree
 from ..directories import make_directory
-from ..docker import DAEMON_JSON, containers, docker, docker_root, inspect, name_of
+from ..docker import DAEMON_JSON, containers, demand_container, docker, docker_root, name_of
 from ..docker_life import demand_well, healthy, start_containers, start_docker, stop_containers, stop_docker
 from ..documents import parse_json
 from ..files import plain_path, read_or_none, sha_of, swap, write_atomic
@@ -19,10 +19,12 @@ from ..manifest import Manifest
 from ..mounts import MOUNT, demand_mount
 from ..moves import ENGINE, WRITERS, demand_same
 from ..place import at
+from ..postgres import postgres_directory
 from ..proof import both_sides, prove_equal, read_ahead
-from ..redis_log import demand_restart_keeps
+from ..redis_log import demand_restart_keeps, redis_now, redis_tree
 from ..refused import Json, Refused
 from ..sizes import demand_space
+from ..still import Since
 from ..tools import run
 from ..units import systemctl
 from ..unused import named_root
@@ -210,14 +212,17 @@ class DockerRootMove(Verb):
             )
         if self.switched(ctx) or old == aside:
             ctx.phase("look")
-            now = self._writes_now(ctx)
+            self._demand_new_tree(args)
+            running, watched = self._writes_now(ctx)
             ctx.phase("stop")
             ctx.down()
-            if now["running"]:
-                stop_containers([*args["stop_containers"], *now["running"]], self.engines(args))
+            if running:
+                others = dict.fromkeys([*args["stop_containers"], *running])
+                stop_containers([one for one in others if one not in watched], self.engines(args))
+            unchanged = [name for since, names in watched.values() if since.stopped() for name in names]
             stop_docker(args["containerd"], dst)
             ctx.phase("carry")
-            carried = self._carry(ctx, f"{dst}/volumes", f"{old}/volumes", now["unchanged"])
+            carried = self._carried_or_up(ctx, old, unchanged, running)
             ctx.phase("restore")
             if self.switched(ctx):
                 swap(DAEMON_JSON, sha_of(args["daemon_json_after"].encode()), ctx.kept("daemon.json"))
@@ -240,26 +245,58 @@ class DockerRootMove(Verb):
         self._digests(ctx, args["services"])
         return {"root": src, "left": left, "carried": carried}
 
-    def _writes_now(self, ctx: Ctx) -> Json:
-        """Which containers run now, and the volumes of services that hold exactly what they held at the switch."""
+    def _demand_new_tree(self, args: Json) -> None:
+        """What was written since the switch lies there and nowhere else. Raises: Refused while its disk is away."""
+        demand_mount(args["dst_mount"], args["dst"])
+        if not os.path.isdir(at(args["dst"])):
+            because = f"{args['dst']}, on which docker worked since, is gone"
+            raise Refused("precondition", "put docker's data-root back", because, "bring it back, or settle by hand")
+
+    def _writes_now(self, ctx: Ctx) -> tuple[list[str], dict[str, tuple[Since, list[str]]]]:
+        """Which containers run now; and of the services that hold exactly what they held at the switch, by name, what would tell of a
+        write from now on and the volumes it is true of. Raises: Refused when docker has containers that the plan knows nothing of."""
         if docker_root() is None:
             with contextlib.suppress(Refused):
                 start_docker(ctx.args["containerd"])
         if docker_root() is None:
-            return {"running": [], "unchanged": []}
-        unchanged: list[str] = []
+            return [], {}
+        planned = {one["name"] for one in ctx.args["expected"]["containers"]}
+        strange = sorted(name_of(one) for one in containers() if name_of(one) not in planned)
+        if strange and docker_root() == ctx.args["dst"]:
+            because = f"containers were made since: {', '.join(strange)}; on the old root there would be none of them"
+            raise Refused(
+                "changed", "put docker's data-root back", because, "remove them or move them elsewhere, then undo again"
+            )
         before = ctx.notes.get("after") or ctx.notes.get("baseline") or {}
+        watched: dict[str, tuple[Since, list[str]]] = {}
         for name, engine in self.engines(ctx.args).items():
-            found = inspect(name)
             with contextlib.suppress(Refused):
-                if (
-                    found
-                    and before.get(name)
-                    and (ready_digest(name, engine, seconds=60) or {}).get("digest") == before[name]["digest"]
-                ):
-                    unchanged += [one["Name"] for one in found["Mounts"] if one["Type"] == "volume"]
+                if then := before.get(name):
+                    watched |= self._watched(name, engine, then)
         running = [name_of(one) for one in containers() if one["State"]["Running"]]
-        return {"running": running, "unchanged": unchanged}
+        return running, watched
+
+    def _watched(self, name: str, engine: str, then: Json) -> dict[str, tuple[Since, list[str]]]:
+        """Nothing for a service whose answer says less than its files: then those are compared."""
+        volume = service_volume(demand_container(name), engine)
+        if volume is None:
+            return {}
+        since = Since(name, engine, volume["Source"])
+        held = ready_digest(name, engine, seconds=60) or {}
+        if held.get("digest") != then["digest"] or held.get("keys_with_expiry") or then.get("keys_with_expiry"):
+            return {}
+        return {name: (since, [volume["Name"]])}
+
+    def _carried_or_up(self, ctx: Ctx, old: str, unchanged: Sequence[str], running: Sequence[str]) -> list[str]:
+        """Docker must not be left down for want of room: it works on as it did before that is said."""
+        try:
+            return self._carry(ctx, f"{ctx.args['dst']}/volumes", f"{old}/volumes", unchanged)
+        except Refused as why:
+            if why.code == "no-space":
+                with contextlib.suppress(Refused):
+                    start_docker(ctx.args["containerd"])
+                    start_containers(running)
+            raise
 
     def _carry(self, ctx: Ctx, new: str, old: str, unchanged: Sequence[str]) -> list[str]:
         """Bring volumes written since the switch back into the old tree; what they held there stays beside them."""
@@ -292,12 +329,24 @@ class DockerRootMove(Verb):
             f"{args['src']} is an empty guard": is_guard(args["src"]),
             f"{self.aside(ctx)} holds the old tree": os.path.isdir(at(self.aside(ctx))),
             "the planned containers run": set(args["start_order"]) <= running,
+            "what they hold was compared": "after" in ctx.notes,
         }
         started = any(
             [facts["daemon.json is the planned one"], os.path.lexists(at(args["dst"])), os.path.lexists(at(self.aside(ctx)))]
         )
         back = root == args["src"] and set(args["start_order"]) <= running
         return verdict(facts, not started and back)
+
+
+def service_volume(container: Json, engine: str) -> Json | None:
+    """The volume that holds what the service answers for; None where that cannot be told. Another of its volumes is only files."""
+    volumes = [one for one in container["Mounts"] if one["Type"] == "volume"]
+    if engine == "postgres":
+        return next((one for one in volumes if postgres_directory(one["Source"]) is not None), None)
+    if engine == "redis":
+        tree = redis_tree(container, redis_now(container))
+        return next((one for one in volumes if (tree + "/").startswith(one["Source"] + "/")), None)
+    return None
 
 
 VERB = DockerRootMove()

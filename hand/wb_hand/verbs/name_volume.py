@@ -85,6 +85,7 @@ class NameVolume(ServiceRelocate):
         left = mounted_below(dst) or users_of(dst)
         if left:
             raise Refused("precondition", f"have {dst} to itself", f"still in use: {', '.join(left[:5])}")
+        self._refuse_shared(args, dst)  # again: one may have been started meanwhile
         marker = demand_marker(dst, args["engine"])
         ctx.phase("switch", **stopped)
         self.switch(ctx)
@@ -167,6 +168,7 @@ class NameVolume(ServiceRelocate):
             "the compose file is the planned one": self.switched(ctx),
             f"{args['container']} mounts {args['dst']} by volume {args['volume']}": self.uses(args, "dst"),
             f"{args['container']} runs": running,
+            "what it holds was compared": "after" in ctx.notes,
         }
         return verdict(facts, not self.switched(ctx) and running and self.uses(args, "source"))
 

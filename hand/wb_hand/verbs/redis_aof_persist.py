@@ -85,6 +85,7 @@ class RedisAofPersist(ComposeService):
             return
         cannot = f"make appendonly last for {name}"
         self.demand_labels(args, container, cannot)
+        self.refuse_other_image(args, container["Image"])
         before, after = self.trial(ctx)
         mount = mounted_at(container, args["data_path"])
         was = [
@@ -154,6 +155,8 @@ class RedisAofPersist(ComposeService):
         ctx.phase("look")
         before = self.demand_file(ctx)
         container = demand_container(name)
+        if self.recreated(container, ctx):
+            self.refuse_other_image(args, container["Image"])
         held = self._stop_new(ctx, container) if self.recreated(container, ctx) else None
         ctx.phase("restore")
         if self.switched(ctx):

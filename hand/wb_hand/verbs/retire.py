@@ -16,6 +16,8 @@ from ..place import at
 from ..refused import Json, Refused
 from ..verb import Ctx, Verb, verdict
 
+RETIRABLE = ("aside", "retiring")  # one that is retiring was begun by an attempt that was cut off
+
 
 class Retire(Verb):
     """Gives space back: removes exactly what this hand set aside and a person listed."""
@@ -36,10 +38,10 @@ class Retire(Verb):
         """The live register entries that are meant, each checked on the spot. Raises: Refused."""
         found = []
         for path in ctx.args["paths"]:
-            entry = Aside.find(path=path)
+            entry = Aside.find(path=path, states=RETIRABLE)
             found += [self._checked(entry, path, path)] if entry or os.path.lexists(at(path)) else []
         for name in ctx.args["volumes"]:
-            entry, place = Aside.find(volume=name), volume_path(name)
+            entry, place = Aside.find(volume=name, states=RETIRABLE), volume_path(name)
             found += [self._checked(entry, place, f"volume {name}")] if entry or place else []
         return found
 
@@ -82,6 +84,7 @@ class Retire(Verb):
         freed = 0
         for entry in self._entries(ctx):
             ctx.phase("remove", path=entry["path"], volume=entry["volume"], bytes=entry["bytes"])
+            Aside.mark(entry["id"], "retiring")  # from here on it is nobody's way back, however far the removal comes
             if entry["kind"] == "path":
                 if os.path.lexists(at(entry["path"])):
                     if stat.S_ISDIR(os.lstat(at(entry["path"])).st_mode):
@@ -92,9 +95,20 @@ class Retire(Verb):
             elif volume_path(entry["volume"]) is not None:
                 docker("volume", "rm", entry["volume"])
             freed += entry["bytes"]
-            Aside.mark(entry["id"], "retired")
-            ctx.record("retired", {"path": entry["path"], "volume": entry["volume"], "bytes": entry["bytes"]})
+            self._retired(ctx, entry)
         return {"bytes": freed}
+
+    def _retired(self, ctx: Ctx, entry: Json) -> None:
+        Aside.mark(entry["id"], "retired")
+        ctx.record("retired", {"path": entry["path"], "volume": entry["volume"], "bytes": entry["bytes"]})
+
+    def seen(self, ctx: Ctx) -> Json:
+        """Cut off after the last removal: the register hears of it here."""
+        entries = [Aside.find(path=path, states=("retiring",)) for path in ctx.args["paths"]]
+        entries += [Aside.find(volume=name, states=("retiring",)) for name in ctx.args["volumes"]]
+        for entry in filter(None, entries):
+            self._retired(ctx, entry)
+        return {}
 
     def undo(self, ctx: Ctx) -> Json:
         raise Refused("not-undoable", "undo retire", "what was removed is gone")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 
+from ..aside import Aside
 from ..compose import COMPOSE_KEYS, ComposeService
 from ..copying import copy_tree
 from ..directories import make_directory
 from ..docker import containers, demand_container, docker, docker_root, inspect, mounted_at, name_of, volume_device, volume_path
-from ..docker_life import demand_well, healthy, stop_container, users_of, wait_for
+from ..docker_life import demand_well, healthy, start_containers, stop_container, users_of, wait_for
 from ..documents import dumped
 from ..files import plain_path, read_bytes, sha_of, swap, write_atomic
 from ..grammar import NAME, integer, is_path, one_of, or_null, shape, word
@@ -23,7 +24,8 @@ from ..proof import prove_equal, read_ahead
 from ..redis_log import demand_restart_keeps
 from ..refused import Json, Refused
 from ..s3 import S3Access
-from ..sizes import demand_space
+from ..sizes import demand_space, tree_size
+from ..still import Since
 from ..verb import Ctx, mine, verdict
 
 
@@ -100,7 +102,9 @@ class ServiceRelocate(ComposeService):
             ctx.set_volume_aside(ctx.args["source"]["name"], self.source_path(ctx.args))
             return
         if os.path.lexists(at(src)) and not is_guard(src):
+            ctx.note(old=held_by(src))
             ctx.set_aside(src, ctx.aside_name(src), "old-copy")
+        ctx.note(guard=True)
         leave_guard(src)
 
     def _copy_and_switch(self, ctx: Ctx) -> Json:
@@ -126,6 +130,7 @@ class ServiceRelocate(ComposeService):
         left = mounted_below(src) or users_of(src)
         if left:
             raise Refused("precondition", f"have {src} to itself", f"still in use: {', '.join(left[:5])}")
+        self._refuse_shared(args, src)  # again: the copy may have taken hours
         marker = demand_marker(src, args["engine"])
         ctx.phase("final-copy", **stopped)
         copy_tree(ctx, src, dst, live=False, seconds=ctx.step["limit_s"])
@@ -150,6 +155,8 @@ class ServiceRelocate(ComposeService):
         self.demand_labels(args, container, cannot)
         if not self.uses(args, "source"):
             raise Refused("precondition", cannot, f"at {args['data_path']} it mounts {mounted_at(container, args['data_path'])}")
+        self.refuse_other_image(args, container["Image"])
+        ctx.note(image=container["Image"])
         before, after = self.trial(ctx)
         self.demand_mounts_only(args, before, after, cannot)
         if args["engine"] == "redis":
@@ -181,9 +188,11 @@ class ServiceRelocate(ComposeService):
         before = self.demand_file(ctx)
         written, carried = False, False
         if self.switched(ctx) or self.uses(args, "dst"):
+            demand_mount(args["dst_mount"], args["dst"])
+            self._refuse_other_image(ctx)
             written = self._written_since(ctx)
-            if written:  # before anything stops: a service must not be left down for want of room
-                self._demand_room_back(args)
+            if written:
+                self._room_back_or_up(args)
             ctx.phase("stop")
             ctx.down()
             with contextlib.suppress(Refused):
@@ -201,28 +210,56 @@ class ServiceRelocate(ComposeService):
             raise Refused("not-equal", f"verify {name}", "it does not mount its old data")
         after = self.digest(args)
         ctx.up()
-        demand_same(ctx.notes.get("undo_baseline"), after, args["writers"], name)
+        still = ctx.notes.get("undo_still")  # else its files were proven equal, and clients may have written after it answered
+        demand_same(ctx.notes.get("undo_baseline"), after, args["writers"] if still else "live", name)
         ctx.phase("keep")
         left = ctx.retire_undone(args["dst"])
         return {"carried": carried, "left": left, "after": after}
 
+    def _refuse_other_image(self, ctx: Ctx) -> None:
+        """Before anything stops: what is recreated must be what ran. A container that was never recreated is only started."""
+        found = inspect(ctx.args["container"])
+        image = found["Image"] if found else ctx.notes.get("image")
+        if image and not self.uses(ctx.args, "source"):
+            self.refuse_other_image(ctx.args, image)
+
     def _written_since(self, ctx: Ctx) -> bool:
-        """Whether the service holds anything else than at the switch. Where it cannot say, its files decide."""
+        """Whether the new place holds anything else than at the switch. Where the service cannot say, its files decide."""
         args = ctx.args
-        held = None
+        if self.uses(args, "source"):  # it never ran on the new place, whatever was written to the old one since
+            if "after" in ctx.notes:
+                because = f"{args['container']} is on its old data again, and was on {args['dst']} before: nobody can say which is newer"
+                raise Refused("changed", f"undo {args['container']}", because, "settle by hand which of the two it shall have")
+            return False
+        held = since = None
         with contextlib.suppress(Refused):
             if demand_container(args["container"])["State"]["Running"]:
+                since = Since(args["container"], args["engine"], args["dst"])
                 held = self.digest(args, 60)
         then = ctx.notes.get("after") or ctx.notes.get("baseline")
-        if held is not None and then is not None:
+        if held is not None and then is not None and since is not None:
             ctx.note(undo_baseline=held)
             fleeting = held.get("keys_with_expiry") or then.get("keys_with_expiry")  # whose values the digest leaves out
-            return bool(held["digest"] != then["digest"] or fleeting)
+            if held["digest"] != then["digest"] or fleeting:
+                return True
+            ctx.down()
+            still = since.stopped()
+            ctx.note(undo_still=still)
+            return not still
         with contextlib.suppress(Refused):
             stop_container(args["container"], args["engine"])
         look = Manifest(args["dst"])
         look.write(f"{ctx.plan.directory}/manifests/{ctx.step['id']}-undo.gz")
         return look.digest != ctx.notes.get("manifest")
+
+    def _room_back_or_up(self, args: Json) -> None:
+        """A service must not be left down for want of room: one that had to stop to be judged runs on before that is said."""
+        try:
+            self._demand_room_back(args)
+        except Refused:
+            with contextlib.suppress(Refused):
+                start_containers([args["container"]])
+            raise
 
     def _demand_room_back(self, args: Json) -> None:
         src = args["source"].get("path") or volume_path(args["source"]["name"]) or f"{docker_root()}/volumes"
@@ -239,13 +276,16 @@ class ServiceRelocate(ComposeService):
             if not written:
                 ctx.take_back(volume=args["source"]["name"])
                 return False
-            if not mine(ctx, src):
+            if os.path.lexists(at(src)) and not mine(ctx, src):
                 ctx.take_back(volume=args["source"]["name"])
                 ctx.set_aside(src, f"{src}.wb-before-{ctx.short}", "before-undo")
         else:
             aside = ctx.aside_name(src)
-            if not mine(ctx, src) and is_guard(src):
+            ours = ctx.notes.get("guard") or os.path.lexists(at(aside))  # else an empty directory is somebody's, and stays
+            if ours and not mine(ctx, src) and is_guard(src):
                 lift_guard(src)
+            if not written and ours and not os.path.lexists(at(src)) and not self._old_whole(ctx, aside):
+                written = True  # retired, or removed by hand, in part at least: the new place holds it all
             if not written:
                 if os.path.lexists(at(aside)) and not os.path.lexists(at(src)):
                     ctx.take_back(path=aside, origin=src)
@@ -257,6 +297,11 @@ class ServiceRelocate(ComposeService):
         copy_tree(ctx, args["dst"], src, live=False, seconds=ctx.step["limit_s"])
         prove_equal(ctx, args["dst"], src, "undo")
         return True
+
+    def _old_whole(self, ctx: Ctx, aside: str) -> bool:
+        """The old copy is there as it was set aside, as far as names and sizes tell."""
+        entry = Aside.find(path=aside)
+        return entry is not None and os.path.lexists(at(aside)) and ctx.notes.get("old") in (None, held_by(aside))
 
     def _start_old(self, ctx: Ctx) -> None:
         """The container as it was. Compose would let it inherit the new bind where its image declares a volume that the
@@ -287,6 +332,7 @@ class ServiceRelocate(ComposeService):
             "the compose file is the planned one": self.switched(ctx),
             f"{args['container']} mounts {args['dst']}": self.uses(args, "dst"),
             f"{args['container']} runs": running,
+            "what it holds was compared": "after" in ctx.notes,
         }
         src = args["source"].get("path")
         if src is not None:
@@ -297,6 +343,12 @@ class ServiceRelocate(ComposeService):
             or (src is not None and os.path.lexists(at(ctx.aside_name(src))))
         )
         return verdict(facts, not begun and running and self.uses(args, "source"))
+
+
+def held_by(tree: str) -> list[int]:
+    """Bytes and entries of a tree, which a rename leaves as they are."""
+    size = tree_size(tree)
+    return [size.apparent, size.inodes]
 
 
 VERB = ServiceRelocate()

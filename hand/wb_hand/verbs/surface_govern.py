@@ -58,7 +58,7 @@ class SurfaceGovern(ComposeService):
         args, dst, kept = ctx.args, ctx.args["dst"], self.kept_layer(ctx)
         ctx.phase("preflight")
         container = self._preflight(ctx)
-        self._refuse_other_image(args, container["Image"])
+        self.refuse_other_image(args, container["Image"])
         layer = layer_of(container)
         src = inside_layers(layer, args["data_path"], f"govern {args['data_path']} of {args['container']}")
         self._demand_place(args)
@@ -103,14 +103,6 @@ class SurfaceGovern(ComposeService):
         if before != after:
             raise Refused("precondition", cannot, "the new compose file changes more than this service's volumes", "plan again")
         return container
-
-    def _refuse_other_image(self, args: Json, image: str) -> None:
-        """A layer fits only the image it was written on; compose takes whatever image has the name now."""
-        named = str(self.rendered(args, args["compose_file"])["services"][args["service"]].get("image") or "")
-        ran = docker("image", "inspect", "--format", "{{.Id}}", named, check=False)
-        if ran.code != 0 or ran.text.strip() != image:
-            because = f"{named or 'its service'} is no longer the image {args['container']} runs"
-            raise Refused("precondition", f"recreate {args['container']}", because, "deploy that image first, then plan again")
 
     def _demand_place(self, args: Json) -> None:
         if args["dst_mount"] is not None:
@@ -159,7 +151,7 @@ class SurfaceGovern(ComposeService):
         before, found = self.demand_file(ctx), inspect(name)
         untouched = found is not None and found["Id"] == ctx.notes.get("container", found["Id"])
         if not untouched and "undo_layer" not in ctx.notes:
-            self._refuse_other_image(args, ctx.notes["image"])
+            self.refuse_other_image(args, ctx.notes["image"])
             self._stop_and_keep(ctx, found)
         ctx.phase("restore")
         ctx.down()
@@ -203,6 +195,7 @@ class SurfaceGovern(ComposeService):
             "the compose file is the planned one": self.switched(ctx),
             f"{args['container']} mounts {args['dst']}": self.uses(args, "dst"),
             f"{args['container']} runs": running,
+            "it began with the layer that was kept": found is not None and ctx.notes.get("filled") == found["Id"],
         }
         begun = self.switched(ctx) or os.path.lexists(at(args["dst"]))
         return verdict(facts, not begun and running and self.uses(args, "source"))

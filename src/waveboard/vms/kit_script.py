@@ -239,7 +239,15 @@ def _users(kit: Kit) -> dict[str, str]:
 
 
 def _whole(told: tuple[str, ...], functions: str, main: str, host: str, kit: Kit) -> str:
-    words = {"IDENTITY": IDENTITY, "SETTINGS": SETTINGS, "SUDOERS": SUDOERS, "HAND": HAND, "USERS": USERS, "MARK": MARK, "UNITS": UNITS}
+    words = {
+        "IDENTITY": IDENTITY,
+        "SETTINGS": SETTINGS,
+        "SUDOERS": SUDOERS,
+        "HAND": HAND,
+        "USERS": USERS,
+        "MARK": MARK,
+        "UNITS": UNITS,
+    }
     for name, value in {**words, "INSTANCE": quote(kit.instance), "HOST": quote(host)}.items():
         functions = functions.replace(f"@{name}@", value)
     head = "".join(f"# {line}\n" for line in told)
