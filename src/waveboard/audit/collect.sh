@@ -234,7 +234,7 @@ tables() { # sets wb_autofs wb_net wb_mounted wb_local: newline-terminated lists
 		copy mountinfo1 /proc/1/mountinfo
 		[ -z "$wb_root" ] || mounts
 		copy fib_trie /proc/net/fib_trie
-		if at /proc/self/mountinfo || at /proc/1/mountinfo; then set -- t "$a_file"; fi
+		if { at /proc/self/mountinfo || at /proc/1/mountinfo; } && [ -f "$a_file" ]; then set -- t "$a_file"; fi
 		begin files
 	fi
 	set -f; IFS=$wb_nl; set -- "$@" $w_files
@@ -263,7 +263,10 @@ unit_files() { # sets w_files: `u` and a file, a line each: mount units and udev
 	set --
 	for u_dir in /etc/systemd/system /run/systemd/system /run/systemd/generator /usr/lib/systemd/system /lib/systemd/system; do
 		[ -z "$wb_root" ] && [ -h /lib ] && [ "$u_dir" = /lib/systemd/system ] && continue
-		at "$u_dir" && set -- "$@" "$a_file"/*mount "$a_file"/*.[rw][ae]*s/*mount # wants, requires; each pattern reads the directory again
+		at "$u_dir" || continue
+		set -- "$@" "$a_file"/*mount
+		if [ -z "$wb_root" ]; then set -- "$@" "$a_file"/*.[rw][ae]*s/*mount; continue; fi # wants, requires; each pattern reads the directory again
+		for u_wants in "$a_file"/*.[rw][ae]*s; do [ -h "$u_wants" ] || set -- "$@" "$u_wants"/*mount; done # a link may lead out of the tree
 	done
 	at /run/udev/data && set -- "$@" "$a_file"/b*
 	w_files=
@@ -324,7 +327,7 @@ block() {
 				[ "$w_exists" = 1 ] && [ -d "$wb_root$w_canon" ] || continue
 				recorded "$w_canon"
 				for b_part in "$wb_root$w_canon_kept"/*/partition; do
-					[ -f "$b_part" ] || continue
+					if [ ! -f "$b_part" ] || [ -h "${b_part%/partition}" ]; then continue; fi
 					b_part=${b_part%/partition}; recorded "${b_part#"$wb_root"}"
 				done
 			done
@@ -363,7 +366,7 @@ pools() { # filesystems that span devices by themselves
 names() { # udev's names; on a live machine also the mount namespaces, in the same child
 	if [ -z "$wb_root" ]; then
 		set -- /proc/self/ns/mnt /proc/1/ns/mnt
-		for k_link in /dev/disk/by-uuid/* /dev/disk/by-label/* /dev/disk/by-partuuid/* /dev/disk/by-id/* /dev/mapper/*; do
+		for k_link in /dev/disk/by-uuid/* /dev/disk/by-label/* /dev/disk/by-partuuid/* /dev/disk/by-partlabel/* /dev/disk/by-path/* /dev/disk/by-id/* /dev/mapper/*; do
 			[ ! -h "$k_link" ] || set -- "$@" "$k_link"
 		done
 		begin links 5000l; printf '$ls\n$-ldn\n'
@@ -374,7 +377,7 @@ names() { # udev's names; on a live machine also the mount namespaces, in the sa
 		return 0
 	fi
 	begin links
-	for k_dir in /dev/disk/by-uuid /dev/disk/by-label /dev/disk/by-partuuid /dev/disk/by-id /dev/mapper; do
+	for k_dir in /dev/disk/by-uuid /dev/disk/by-label /dev/disk/by-partuuid /dev/disk/by-partlabel /dev/disk/by-path /dev/disk/by-id /dev/mapper; do
 		at "$k_dir" || continue
 		for k_link in "$a_file"/*; do
 			[ -h "$k_link" ] && k_to=$(readlink "$k_link") && printf '|l 1 0 0 0 %s/%s -> %s\n' "$k_dir" "${k_link##*/}" "$k_to"

@@ -107,10 +107,10 @@ def _index(facts: HostFacts, mounts: Mounts) -> Ground:
     if mounts.dockerd is not None:
         docker_tree = MountTree(mounts.dockerd)
         docker_files = Filesystems(docker_tree, graph, addresses, {})
-    boot = boot_set(files, tree, fstab, asked)
+    recorded = not isinstance(paths, Unavailable) and paths.recorded
+    boot = boot_set(files, tree, fstab, asked, recorded)
     marks = Marks(tree, fstab, None if isinstance(graph, str) else graph, links, boot)
     devices = {} if isinstance(blocks, Unavailable) else blocks.devices
-    recorded = not isinstance(paths, Unavailable) and paths.recorded
     return Ground(tree, files, docker_tree, docker_files, devices, boot, marks, asked, recorded, by_name)
 
 

@@ -23,6 +23,7 @@ _NETWORK_PATH = re.compile(r"/session\d+/target|/virtual/nvme-fabrics/|/devices/
 _LISTS = ("/block", "/class/block", "/dev/block")  # directories of all devices: lying in one says nothing of what it is a part of
 _PARTITION_NAME = re.compile(r"(sd|hd|vd|xvd|ub|dasd)[a-z]+\d+|.*\dp\d+")
 _NVME_HEAD = re.compile(r"nvme(\d+)n(\d+)$")
+DEEPEST = 64  # devices, or mounts, on one another: no host has a tenth of it
 _FABRICS = ("tcp", "rdma", "fc", "loop")
 _DM_KINDS = {"LVM": "lv", "CRYPT": "crypt", "mpath": "multipath"}
 
@@ -36,10 +37,10 @@ class BlockGraph:
         self._own = own
         self.pools = blocks.pools
         self._links = links.links if links else {}
-        self.links_known = bool(self._links)
         self._loop: WeakMethod[Callable[[BlockDevice], Backing]] | None = None
         self._known: dict[str, Backing] = {}
         self._busy: set[str] = set()
+        self._cut: set[str] = set()  # busy ones that an answer under way was cut off at: it holds for that question only
         self._by_devno = {device.devno: device for device in self.devices.values() if device.devno}
         self._by_dm_name: dict[str, str] = {}
         self._leg_of: dict[str, str] = {}
@@ -64,8 +65,8 @@ class BlockGraph:
         """Kernel name of what a mount source or fstab spec means (path, udev link, UUID=, LABEL=). None: nothing is called so."""
         key, _, value = source.partition("=")
         if key in ("UUID", "LABEL", "PARTUUID", "PARTLABEL", "ID"):
-            by = key.lower()
-            return self._listed(self._links.get(f"/dev/disk/by-{by}/" + value.strip('"')))
+            directory, told = f"/dev/disk/by-{key.lower()}/", value.strip('"')
+            return self._listed(self._links.get(directory + told) or self._links.get(directory + encoded(told)))
         if source in self._links:
             return self._listed(self._links[source])
         short = source.removeprefix("/dev/")
@@ -79,6 +80,18 @@ class BlockGraph:
         if group == "mapper":
             return self._by_dm_name.get(volume)
         return self._by_dm_name.get(group.replace("-", "--") + "-" + volume.replace("-", "--")) if volume else None
+
+    def lists(self, spec: str) -> bool:
+        """Whether links of that kind were told at all, so that a name which is not among them is no device's."""
+        key, equals, _ = spec.partition("=")
+        kind = (
+            f"/dev/disk/by-{key.lower()}/"
+            if equals
+            else "/dev/mapper/"
+            if spec.startswith("/dev/mapper/")
+            else spec.rpartition("/")[0] + "/"
+        )
+        return any(link.startswith(kind) for link in self._links)
 
     def _listed(self, name: str | None) -> str | None:
         return name if name in self.devices else None
@@ -98,13 +111,18 @@ class BlockGraph:
         if device is None:
             return not_known(name, f"{name} is named by the kernel but not listed among its block devices")
         if name in self._busy:
+            self._cut.add(name)
             return not_known(name, f"{name} rests on itself")
+        if len(self._busy) > DEEPEST:
+            self._cut.update(self._busy)
+            return not_known(name, f"{name} is below more than {DEEPEST} others")
         self._busy.add(name)
         try:
             found = self._below(device)
         finally:
             self._busy.discard(name)
-        if not self._busy:  # inside a cycle an answer holds for this question only
+            self._cut.discard(name)
+        if not self._cut:
             self._known[name] = found
         return found
 
@@ -186,6 +204,9 @@ class BlockGraph:
         head = _NVME_HEAD.match(device.name)
         paths = [other for name, other in self.devices.items() if head and re.match(rf"nvme{head[1]}c\d+n{head[2]}$", name)]
         far = [path for path in paths if "/virtual/nvme-fabrics/" in path.sysfs or path.transport in _FABRICS]
+        if not paths:
+            doubt = f"over which paths {device.name} is reached was not recorded"
+            return on_disk(device.name, detail)._replace(doubts=(doubt,))
         return self._served(device.name, detail, far) if far else on_disk(device.name, detail)
 
     def _served(self, name: str, detail: str, paths: Sequence[BlockDevice]) -> Backing:
@@ -216,3 +237,8 @@ class BlockGraph:
             return not_known(pool.id, f"the {pool.fstype} pool {pool.id} names no device")
         found = join([self.leaves(self.named(member) or member) for member in sorted(pool.members)])
         return under(Node("pool", pool.id, pool.fstype), found, "DEGRADED" if pool.missing else "")
+
+
+def encoded(label: str) -> str:
+    """A label as udev spells it in a link's name: what is not plain is `\\xNN`. Source: libblkid, blkid_encode_string."""
+    return "".join(one if one.isalnum() or one in "#+-.:=@_" or ord(one) > 127 else f"\\x{ord(one):02x}" for one in label)

@@ -151,7 +151,7 @@ class Fleet:
             flags |= {"ANONYMOUS"} if self._anonymous(asked) and mount.target == asked.destination else set()
             more, note = self._on_the_host(asked, mount, backing, kind)
             flags |= more
-        if backing.lexical and known is Confidence.OBSERVED:
+        if (backing.lexical or (boot is False and ground.boot.untold)) and known is Confidence.OBSERVED:
             known = Confidence.LEXICAL
         if kind is P.UNKNOWN and not backing.leaves:
             known = Confidence.NONE

@@ -6,7 +6,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_net, spelled, under
-from waveboard.audit.placement_blocks import BlockGraph
+from waveboard.audit.placement_blocks import DEEPEST, BlockGraph
 from waveboard.audit.placement_mounts import MountTree, asked_above, tidy
 from waveboard.audit.placement_shares import (
     FUSE_NETWORK,
@@ -21,7 +21,7 @@ from waveboard.audit.placement_shares import (
     option,
     server,
 )
-from waveboard.model.facts import BlockDevice, Mount, PathFact
+from waveboard.model.facts import BlockDevice, DevicePool, Mount, PathFact
 from waveboard.model.graph import Node
 
 _LOGS = ("logdev", "rtdev", "journal_path", "jdev")
@@ -44,6 +44,7 @@ class Filesystems:
         self._numbers: dict[tuple[str, str], Backing] = {}
         self._known: dict[tuple[int, bool], tuple[Mount, Backing]] = {}  # the mount is kept so that its id stays its own
         self._busy: set[int] = set()
+        self._cut: set[int] = set()  # as in the device graph
         self._spellings: dict[int, tuple[Backing, Backing]] = {}  # likewise the backing
 
     # -- questions ---------------------------------------------------------------------------------------------------
@@ -56,19 +57,20 @@ class Filesystems:
         """The same, an overlay on all its layers: what the mount cannot do without."""
         return self._guarded(mount, mount.fstype == "overlay")
 
-    def at(self, path: str) -> Backing:
-        """What a further path rests on. By its spelling when the target was not asked about it."""
+    def at(self, path: str, whole: bool = False) -> Backing:
+        """What a further path rests on. By its spelling when the target was not asked about it. whole: as that of a mount."""
+        of = self.whole if whole else self.of
         if not path.startswith("/"):
             return not_known(path, f"{path!r} is a path relative to nobody knows what")
         fact = self._paths.get(path)
         if fact and fact.exists and fact.canonical and not fact.blocked and not fact.problem:
             mount = self.tree.by_id(fact.mount_id) if fact.mount_id is not None else None
             mount = mount or self.tree.walk(fact.canonical)
-            return self.of(mount) if mount else not_known(path, f"no mount of the table holds {path}")
+            return of(mount) if mount else not_known(path, f"no mount of the table holds {path}")
         mount = self.tree.walk(asked_above(tidy(path), self._paths))
         if mount is None:
             return not_known(path, f"no mount of the table holds {path}")
-        found = self.of(mount)
+        found = of(mount)
         known = self._spellings.get(id(found)) or self._spellings.setdefault(id(found), (found, spelled(found)))
         return known[1]
 
@@ -105,7 +107,8 @@ class Filesystems:
         known = self._known.get(key)
         if known is not None:
             return known[1]
-        if id(mount) in self._busy:
+        if id(mount) in self._busy or len(self._busy) > DEEPEST:
+            self._cut.update([id(mount)] if id(mount) in self._busy else self._busy)
             return not_known(mount.target, f"{mount.target} rests on itself as far as this mount table tells")
         self._busy.add(id(mount))
         try:
@@ -113,7 +116,8 @@ class Filesystems:
             found = under(Node("mount", mount.target, detail), self._every_layer(mount) if whole else self._of(mount))
         finally:
             self._busy.discard(id(mount))
-        if not self._busy:
+            self._cut.discard(id(mount))
+        if not self._cut:
             self._known[key] = (mount, found)
         return found
 
@@ -168,13 +172,13 @@ class Filesystems:
         named = [self.blocks.named(part) for part in (mount.source.split(":") if mount.fstype == "bcachefs" else [mount.source])]
         pools = [pool for pool in self.blocks.pools if pool.fstype == mount.fstype]
         pool = next((owner for name in named if name and (owner := self.blocks.pool_of(mount.fstype, name))), None)
-        if pool is None and len(pools) == 1 and not any(named):
+        if pool is None and len(pools) == 1 and not any(named) and not self._another_has(pools[0], mount):
             pool = pools[0]  # the kernel lists every mounted one, and it lists one
         if pool is not None:
             members = self.blocks.members(pool)
         elif mount.fstype == "bcachefs" and named and all(named):
             members = join([self.blocks.leaves(name) for name in named if name])
-        elif (only := self._only_disk()) is not None and any(named):
+        elif (only := self._only_disk()) is not None and any(self._block(name).leaves == only.leaves for name in named if name):
             members = only
         else:
             return self._not_pooled(mount, [name for name in named if name])
@@ -183,6 +187,13 @@ class Filesystems:
         if subvolume and subvolume != "/":
             found = under(Node("subvolume", subvolume), found)
         return under(Node("filesystem", mount.devno, mount.fstype), found)
+
+    def _another_has(self, pool: DevicePool, mount: Mount) -> bool:
+        """Whether the pool is known to be that of another filesystem which is mounted."""
+        assert not isinstance(self.blocks, str)
+        others = [one for one in self.tree.table if one.fstype == mount.fstype and one.devno != mount.devno]
+        names = [self.blocks.named(part) for one in others for part in one.source.split(":")]
+        return any(name and self.blocks.pool_of(mount.fstype, name) is pool for name in names)
 
     def _not_pooled(self, mount: Mount, named: list[str]) -> Backing:
         why = not_known(mount.fstype, f"which devices the {mount.fstype} at {mount.target} spans was not recorded")
@@ -223,7 +234,7 @@ class Filesystems:
         named = [path for path in (upper, *lowers) if path is not None]
         if not named:
             return not_known(mount.target, f"the overlay at {mount.target} names no layers")
-        return under(Node("overlay", named[0], "all layers"), join([self.at(path) for path in dict.fromkeys(named)]))
+        return under(Node("overlay", named[0], "all layers"), join([self.at(path, whole=True) for path in dict.fromkeys(named)]))
 
     def _branches(self, mount: Mount) -> Backing:
         branches = [branch.partition("=")[0] for branch in mount.source.split(":")]
@@ -243,6 +254,12 @@ class Filesystems:
         doubt = "" if own is False else f"whether {mount.source} is served by this very host cannot be told"
         return on_net(mount.source, f"{mount.fstype} {address or ''}".strip(), doubt)._replace(lexical=bool(doubt))
 
+    def _shared(self, mount: Mount) -> Backing:
+        """A directory of the machine below this one; 9p also speaks TCP, to whoever it is told."""
+        if option(mount.super_options, "trans") in ("tcp", "rdma"):
+            return self._served(mount)
+        return on_net(mount.source, f"{mount.fstype}, a directory of the machine below this one")
+
     def _serves(self, addresses: Sequence[str]) -> bool | None:
         """Whether one of the servers is this very host; None when that cannot be told of each."""
         told = [is_own(address, self._own) for address in addresses] or [None]
@@ -259,7 +276,7 @@ def _handlers() -> dict[str, Callable[[Filesystems, Mount], Backing]]:
         "fuse.mergerfs": Filesystems._branches,
     }
     table |= dict.fromkeys(NETWORK | FUSE_NETWORK, Filesystems._served)
-    table |= dict.fromkeys(HOST_SHARE, lambda _, m: on_net(m.source, f"{m.fstype}, a directory of the machine below this one"))
+    table |= dict.fromkeys(HOST_SHARE, Filesystems._shared)
     table |= dict.fromkeys(MEMORY, lambda _, m: in_ram(m.fstype, "memory"))
     table |= dict.fromkeys(KERNEL, lambda _, m: not_known(m.fstype, f"{m.fstype} is the kernel's own and keeps no files"))
     table |= dict.fromkeys(STACKED, lambda files, m: spelled(files.at(m.source)))

@@ -74,7 +74,9 @@ class MountTree:
         self._rows: dict[str, Sequence[Mount]] = {}
         roots = [mount for mount in self.mounted_at("/") if not self._hangs(mount)]
         real = [mount for mount in roots if mount.fstype != "rootfs"] or roots
-        self.root = self._top(real[0], "/") if len(real) == 1 else None  # two unrelated roots: nobody can tell
+        root = real[0] if len(real) == 1 else None  # two unrelated roots: nobody can tell
+        # What is mounted over a root is never reached, for a path begins at the root itself; the kernel's own first one is left for it
+        self.root = (self._on(root, "/") or root) if root is not None and root.fstype == "rootfs" else root
 
     def _hangs(self, mount: Mount) -> bool:
         """False when its parent is not in the table: it is a root, or the reader was in a chroot."""

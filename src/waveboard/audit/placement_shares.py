@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
 
 NETWORK = frozenset(
     [
@@ -120,11 +121,21 @@ def is_own(address: str | None, own: frozenset[str] | None) -> bool | None:
     """True when the server is this very host; None when nobody can tell: no addresses, or a name, which may be any address."""
     if address is None:
         return None
-    if address in ("localhost", "::1") or address.startswith(("127.", "::ffff:127.")):
+    address = _plain_address(address)
+    if address in ("localhost", "::1", "0.0.0.0", "::") or address.startswith("127."):  # noqa: S104 (compared, not bound: it means this host)
         return True
     if not own or not _LITERAL.fullmatch(address):
         return None
-    return address in own
+    return address in own or address in {_plain_address(one) for one in own}
+
+
+def _plain_address(told: str) -> str:
+    """One spelling for one address, an IPv4 one in IPv6 clothes as itself; a name as it is."""
+    try:
+        address = ip_address(told)
+    except ValueError:
+        return told
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def layers(options: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:

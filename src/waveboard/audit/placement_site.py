@@ -75,7 +75,7 @@ def where(
         flags.add("SHADOWED")
     if found.problem or found.missing:
         return _no_answer(ground, path, found, kind, flags)
-    if backing.lexical and found.known is Confidence.OBSERVED:
+    if (backing.lexical or (boot is False and ground.boot.untold)) and found.known is Confidence.OBSERVED:
         found = found._replace(known=Confidence.LEXICAL)
     if ground.by_name and found.known is Confidence.OBSERVED:
         found = found._replace(known=Confidence.DECLARED, note="the recorded mount table gives devices by name alone")

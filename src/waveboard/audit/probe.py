@@ -46,6 +46,12 @@ def text(evidence: Evidence) -> str:
     return evidence.stdout.decode("utf-8", "backslashreplace")
 
 
+def lines(evidence: Evidence) -> list[str]:
+    """Its lines as the host made them. What Python also takes for the end of a line (form feed, U+2028) may stand in a serial or a name."""
+    told = text(evidence)
+    return told.removesuffix("\n").split("\n") if told else []
+
+
 def refused(evidence: Evidence) -> Unavailable | None:
     """Why this section cannot be relied on at all: it failed, was killed or was cut. None when it is whole."""
     if evidence.truncated:

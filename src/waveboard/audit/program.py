@@ -15,7 +15,7 @@ from waveboard.model.evidence import Digest, digest_of
 COMMAND = "exec /bin/sh -s"
 PATHS_MAX = 256
 _NONCE = re.compile(r"[0-9a-z]{16,64}")
-_PATH = re.compile(r"/[^\x00-\x1f\x7f]{0,4000}")
+_PATH = re.compile(r"/[^\x00-\x1f\x7f\ud800-\udfff]{0,4000}")  # no half of a character either: it was not UTF-8
 _HEAD = """\
 { IFS= read -r wb_nonce; IFS= read -r wb_root; wb_paths=
 while IFS= read -r wb_path; do wb_paths="$wb_paths$wb_path

@@ -17,7 +17,7 @@ def records(evidence: Evidence) -> Mapping[str, str]:
 
 def lines(sent: str) -> list[str]:
     """The lines of a file without their `L `."""
-    return [line[2:] for line in sent.splitlines() if line.startswith("L ")]
+    return [line[2:] for line in sent.split("\n") if line.startswith("L ")]
 
 
 def devno(path: str) -> str:

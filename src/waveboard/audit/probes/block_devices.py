@@ -5,9 +5,9 @@ The device behind a loop file is the one row that needs root; without it only th
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.audit.probe import Probe, Sections, lines, refused
 from waveboard.audit.probes import _documents, _records
 from waveboard.model.errors import EvidenceError
 from waveboard.model.evidence import Evidence
@@ -26,7 +26,7 @@ def parse(sections: Sections) -> BlockDevices | Unavailable:
         return why
     behind, serials = _behind_loops(sections), _serials(sections.get("files"))
     names: dict[str, BlockDevice] = {}
-    for fields in _devices(text(sections["block"])):
+    for fields in _devices(lines(sections["block"])):
         device = _device(fields, behind, serials)
         if _DEVNO.fullmatch(device.name):
             continue  # a recording that holds /sys/dev/block/8:1 as a directory: the link was the name
@@ -35,9 +35,9 @@ def parse(sections: Sections) -> BlockDevices | Unavailable:
     return BlockDevices(names, tuple(pools)) if names else Unavailable("block: no device was seen")
 
 
-def _devices(output: str) -> Iterator[dict[str, list[str]]]:
+def _devices(output: Sequence[str]) -> Iterator[dict[str, list[str]]]:
     record: dict[str, list[str]] = {}
-    for line in output.splitlines():
+    for line in output:
         key, _, value = line.partition(" ")
         if key == "dev":
             if record:
@@ -116,7 +116,7 @@ def _behind_loops(sections: Sections) -> dict[str, str]:
     found: dict[str, str] = {}
     losetup = sections.get("losetup")
     if losetup is not None and refused(losetup) is None:
-        for line in text(losetup).splitlines():
+        for line in lines(losetup):
             device, _, rest = line.partition(" ")
             number = rest.split(maxsplit=1)[0] if rest.strip() else ""
             if _DEVNO.fullmatch(number):
@@ -133,7 +133,7 @@ def _sysfs_pools(evidence: Evidence | None) -> Iterator[DevicePool]:
         return
     fstype, uuid, missing = "", "", 0
     members: list[str] = []
-    for line in [*text(evidence).splitlines(), "pool  "]:
+    for line in [*lines(evidence), "pool  "]:
         key, _, value = line.partition(" ")
         if key == "pool":
             if uuid:
@@ -152,7 +152,7 @@ def _zpools(evidence: Evidence | None) -> Iterator[DevicePool]:
         return
     pool, missing = "", 0
     members: list[str] = []
-    for line in [*text(evidence).splitlines(), "  pool: "]:
+    for line in [*lines(evidence), "  pool: "]:
         key, colon, value = line.strip().partition(":")
         if colon and key == "pool":
             if pool:

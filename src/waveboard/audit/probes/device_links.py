@@ -4,8 +4,9 @@ A link is one device's, whoever else claims it: which device lost it only udev's
 """
 
 import re
+from collections.abc import Sequence
 
-from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.audit.probe import Probe, Sections, lines, refused
 from waveboard.audit.probes import _records
 from waveboard.model.evidence import Evidence
 from waveboard.model.facts import DeviceLinks, Unavailable
@@ -19,21 +20,21 @@ def parse(sections: Sections) -> DeviceLinks | Unavailable:
     if evidence.truncated or evidence.exit not in (0, 1, 2):
         return refused(evidence) or Unavailable("links: cannot be read")
     links: dict[str, str] = {}
-    for line in text(evidence).splitlines():
+    for line in lines(evidence):
         if match := _LINK.fullmatch(line, max(line.find(" /dev/"), 0)):
             links[match[1]] = match[2].rsplit("/", 1)[-1]
-    recorded = _recorded(sections["files"], text(sections["block"])) if "files" in sections and "block" in sections else {}
+    recorded = _recorded(sections["files"], lines(sections["block"])) if "files" in sections and "block" in sections else {}
     return DeviceLinks(
         links or {link: devices[-1] for link, devices in recorded.items()},
         {link: devices for link, devices in recorded.items() if len(devices) > 1},
     )
 
 
-def _recorded(udev: Evidence, block: str) -> dict[str, tuple[str, ...]]:
+def _recorded(udev: Evidence, block: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Link -> every device whose record claims it, in the order of the records."""
     names: dict[str, str] = {}
     name = ""
-    for line in block.splitlines():
+    for line in block:
         key, _, value = line.partition(" ")
         if key == "dev":
             name = value

@@ -3,7 +3,7 @@
 Nothing below an autofs mount that nobody triggered was touched. A path that was not answered in time says so.
 """
 
-from waveboard.audit.probe import Probe, Sections, recorded, refused, text
+from waveboard.audit.probe import Probe, Sections, lines, recorded, refused
 from waveboard.model.facts import PathFact, Paths, Unavailable
 
 
@@ -12,10 +12,10 @@ def parse(sections: Sections) -> Paths | Unavailable:
     evidence = sections["paths"]
     if (why := refused(evidence)) is not None:
         return why
-    lines = text(evidence).splitlines()
+    told = lines(evidence)
     if "network" in sections:
-        lines += [line[5:] for line in text(sections["network"]).splitlines() if line.startswith("path ")]
-    answers = {fields[0]: fields for line in lines if len(fields := line.split("\t")) == 8}
+        told += [line[5:] for line in lines(sections["network"]) if line.startswith("path ")]
+    answers = {fields[0]: fields for line in told if len(fields := line.split("\t")) == 8}
     return Paths({path: _fact(path, answers.get(path)) for path in evidence.argv[1:]}, recorded=recorded(sections))
 
 

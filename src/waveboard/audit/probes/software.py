@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.audit.probe import Probe, Sections, lines, refused
 from waveboard.audit.probes import _documents
 from waveboard.audit.probes._documents import Shape
 from waveboard.model.facts import Software, Unavailable
@@ -18,7 +18,7 @@ def parse(sections: Sections) -> Software | Unavailable:
         return why
     versions: dict[str, str] = {}
     os: dict[str, str] = {}
-    for line in text(sections["meta"]).splitlines():
+    for line in lines(sections["meta"]):
         key, _, value = line.partition(" ")
         if key == "kernel":
             versions["kernel"] = value

@@ -5,7 +5,7 @@ A filesystem that did not answer in time, or that the auditor may not reach, is 
 
 import re
 
-from waveboard.audit.probe import Probe, Sections, refused, text
+from waveboard.audit.probe import Probe, Sections, lines, refused, text
 from waveboard.audit.probes import _mountinfo
 from waveboard.model.facts import FilesystemUsage, Unavailable, Usage
 
@@ -18,11 +18,11 @@ def parse(sections: Sections) -> Usage | Unavailable:
     if evidence.truncated or evidence.exit not in (0, 1) or (evidence.exit == 1 and not evidence.stdout):
         return refused(evidence) or Unavailable("usage: cannot be read")
     mounts = _mountinfo.table(text(sections["mountinfo"]), "mountinfo")
-    lines = text(evidence).splitlines()
+    told = lines(evidence)
     if "network" in sections:
-        lines += [line[6:] for line in text(sections["network"]).splitlines() if line.startswith("usage ")]
+        told += [line[6:] for line in lines(sections["network"]) if line.startswith("usage ")]
     found: dict[str, FilesystemUsage] = {}
-    for line in lines:
+    for line in told:
         if match := _LINE.fullmatch(line):
             unit, blocks, free, available, inodes, inodes_free = (int(number) for number in match.groups()[:6])
             target = match[7]
