@@ -21,7 +21,7 @@ from waveboard.contracts.expiry import expired
 from waveboard.contracts.load import Loaded, load, wanted
 from waveboard.model.contract import Complaint, Contract, Known, Unreadable
 from waveboard.model.document import Recorded
-from waveboard.model.errors import ContractError, UsageError
+from waveboard.model.errors import ContractError, EvidenceError, UsageError
 from waveboard.model.evidence import Bundle, digest_of
 from waveboard.model.receipt import Actor, ActorKind
 from waveboard.receipts import bundle as receipt_bundle
@@ -191,8 +191,11 @@ def read_host(site: Site, host: str, paths: tuple[str, ...]) -> Bundle:
 
 
 def read_bundle_file(path: str) -> Bundle:
-    """The bundle in a file. Raises: UsageError, EvidenceError."""
-    return bundles.from_json(read_named(path, "evidence"))
+    """The bundle in a file. Raises: UsageError, EvidenceError naming the file."""
+    try:
+        return bundles.from_json(read_named(path, "evidence"))
+    except EvidenceError as error:
+        raise EvidenceError(f"read the evidence bundle {path}", error.because, error.fix) from None
 
 
 def read_papers(path: str) -> Recorded | None:

@@ -20,8 +20,9 @@ from waveboard.gates import report_json
 from waveboard.model.contract import Contract
 from waveboard.model.errors import ApprovalNeeded, RefusedError, UsageError
 from waveboard.model.finding import Finding, GateReport, Mode, PackReport, Severity, Verdict
-from waveboard.model.history import PackRun
+from waveboard.model.history import PackRun, Snapshot
 from waveboard.model.opening import Opening
+from waveboard.model.register import Waiver
 from waveboard.model.units import instant_text
 from waveboard.receipts import envelope, sshsig, statement
 from waveboard.receipts.verify import verify
@@ -54,16 +55,19 @@ class Office(Desk):
     def texts(self) -> dict[str, bytes]:
         return {name: (self.place / name).read_bytes() for name in FILES}
 
-    def ran(self, hours: float, **changes: object) -> None:
-        """A kept report run so many hours from now, clean unless told otherwise."""
+    def ran(self, hours: float, collected: bool = True, **changes: object) -> None:
+        """A kept report run so many hours from now, clean unless told otherwise. collected: its hosts were read here, not replayed."""
         pack, at = self.site.contract.packs[PACK], self.site.clock.now() + timedelta(hours=hours)
         gates = tuple(
             GateReport(g, g, Verdict.PASS, pack.modes.get(g, pack.mode), Severity.HIGH, hosts=pack.hosts) for g in pack.gates
         )
         seen = tuple((host, f"sha256:{host}{hours}") for host in pack.hosts)
         made = PackReport(PACK, gates, self.site.contract.digest, seen, instant_text(at), policy=self.site.contract.policy)
-        raw = report_json.to_bytes(replace(made, **changes))  # type: ignore[arg-type]
+        made = replace(made, **changes)  # type: ignore[arg-type]
+        raw = report_json.to_bytes(made)
         key = f"CAP-20260226-{int(3000 + hours * 100):06d}__verify.pack.run__R1"
+        if collected:
+            self.site.store.save_snapshot(Snapshot(key, at, self.site.contract.digest, dict(made.evidence)))
         self.site.store.save_pack_run(
             PackRun(key, PACK, at, self.site.contract.digest, True, self.site.store.put_object(raw), {})
         )
@@ -99,6 +103,26 @@ def test_it_holds_until_three_runs_say_the_same(office: Office) -> None:
     office.site = replace(office.site, contract=replace(office.site.contract, policy="sha256:moved"))
     with pytest.raises(RefusedError, match="the policy has changed"):
         promotion.plan(office.site, PACK)
+
+
+def test_a_replay_is_no_run_and_an_ended_waiver_covers_nothing(office: Office) -> None:
+    for hours in (-3, -2, -1):
+        office.ran(hours, collected=False)  # copied evidence, its time edited, say
+    with pytest.raises(RefusedError, match="0 of 3 stable report runs"):
+        promotion.plan(office.site, PACK)
+    due(office)
+    found = Finding("D235", "mint-data", "boot-backed", "/x", Severity.HIGH, "it is on the boot disk", waiver="W1")
+    pack = office.site.contract.packs[PACK]
+    reports = tuple(
+        GateReport(g, g, Verdict.PASS, Mode.REPORT, Severity.HIGH, hosts=pack.hosts, findings=(found,) if g == "D235" else ())
+        for g in pack.gates
+    )
+    office.ran(-0.01, reports=reports)
+    assert promotion.advise(office.site, PACK).row.holds
+    ended = Waiver("W1", "r", "@ronny", gate="D235", until=office.site.clock.now())
+    registers = replace(office.site.contract.registers, waivers=(ended,))
+    office.site = replace(office.site, contract=replace(office.site.contract, registers=registers))
+    assert "1 unexpected finding, first D235 mint-data boot-backed" in promotion.advise(office.site, PACK).row.text
 
 
 def test_a_governing_wave_must_be_open(office: Office) -> None:

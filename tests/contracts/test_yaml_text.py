@@ -32,7 +32,6 @@ REFUSED = [
     (b'a: "\\u202e"\n', "hidden-character", "1:4"),
     (b"a: .nan\n", "not-a-number", "1:4"),
     (b"b: 1\na: -.inf\n", "not-a-number", "2:4"),
-    (b"a: 1e999\n", "not-a-number", "1:4"),
     (b"a: " + b"9" * 5000 + b"\n", "not-a-number", "1:4"),
     (b"[" * 100_000, "too-deep", "1:21"),
     (b"a: " * 30, "syntax", "1:5"),

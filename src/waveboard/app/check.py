@@ -43,14 +43,14 @@ def judge(contract: Contract, pack: Pack, read: Reading) -> PackReport:
 
 
 def check(site: Site, name: str, read: Reading) -> Checked:
-    """Judge, keep, receipt. The reading may be fresh or replayed; its evidence digests are in the receipt either way."""
+    """Judge, keep, receipt. The reading may be fresh or replayed; its evidence digests are in the receipt either way. A run is as old as
+    what it judged: a replay of old evidence is an old run, and stands behind those that saw the hosts since."""
     pack = pack_named(site.contract, name)
     key = new_key(site, "verify.pack.run")
     report = judge(site.contract, pack, read)
     raw = report_json.to_bytes(report, key)
     stored = site.store.put_object(raw)
-    at = site.clock.now()
-    site.store.save_pack_run(PackRun(key, name, at, site.contract.digest, report.complete, stored, report.counts))
+    site.store.save_pack_run(PackRun(key, name, read.at, site.contract.digest, report.complete, stored, report.counts))
     body: dict[str, object] = {
         "pack": name,
         "summary": outcome.summary(report),

@@ -57,6 +57,12 @@ def _gap(state: GapState) -> Mapping[str, object]:
         told["parent_loop"] = state.parent_loop or None
     if state.fix:
         told["fixed_in"] = state.fix
+    if state.status == "accepted" and state.until is not None:
+        told |= {"accepted_until": instant_text(state.until), "accepted_reason": state.why}
+        told |= {"accepted_by": state.owner} if state.owner else {}
+    elif state.status != "accepted":
+        for key in ("accepted_until", "accepted_reason", "accepted_by"):
+            told.pop(key, None)
     runs = [one for one in state.evidence if RUN_KEY.match(one)]
     if runs and not state.open:
         told["evidence_run_keys"] = runs

@@ -15,6 +15,7 @@ from waveboard.model.register import Change
 from waveboard.model.units import instant_text
 from waveboard.register.view import View
 
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # as a register's file may name one
 _NUMBERED = re.compile(r"(.*?)([0-9]+)")
 _LOOP = re.compile(r"LOOP-[A-Z0-9]+(?:-[A-Z0-9]+)*-[0-9]{8}")
 
@@ -36,12 +37,20 @@ class NewGap:
 def file_gap(site: Site, new: NewGap) -> Recorded:
     """Raises: UsageError for an id that is taken or a condition that is none, RefusedError."""
     cannot = f"file {new.id or 'a gap'}"
+    if not new.description.strip():
+        raise UsageError(cannot, "its description is empty", "say what is wrong")
     if new.criterion:
         _condition(new.criterion, cannot)
     key = new_key(site, "gaps.file")
 
     def draft(view: View) -> list[Change]:
         name = new.id or _next(view)
+        if not _ID.fullmatch(name):
+            raise UsageError(
+                cannot,
+                "that is no id of a gap",
+                "up to 64 letters, digits, `.`, `_` and `-`, beginning with one of the first two",
+            )
         if name in view.gaps:
             raise UsageError(cannot, f"{name} is registered already", "leave --id out for the next free number")
         loop = loop_named(view, new.loop, cannot).loop.id if new.loop else ""

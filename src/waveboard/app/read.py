@@ -1,7 +1,7 @@
 """Read hosts: evidence in, facts and placements out. One bundle a host, kept content-addressed; nothing on a host changes."""
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,6 +23,7 @@ from waveboard.model.evidence import Answer, Ask, Bundle, Digest
 from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.graph import HostPlacements
 from waveboard.model.history import Snapshot
+from waveboard.model.units import instant_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,18 @@ def audit(site: Site, hosts: Sequence[str]) -> Reading:
     issue(site, "audit", key, tuple(subject(f"evidence/{host}", digest) for host, digest in read.bundles.items()), body)
     gatherer = Gatherer(site.contract, site.documents, site.commands, site.store, site.clock, Recorded())
     return replace(read, gatherer=gatherer, runner=site.runner)
+
+
+def one_each(found: Iterable[Bundle], hosts: Sequence[str]) -> Mapping[str, Bundle]:
+    """The bundles of these hosts. Raises: UsageError for two of one host: which of them counts is not for the order of arguments to say."""
+    kept: dict[str, Bundle] = {}
+    for bundle in found:
+        if bundle.host in kept and kept[bundle.host] != bundle:
+            times = " and ".join(sorted(instant_text(one.collected_at) for one in (kept[bundle.host], bundle)))
+            raise UsageError("judge the evidence", f"there are two bundles of {bundle.host}, of {times}", "give the one you mean")
+        if bundle.host in hosts:
+            kept[bundle.host] = bundle
+    return kept
 
 
 def replayed(site: Site, found: Mapping[str, Bundle], recorded: Recorded) -> Reading:

@@ -28,7 +28,10 @@ def loop_totals(view: View) -> dict[str, int]:
 def belonging(view: View, state: GapState) -> str:
     """`standalone`, `missing scope file: X`, `ORPHANED: X is closed`, or the loop with its status."""
     if not state.parent_loop:
-        return "standalone"
+        listing = [one for one in view.loops.values() if state.gap.id in one.loop.gaps]
+        if not listing:
+            return "standalone"
+        return ", ".join(f"{one.loop.id} ({one.status or 'no status'})" for one in listing)
     loop = view.loop(state.parent_loop)
     if loop is None:
         return f"missing scope file: {state.parent_loop}"

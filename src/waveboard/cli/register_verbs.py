@@ -54,4 +54,6 @@ def in_full(row: Mapping[str, object]) -> None:
     """Every field that says something, one a line."""
     for key, value in row.items():
         if value not in ("", []):
-            click.echo(f"{key:<12} {show.safe(', '.join(map(str, value)) if isinstance(value, list) else str(value))}")
+            told = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            first, *more = [show.safe(line) for line in told.split("\n")]
+            click.echo("\n".join([f"{key:<12} {first}", *(f"{'':<12} {line}".rstrip() for line in more)]))

@@ -19,7 +19,7 @@ def document(value: Mapping[str, object]) -> None:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Left-aligned columns; nothing is cut, so ids can be copied."""
-    lines = [[safe(cell) for cell in row] for row in rows]
+    lines = [[safe(" ".join(cell.split()) if "\n" in cell else cell) for cell in row] for row in rows]
     widths = [max(len(head[i]), *(len(row[i]) for row in lines)) if lines else len(head[i]) for i in range(len(head))]
     click.echo("  ".join(click.style(h.ljust(w), bold=True) for h, w in zip(head, widths, strict=True)).rstrip())
     for row in lines:

@@ -44,7 +44,7 @@ def verify(ctx: click.Context, pack: str, given: tuple[str, ...], form: str, as_
         papers = {path: read_papers(str(path)) for path in _files(given)}
         bundles = [read_bundle_file(str(path)) for path, found in papers.items() if found is None]
         recorded = next((found for found in papers.values() if found is not None), Recorded())
-        reading = read.replayed(site, {b.host: b for b in bundles if b.host in hosts}, recorded)
+        reading = read.replayed(site, read.one_each(bundles, hosts), recorded)
     else:
         reading = read.audit(site, hosts)
     checked = check(site, pack, reading)

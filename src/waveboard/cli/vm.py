@@ -68,7 +68,7 @@ def ready(ctx: click.Context, host: str, wait: bool, timeout: int, given: tuple[
     site = opened(ctx.obj)
     machine.machine(site, host)
     if given:
-        found = {b.host: b for b in (read_bundle_file(str(path)) for path in _files(given)) if b.host == host}
+        found = read.one_each((read_bundle_file(str(path)) for path in _files(given)), (host,))
         judged = machine.ready(site, host, read.replayed(site, found, Recorded()), fresh=False)
     else:
         look = asking(site, makers(site, Path(str(ctx.obj["workspace"]))))

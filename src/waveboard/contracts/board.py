@@ -62,6 +62,9 @@ def draft(file: str, raw: bytes, gates: Collection[str]) -> Draft:
     return _Import(file, text, gates).made()
 
 
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
 class _Import:
     """One board being read: what it says in many places is gathered by wave."""
 
@@ -72,7 +75,17 @@ class _Import:
         self.notes: list[Note] = []
         self.hosts = {vm: name or f"vm-{vm}" for vm, name in sorted(_VM.findall(text))}  # the named mention of a VM sorts last
         self.pack = (_PACK.findall(text) or ["main"])[0]
-        self.waves = {row["wave"]: _Wave(row, line) for part in self.parts for line, row in table(part) if row.get("wave")}
+        self.waves = {
+            self._id(row["wave"], line): _Wave(row, line) for part in self.parts for line, row in table(part) if row.get("wave")
+        }
+
+    def _id(self, cell: str, line: int) -> str:
+        """A wave's id becomes the name of its file. Raises: ContractError for one that is none."""
+        name = cell.strip(" *`_")
+        if not _ID.fullmatch(name):
+            because = f"{self.file}:{line}: {cell!r} is no id of a wave"
+            raise ContractError("import the board", because, "up to 64 letters, digits, `.`, `_` and `-`, like W8B")
+        return name
 
     def made(self) -> Draft:
         if not self.waves:

@@ -21,11 +21,12 @@ class Span:
 
 @dataclass(slots=True)
 class Scalar:
-    """A leaf. block: written as a literal or folded block."""
+    """A leaf. block: written as a literal or folded block. raw: as it was written, where its value would be written otherwise."""
 
     value: Plain
     span: Span
     block: bool = False
+    raw: str | None = None
 
 
 @dataclass(slots=True)
@@ -125,6 +126,15 @@ def plain(node: Node) -> object:
     if isinstance(node, Series):
         return [plain(item) for item in node.items]
     return {key: plain(child) for key, child in node.entries.items()}
+
+
+def as_written(node: Node) -> object:
+    """The same, a number that would be spelled otherwise as the text it was: `0123456` and `505e20` may be commits."""
+    if isinstance(node, Scalar):
+        return node.value if node.raw is None else node.raw
+    if isinstance(node, Series):
+        return [as_written(item) for item in node.items]
+    return {key: as_written(child) for key, child in node.entries.items()}
 
 
 def show(loc: Loc) -> str:

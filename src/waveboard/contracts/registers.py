@@ -9,7 +9,7 @@ from waveboard.contracts.formats.gaps import Gaps
 from waveboard.contracts.formats.loops import ids_in, name_of
 from waveboard.contracts.formats.waivers import Waiver as WaiverRow
 from waveboard.contracts.formats.waivers import ends
-from waveboard.contracts.nodes import plain
+from waveboard.contracts.nodes import as_written
 from waveboard.contracts.typed import Read
 from waveboard.model.register import (
     Assignment,
@@ -50,7 +50,7 @@ def gap(read: Read[Gaps], at: int) -> Gap:
     """One entry of a gap register."""
     row: GapRow = read.value.gaps[at]
     node = read.document.node(("gaps", at))
-    written = plain(node) if node else {}
+    written = as_written(node) if node else {}
     return Gap(
         id=row.id,
         status=row.status or "",
@@ -61,9 +61,12 @@ def gap(read: Read[Gaps], at: int) -> Gap:
         discovered_at=row.discovered_at or "",
         owner=row.owner or "",
         parent_loop=row.parent_loop or "",
-        fixed_in="" if row.fixed_in is None else str(row.fixed_in),
+        fixed_in="" if row.fixed_in is None else str(written["fixed_in"] if isinstance(written, dict) else row.fixed_in),
         criterion=canonical(row.criterion) if row.criterion is not None else "",
         producer=row.producer or "",
+        accepted_until=ends(row.accepted_until) if row.accepted_until else None,
+        accepted_reason=row.accepted_reason or "",
+        accepted_by=row.accepted_by or "",
         written=written if isinstance(written, dict) else {},
         place=read.at("gaps", at),
     )
@@ -72,7 +75,7 @@ def gap(read: Read[Gaps], at: int) -> Gap:
 def loop(found: LoopFile) -> Loop:
     """One loop file. Its severity is its priority where it says only that."""
     front, name = found.read.value if found.read else None, name_of(found.path)
-    written = plain(found.read.document.root) if found.read else {}
+    written = as_written(found.read.document.root) if found.read else {}
     return Loop(
         id=found.id,
         status=(front and front.status) or "",

@@ -36,9 +36,7 @@ def resolve(text: str) -> Plain:
     if _FLOAT.fullmatch(text):
         _short(text)
         number = float(text)
-        if number in (float("inf"), float("-inf")):
-            raise NotANumber(f"{text} is larger than any number that can be held")
-        return number
+        return text if number in (float("inf"), float("-inf")) else number  # `12e34567`: a commit, or no number anything can hold
     return text
 
 

@@ -186,7 +186,9 @@ class _Builder:
         if self._keys_next():
             return Scalar(event.value, span)
         try:
-            return Scalar(resolve(event.value), span)
+            value = resolve(event.value)
+            odd = isinstance(value, int | float) and not isinstance(value, bool) and str(value) != event.value
+            return Scalar(value, span, raw=event.value if odd else None)
         except NotANumber as problem:
             self.broken = True
             self._say(event, "not-a-number", str(problem), "write a finite number, or quote the text")

@@ -1,11 +1,12 @@
 """report -> enforce, computed from kept runs: how many in a row were clean, and what broke the row. Decides nothing about approval.
 
 A run counts when it is a report run of this pack under today's policy, whole (nothing unknown, in error or in doubt), saw every
-host of the pack, and found nothing but what a waiver covers. It must rest on other evidence than the next counted one and be at least the
-contract's minimum interval older. A run that does not count ends the row; one that is merely too close, or of the same evidence, is passed over.
+host of the pack, and found nothing but what a waiver covers that has not ended by now. It must rest on other evidence than the
+next counted one and be at least the contract's minimum interval older. A run that does not count ends the row; one that is
+merely too close, or of the same evidence, is passed over.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,14 +47,17 @@ class Stability:
         return f"{len(self.counted)} of {self.wanted} stable report runs" + (f"; {self.why}" if self.why else "")
 
 
-def stability(runs: Iterable[Run], pack: Pack, policy: str, wanted: int, interval_s: int) -> Stability:
-    """runs: of this pack, newest first. policy: the digest of today's judging files."""
+def stability(
+    runs: Iterable[Run], pack: Pack, policy: str, wanted: int, interval_s: int, ended: Collection[str] = ()
+) -> Stability:
+    """runs: of this pack, of hosts that were really read, newest first. policy: the digest of today's judging files. ended: waivers that
+    have ended by now, whatever they covered then."""
     counted: list[Run] = []
     close = ""
     for run in runs:
         if len(counted) == wanted:
             break
-        if because := unfit(run.report, pack, policy):
+        if because := unfit(run.report, pack, policy, ended):
             return Stability(tuple(r.run_key for r in counted), wanted, f"{run.run_key}: {because}")
         if counted and run.report.evidence == counted[-1].report.evidence:
             close = close or f"{run.run_key} judged the same evidence as {counted[-1].run_key}"
@@ -66,7 +70,7 @@ def stability(runs: Iterable[Run], pack: Pack, policy: str, wanted: int, interva
     return Stability(tuple(r.run_key for r in counted), wanted, (close or "there are no earlier runs") if short else "")
 
 
-def unfit(report: PackReport, pack: Pack, policy: str) -> str:
+def unfit(report: PackReport, pack: Pack, policy: str, ended: Collection[str] = ()) -> str:
     """Why this run is no stable report run; "" when it is."""
     if report.policy != policy:
         return f"the policy has changed since {instant_text(parse_instant(report.at))}"
@@ -81,7 +85,7 @@ def unfit(report: PackReport, pack: Pack, policy: str) -> str:
     if not report.complete:
         doubt = next((f"{r.gate} is {r.verdict.value}: {'; '.join(r.reasons[:1])}" for r in report.reports if r.reasons), "")
         return doubt or "it is not complete"
-    unexpected = [f for f in report.findings if not f.waiver]
+    unexpected = [f for f in report.findings if not f.waiver or f.waiver in ended]
     if unexpected:
         first = unexpected[0]
         return f"{len(unexpected)} unexpected finding{'s' if len(unexpected) > 1 else ''}, first {first.gate} {first.host} {first.code}"

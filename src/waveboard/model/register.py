@@ -35,6 +35,9 @@ class Gap:
     fixed_in: str = ""
     criterion: str = ""
     producer: str = ""
+    accepted_until: datetime | None = None
+    accepted_reason: str = ""
+    accepted_by: str = ""
     written: Mapping[str, object] = field(default_factory=dict)
     place: Place | None = None
 

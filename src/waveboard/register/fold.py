@@ -17,7 +17,7 @@ from waveboard.register.view import FindingState, GapState, LoopState, View
 def view(files: Registers, changes: Iterable[Change], linked: Iterable[str], at: datetime) -> View:
     """linked: gaps that the findings map ties to observed drift; `at` ends acceptances."""
     once = {change.seq: change for change in changes}
-    gaps = {gap.id: GapState(gap, gap.status, gap.parent_loop) for gap in files.gaps}
+    gaps = {gap.id: _filed(gap) for gap in files.gaps}
     loops = {loop.id: LoopState(loop, loop.status, loop.parent_loop) for loop in files.loops}
     shelf = _Shelf(gaps, loops, {}, {*linked, *(gap.id for gap in files.gaps if gap.producer)})
     void = []
@@ -62,6 +62,12 @@ def _ended(state: GapState, at: datetime) -> GapState:
     return replace(state, status="open", why=f"its acceptance ended at {instant_text(state.until)}")
 
 
+def _filed(gap: Gap) -> GapState:
+    if gap.status != "accepted":
+        return GapState(gap, gap.status, gap.parent_loop)
+    return GapState(gap, gap.status, gap.parent_loop, why=gap.accepted_reason, until=gap.accepted_until, owner=gap.accepted_by)
+
+
 def _gap(state: GapState | None, change: Change) -> GapState:
     told = change.detail
     if state is None:
@@ -76,7 +82,8 @@ def _gap(state: GapState | None, change: Change) -> GapState:
             return replace(state, fix=str(told["fixed_in"]))
         case "accepted":
             until = parse_instant(str(told["until"]))
-            return replace(state, status="accepted", until=until, why=change.reason, evidence=change.evidence)
+            owner = str(told.get("owner") or "")
+            return replace(state, status="accepted", until=until, why=change.reason, owner=owner, evidence=change.evidence)
         case "closed":
             return replace(state, status="closed", until=None, why=change.reason, evidence=change.evidence)
         case "reopened":

@@ -16,7 +16,7 @@ OPEN_LOOP = ("active", "open", "planned", "draft")
 class GapState:
     """status: open | accepted | closed, or the word its file gives it. fix: what somebody says fixed it; it proves nothing.
 
-    until: when its acceptance ends. evidence: what its latest settling rests on. seqs: the changes that touched it.
+    until, owner: when its acceptance ends, and who answers for it. evidence: what its latest settling rests on. seqs: the changes that touched it.
     """
 
     gap: Gap
@@ -25,6 +25,7 @@ class GapState:
     fix: str = ""
     why: str = ""
     until: datetime | None = None
+    owner: str = ""
     evidence: tuple[str, ...] = ()
     seqs: tuple[int, ...] = ()
 

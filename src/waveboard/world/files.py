@@ -112,6 +112,9 @@ def instance_of(state: Path, fresh: str) -> str:
     path = state / "instance"
     with suppress(FileNotFoundError):
         return path.read_text(encoding="utf-8").strip()
+    if any((state / "receipts").glob("*.json")):
+        because = f"{path} is gone, and the receipts of this workspace bear the id that stood there"
+        raise ContractError("open the state directory", because, "put it back: every receipt names it as `instance`")
     write_whole(path, (fresh + "\n").encode())
     return fresh
 
@@ -159,6 +162,8 @@ def write_tree(directory: Path, files: Mapping[str, bytes]) -> None:
     with TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as made:
         for name, raw in files.items():
             path = Path(made) / "tree" / name
+            if not path.resolve().is_relative_to((Path(made) / "tree").resolve()):
+                raise UsageError(f"write {directory}", f"{name} leads out of it", "name files below it")
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
             write_whole(path, raw, 0o644)
         (Path(made) / "tree").rename(directory)

@@ -42,6 +42,12 @@ class ReceiptKey:
         path = directory / NAME
         _private(directory, stat.S_ISDIR)
         if not path.is_symlink() and not path.exists():
+            if (directory.parent / "receipts" / "receipts.pub").exists():
+                raise ReceiptError(
+                    "open the receipt key",
+                    f"{path} is gone, and there are receipts signed with it",
+                    "put it back; another one would end their chain",
+                )
             _create(path)
         _private(path, stat.S_ISREG)
         try:

@@ -1,9 +1,11 @@
 """`operational.gaps.yaml` as the operator writes it: one list of everything found wrong, open or not.
 
-`criterion` and `producer` are waveboard's own additions: what proves a gap closed, and what would bring it back.
+`criterion` and `producer` are waveboard's own additions: what proves a gap closed, and what would bring it back; so are `accepted_until`,
+`accepted_reason` and `accepted_by` beside a status `accepted`: until when, why, and who answers for it.
 """
 
 from waveboard.contracts.formats.shape import Doc, Id, Operator, OperatorFile
+from waveboard.contracts.formats.waivers import End
 from waveboard.contracts.formats.waves import Condition
 
 
@@ -43,6 +45,9 @@ class Gap(Operator):
     deferred_reason: Doc = None
     criterion: Condition | None = None
     producer: str | None = None
+    accepted_until: End | None = None
+    accepted_reason: str | None = None
+    accepted_by: str | None = None
 
 
 class Gaps(OperatorFile):

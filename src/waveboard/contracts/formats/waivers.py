@@ -27,6 +27,7 @@ def _end(value: str) -> str:
     return value
 
 
+End = Annotated[str, AfterValidator(_end)]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 
 
@@ -44,7 +45,7 @@ class Waiver(Own):
     host: Glob | None = None
     code: Glob | None = None
     subject: Glob | None = None
-    until: Annotated[str, AfterValidator(_end)] | None = None
+    until: End | None = None
     during: Text | None = Field(None, alias="while")
     ends_when: Text | None = None
 

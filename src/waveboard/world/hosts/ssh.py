@@ -142,7 +142,8 @@ class SshReader:
             known = self._read(target.known_hosts, asyncssh.read_known_hosts)
             key = self._read(target.key_file, asyncssh.read_private_key)
         except (OSError, asyncssh.Error, ValueError) as error:
-            raise _error(host, f"the workspace's keys cannot be read ({_said(error)})") from None
+            which = getattr(error, "filename", None) or f"{target.known_hosts} or {target.key_file}"
+            raise _error(host, f"the workspace's keys cannot be read ({_said(error)}: {which})", "put the file there") from None
         port = target.port or _SSH_PORT
         try:
             connection = await asyncssh.connect(
