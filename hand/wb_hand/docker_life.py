@@ -145,9 +145,15 @@ def save_redis(name: str, found: Json) -> str:
         if saved != "OK":
             raise Refused("tool-failed", f"save {name} before it stops", saved[:300])
     except Refused:
-        redis_cli(found, "CLIENT", "UNPAUSE", check=False)
+        write_on(found)
         raise
     return saved
+
+
+def write_on(found: Json) -> None:
+    """Its clients wait no longer, if it still runs."""
+    with contextlib.suppress(Refused):
+        redis_cli(found, "CLIENT", "UNPAUSE", check=False)
 
 
 def stop_container(name: str, engine: str) -> Json:
@@ -161,7 +167,12 @@ def stop_container(name: str, engine: str) -> Json:
         how["save"] = save_redis(name, found)
     if engine == "postgres" and found["Config"].get("StopSignal") not in ("SIGINT", "2"):
         argv += ["--signal", "SIGINT"]  # fast shutdown; SIGTERM would wait for every client
-    docker(*argv, name, seconds=STOP_S)
+    try:
+        docker(*argv, name, seconds=STOP_S)
+    except Refused:
+        if engine == "redis":
+            write_on(found)
+        raise
     state = demand_container(name)["State"]
     how["exit"] = state["ExitCode"]
     if state["Running"] or (state["ExitCode"] == 137 and engine != "other"):

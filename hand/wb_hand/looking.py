@@ -71,6 +71,6 @@ def op_aside(request: Json) -> Json:
     plans = history(Journal().entries())
 
     def needed(one: Json) -> str:
-        return Aside.still_needed(one, plans) if one["state"] == "aside" else ""
+        return Aside.still_needed(one, plans) if one["state"] in ("aside", "retiring") else ""
 
     return {"aside": [{**{key: one[key] for key in shown}, "needed": needed(one)} for one in Aside.all()]}

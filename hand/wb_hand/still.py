@@ -9,7 +9,7 @@ import contextlib
 import os
 
 from .docker import demand_container
-from .docker_life import hold_writes, stop_container
+from .docker_life import hold_writes, stop_container, write_on
 from .place import at
 from .postgres import checkpoint, postgres_directory
 from .redis_log import redis_now
@@ -48,9 +48,14 @@ class Since:
         """Stop the service; True when nothing was written since. Raises: Refused when it cannot be stopped well."""
         told = bool(self.seen) and (self.engine != "redis" or len(self.seen) == len(REDIS_TELLS))
         if self.engine == "redis":
-            hold_writes(self.name, demand_container(self.name))
-            told = told and self._look() == self.seen
-            stop_container(self.name, self.engine)
+            found = demand_container(self.name)
+            hold_writes(self.name, found)
+            try:
+                told = told and self._look() == self.seen
+                stop_container(self.name, self.engine)
+            except Refused:
+                write_on(found)
+                raise
             return told
         stop_container(self.name, self.engine)
         return told and self._look() == self.seen

@@ -75,9 +75,12 @@ class DockerPrepare(Verb):
         if writing is None:
             return {"left": "this step never changed anything"}
         root = docker_root()
-        if containers() if root == args["dst"] else root is None and self._holds_something(args["dst"]):
+        if "stopping" in ctx.notes:  # an attempt that was cut off had looked, and stopped docker itself
+            pass
+        elif containers() if root == args["dst"] else root is None and self._holds_something(args["dst"]):
             because = "docker has containers since" if root else "docker does not answer, and containers or volumes lie there"
             raise Refused("refused", "take docker's data-root back", because, "remove what was started on it, then undo again")
+        ctx.note(stopping=True)
         systemctl("stop", "docker.socket", "docker.service", "containerd.service", check=False)
         ctx.phase("settings")
         if writing and read_or_none(DAEMON_JSON) == raw:

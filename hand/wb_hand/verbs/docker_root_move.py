@@ -295,7 +295,10 @@ class DockerRootMove(Verb):
             if why.code == "no-space":
                 with contextlib.suppress(Refused):
                     start_docker(ctx.args["containerd"])
-                    start_containers(running)
+                ordered = [one for one in ctx.args["start_order"] if one in running]
+                for name in dict.fromkeys([*ordered, *running]):
+                    with contextlib.suppress(Refused):
+                        start_containers([name])
             raise
 
     def _carry(self, ctx: Ctx, new: str, old: str, unchanged: Sequence[str]) -> list[str]:
@@ -303,8 +306,10 @@ class DockerRootMove(Verb):
         carried: list[str] = []
         for name in sorted(os.listdir(at(new))) if os.path.isdir(at(new)) else []:
             source, target = f"{new}/{name}/_data", f"{old}/{name}/_data"
-            if name in unchanged or not os.path.isdir(at(source)):
+            if not os.path.isdir(at(source)):
                 continue
+            if name in unchanged and os.path.isdir(at(target)) and not mine(ctx, target) and os.listdir(at(target)):
+                continue  # else its old copy is gone, or an attempt that was cut off has begun to carry it
             if os.path.isdir(at(target)) and not mine(ctx, target):
                 same = Manifest(source), Manifest(target)
                 sides = [f"{ctx.plan.directory}/manifests/{ctx.step['id']}-undo-{side}.gz" for side in ("new", "old")]

@@ -14,7 +14,7 @@ from ..docker_life import demand_well, healthy, start_containers, stop_container
 from ..documents import dumped
 from ..files import plain_path, read_bytes, sha_of, swap, write_atomic
 from ..grammar import NAME, integer, is_path, one_of, or_null, shape, word
-from ..guards import is_guard, leave_guard, lift_guard
+from ..guards import immutable, is_guard, leave_guard, lift_guard
 from ..holdings import demand_marker, ready_digest
 from ..manifest import Manifest
 from ..mounts import MOUNT, demand_mount, mounted_below
@@ -99,7 +99,10 @@ class ServiceRelocate(ComposeService):
         """The old directory renamed and a guard in its place; an old volume stays where it is and is registered."""
         src = ctx.args["source"].get("path")
         if src is None:
-            ctx.set_volume_aside(ctx.args["source"]["name"], self.source_path(ctx.args))
+            place = self.source_path(ctx.args)
+            if "old" not in ctx.notes:
+                ctx.note(old=held_by(place))
+            ctx.set_volume_aside(ctx.args["source"]["name"], place)
             return
         if os.path.lexists(at(src)) and not is_guard(src):
             ctx.note(old=held_by(src))
@@ -190,7 +193,7 @@ class ServiceRelocate(ComposeService):
         if self.switched(ctx) or self.uses(args, "dst"):
             demand_mount(args["dst_mount"], args["dst"])
             self._refuse_other_image(ctx)
-            written = self._written_since(ctx)
+            written = self._written_since(ctx) or not self._old_whole(ctx)
             if written:
                 self._room_back_or_up(args)
             ctx.phase("stop")
@@ -281,11 +284,10 @@ class ServiceRelocate(ComposeService):
                 ctx.set_aside(src, f"{src}.wb-before-{ctx.short}", "before-undo")
         else:
             aside = ctx.aside_name(src)
-            ours = ctx.notes.get("guard") or os.path.lexists(at(aside))  # else an empty directory is somebody's, and stays
+            left = ctx.notes.get("guard") or os.path.lexists(at(aside)) or (is_guard(src) and immutable(src))
+            ours = bool(left)  # else an empty directory is somebody's, and stays
             if ours and not mine(ctx, src) and is_guard(src):
                 lift_guard(src)
-            if not written and ours and not os.path.lexists(at(src)) and not self._old_whole(ctx, aside):
-                written = True  # retired, or removed by hand, in part at least: the new place holds it all
             if not written:
                 if os.path.lexists(at(aside)) and not os.path.lexists(at(src)):
                     ctx.take_back(path=aside, origin=src)
@@ -298,10 +300,24 @@ class ServiceRelocate(ComposeService):
         prove_equal(ctx, args["dst"], src, "undo")
         return True
 
-    def _old_whole(self, ctx: Ctx, aside: str) -> bool:
-        """The old copy is there as it was set aside, as far as names and sizes tell."""
+    def _old_whole(self, ctx: Ctx) -> bool:
+        """The old data is there as it was left, as far as names and sizes tell. Where it is not, retired or removed by hand in part at
+        least, or an undo that was cut off has begun to carry the new back over it, the new place is the one that holds all of it."""
+        source = ctx.args["source"]
+        if source["kind"] == "volume":
+            place, entry = volume_path(source["name"]), Aside.find(volume=source["name"])
+            if place is None or not os.path.lexists(at(place)) or mine(ctx, place):
+                return False
+            return entry is None or (
+                os.lstat(at(place)).st_ino == entry["ino"] and ctx.notes.get("old") in (None, held_by(place))
+            )
+        src, aside = source["path"], ctx.aside_name(source["path"])
+        if os.path.lexists(at(src)) and not is_guard(src):
+            return not mine(ctx, src)  # never set aside, or taken back already
         entry = Aside.find(path=aside)
-        return entry is not None and os.path.lexists(at(aside)) and ctx.notes.get("old") in (None, held_by(aside))
+        if not os.path.lexists(at(aside)):
+            return not ctx.notes.get("guard") and not immutable(src) if os.path.lexists(at(src)) else False
+        return entry is not None and ctx.notes.get("old") in (None, held_by(aside))
 
     def _start_old(self, ctx: Ctx) -> None:
         """The container as it was. Compose would let it inherit the new bind where its image declares a volume that the

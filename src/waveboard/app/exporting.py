@@ -60,7 +60,7 @@ def _gap(state: GapState) -> Mapping[str, object]:
     if state.status == "accepted" and state.until is not None:
         told |= {"accepted_until": instant_text(state.until), "accepted_reason": state.why}
         told |= {"accepted_by": state.owner} if state.owner else {}
-    elif state.status != "accepted":
+    elif state.status != "accepted" and state.gap.accepted_until is not None:  # it ended
         for key in ("accepted_until", "accepted_reason", "accepted_by"):
             told.pop(key, None)
     runs = [one for one in state.evidence if RUN_KEY.match(one)]

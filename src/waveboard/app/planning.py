@@ -96,7 +96,10 @@ def _ended(site: Site, parent: Known, cannot: str) -> bool:
 
 def _spare(site: Site, cannot: str, host: str, digest: str, undone: bool) -> tuple[Mapping[str, object], ...]:
     """What is aside and no step wants back, by the hand's own word. Raises: RefusedError when everything is still needed."""
-    found = asides(site, host, digest, "aside")
+    found = (
+        *asides(site, host, digest, "aside"),
+        *asides(site, host, digest, "retiring"),
+    )  # the latter: a removal that did not end
     if undone and any("needed" not in one for one in found):
         because = f"the hand on {host} is an older one and does not say what a plan that was taken back still needs"
         raise RefusedError(cannot, because, "install the present hand there, then plan again")

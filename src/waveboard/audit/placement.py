@@ -97,7 +97,8 @@ def _index(facts: HostFacts, mounts: Mounts) -> Ground:
     links, fstab = _or_none(facts.get(DeviceLinks)), _or_none(facts.get(Fstab))
     asked: Mapping[str, PathFact] = {} if isinstance(paths, Unavailable) else paths.by_path
     addresses = None if isinstance(own, Unavailable) else own.own
-    graph = blocks.reason if isinstance(blocks, Unavailable) else BlockGraph(blocks, links, addresses)
+    recorded = not isinstance(paths, Unavailable) and paths.recorded
+    graph = blocks.reason if isinstance(blocks, Unavailable) else BlockGraph(blocks, links, addresses, recorded)
     by_name = mounts.of == MOUNTS_ALONE
     tree = MountTree(_numbered(mounts.table, graph) if by_name and isinstance(graph, BlockGraph) else mounts.table)
     files = Filesystems(tree, graph, addresses, asked)
@@ -107,7 +108,6 @@ def _index(facts: HostFacts, mounts: Mounts) -> Ground:
     if mounts.dockerd is not None:
         docker_tree = MountTree(mounts.dockerd)
         docker_files = Filesystems(docker_tree, graph, addresses, {})
-    recorded = not isinstance(paths, Unavailable) and paths.recorded
     boot = boot_set(files, tree, fstab, asked, recorded)
     marks = Marks(tree, fstab, None if isinstance(graph, str) else graph, links, boot)
     devices = {} if isinstance(blocks, Unavailable) else blocks.devices

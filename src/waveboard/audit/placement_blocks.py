@@ -31,8 +31,11 @@ _DM_KINDS = {"LVM": "lv", "CRYPT": "crypt", "mpath": "multipath"}
 class BlockGraph:
     """Every device's leaves, worked out once."""
 
-    def __init__(self, blocks: BlockDevices, links: DeviceLinks | None, own: frozenset[str] | None = None) -> None:
-        """own: the host's addresses, None when they could not be read."""
+    def __init__(
+        self, blocks: BlockDevices, links: DeviceLinks | None, own: frozenset[str] | None = None, recorded: bool = False
+    ) -> None:
+        """own: the host's addresses, None when they could not be read. recorded: a tree, which may hold some kinds of links only."""
+        self._recorded = recorded
         self.devices = blocks.devices
         self._own = own
         self.pools = blocks.pools
@@ -91,6 +94,8 @@ class BlockGraph:
             if spec.startswith("/dev/mapper/")
             else spec.rpartition("/")[0] + "/"
         )
+        if kind.rpartition("/by-")[2] in ("uuid/", "label/", "partuuid/") and not self._recorded:  # `ls` looked at all of these
+            return bool(self._links)
         return any(link.startswith(kind) for link in self._links)
 
     def _listed(self, name: str | None) -> str | None:

@@ -1,6 +1,7 @@
 """The registers' files -> the nouns of model/register.py. Keeps every word as it was written; settles nothing between files."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from waveboard.contracts.conditions import canonical, of_host
 from waveboard.contracts.estate import Estate, LoopFile
@@ -64,12 +65,20 @@ def gap(read: Read[Gaps], at: int) -> Gap:
         fixed_in="" if row.fixed_in is None else str(written["fixed_in"] if isinstance(written, dict) else row.fixed_in),
         criterion=canonical(row.criterion) if row.criterion is not None else "",
         producer=row.producer or "",
-        accepted_until=ends(row.accepted_until) if row.accepted_until else None,
-        accepted_reason=row.accepted_reason or "",
-        accepted_by=row.accepted_by or "",
+        accepted_until=_end(row.accepted_until),
+        accepted_reason=str(row.accepted_reason or ""),
+        accepted_by=str(row.accepted_by or ""),
         written=written if isinstance(written, dict) else {},
         place=read.at("gaps", at),
     )
+
+
+def _end(told: object) -> datetime | None:
+    """Other files may have a key of that name with other words in it; those end nothing."""
+    try:
+        return ends(told) if isinstance(told, str) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def loop(found: LoopFile) -> Loop:

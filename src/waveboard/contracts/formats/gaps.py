@@ -5,7 +5,6 @@
 """
 
 from waveboard.contracts.formats.shape import Doc, Id, Operator, OperatorFile
-from waveboard.contracts.formats.waivers import End
 from waveboard.contracts.formats.waves import Condition
 
 
@@ -45,9 +44,9 @@ class Gap(Operator):
     deferred_reason: Doc = None
     criterion: Condition | None = None
     producer: str | None = None
-    accepted_until: End | None = None
-    accepted_reason: str | None = None
-    accepted_by: str | None = None
+    accepted_until: Doc = None
+    accepted_reason: Doc = None
+    accepted_by: Doc = None
 
 
 class Gaps(OperatorFile):
