@@ -145,7 +145,10 @@ def test_somebody_starting_it_between_stop_and_switch_is_noticed(lab_host: LabHo
     before = seen(lab_host)
     controller = lab_host.controller(steps(lab_host, "live", "persist"))
     done(controller, "do", "live")
-    lab_host.root("docker image tag mint/redis:7 mint/redis:kept && docker image rm mint/redis:7")
+    gone = (
+        "docker wait mint-modules-redis && docker image rm mint/redis:7"  # before it stops, that would be refused with redis up
+    )
+    lab_host.root(f"docker image tag mint/redis:7 mint/redis:kept; systemd-run --quiet --collect sh -c '{gone}'")
     told = controller.run("do", "persist")  # compose cannot make the new container: the file is switched, redis is stopped
     assert told["state"] == "failed", told
     lab_host.root("docker image tag mint/redis:kept mint/redis:7")
