@@ -133,6 +133,13 @@ def test_rows_written_after_the_answer_are_carried(docker: Docker, monkeypatch: 
     assert "rows" in docker.undo() and docker.read(ROWS) == "order-4711"
 
 
+def test_an_old_volume_that_was_removed_is_carried_though_its_service_held_still(docker: Docker) -> None:
+    old = docker.at(f"{docker.verb.aside(docker.ctx)}/volumes/rows/_data")
+    for one in sorted(old.rglob("*"), reverse=True):
+        one.rmdir() if one.is_dir() else one.unlink()
+    assert "rows" in docker.undo() and docker.read(ROWS) == "old"
+
+
 def test_nothing_goes_back_while_the_data_disk_is_away(docker: Docker) -> None:
     docker.at("/mnt/data").rename(docker.at("/away"))
     docker.runs = False

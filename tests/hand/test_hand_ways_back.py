@@ -191,6 +191,39 @@ def test_an_undo_cut_off_before_the_fresh_directory_goes_on(rooted: Sandbox, mon
     assert service.on == VOLUME and "new" in service.base()
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_carry_that_was_cut_off_is_not_taken_for_the_old_data(
+    rooted: Sandbox, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    """The first undo has to carry and is cut off; somebody starts the service again; the second finds it quiet."""
+    service = Service(rooted, monkeypatch, source, "s3")
+    service.answers()
+    service.moved().before_stop = lambda: service.write("base/order-4711", "acknowledged")
+
+    def part(ctx: Any, src: str, dst: str, **k: Any) -> None:
+        service.at(f"{dst}/base").mkdir()
+        service.at(f"{dst}/base/f0").write_text("prec")
+        raise Cut
+
+    with monkeypatch.context() as one:
+        one.setattr(hand, "copy_tree", part)
+        with pytest.raises(Cut):
+            service.undo()
+    service.running, service.before_stop = True, lambda: None
+    service.ctx = context(rooted, "service_relocate", service.ctx.args)  # as the next attempt reads its notes
+    service.ctx.note(after={**service.ctx.notes["after"], "digest": json.dumps(service.base())})
+    assert service.undo()["carried"] is True
+    assert service.on == service.old and len(service.base()) == 5
+
+
+def test_a_volume_that_was_made_anew_is_not_the_old_data(rooted: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service(rooted, monkeypatch, "volume").moved()
+    monkeypatch.setattr(hand.ServiceRelocate, "_written_since", lambda me, ctx: False)
+    for one in ("base/f0", "base/f1"):
+        service.at(f"{VOLUME}/{one}").unlink()
+    assert service.undo()["carried"] is True and len(service.base()) == 4
+
+
 def test_an_empty_directory_this_step_never_touched_stays(rooted: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service(rooted, monkeypatch)
     monkeypatch.setattr(hand.ServiceRelocate, "_refuse_shared", lambda *a: (_ for _ in ()).throw(hand.Refused("x", "y", "z")))
