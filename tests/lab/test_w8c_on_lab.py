@@ -114,6 +114,7 @@ def test_w8c_loses_no_acknowledged_write_there_or_back(
     desk.ok("receipts", "verify")
 
 
+@pytest.mark.long
 def test_w8c_is_applied_again_after_its_undo_and_holds_after_a_reboot(moved: Desk) -> None:
     desk, data = moved, moved.running.host("mint-data")
     before, files = measure(data), config_digests(data)
