@@ -9,6 +9,8 @@ from .refused import Json
 from .state import load_state, locked, save_state
 from .windows import now_text
 
+RETIRABLE = ("aside", "retiring")  # one that is retiring was begun by an attempt that was cut off
+
 
 class Aside:
     """The register of everything this hand set aside: the only things `retire` may ever remove."""

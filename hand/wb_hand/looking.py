@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 
-from .aside import Aside
+from .aside import RETIRABLE, Aside
 from .documents import parse_json
 from .files import read_or_none, sha_of
 from .grammar import DIGEST, STEP, content, demand_keys, integer, one_of, or_null, word
@@ -71,6 +71,6 @@ def op_aside(request: Json) -> Json:
     plans = history(Journal().entries())
 
     def needed(one: Json) -> str:
-        return Aside.still_needed(one, plans) if one["state"] in ("aside", "retiring") else ""
+        return Aside.still_needed(one, plans) if one["state"] in RETIRABLE else ""
 
     return {"aside": [{**{key: one[key] for key in shown}, "needed": needed(one)} for one in Aside.all()]}

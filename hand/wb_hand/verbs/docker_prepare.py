@@ -75,9 +75,8 @@ class DockerPrepare(Verb):
         if writing is None:
             return {"left": "this step never changed anything"}
         root = docker_root()
-        if "stopping" in ctx.notes:  # an attempt that was cut off had looked, and stopped docker itself
-            pass
-        elif containers() if root == args["dst"] else root is None and self._holds_something(args["dst"]):
+        looked = "stopping" in ctx.notes  # an attempt that was cut off, and stopped docker itself
+        if not looked and (containers() if root == args["dst"] else root is None and self._holds_something(args["dst"])):
             because = "docker has containers since" if root else "docker does not answer, and containers or volumes lie there"
             raise Refused("refused", "take docker's data-root back", because, "remove what was started on it, then undo again")
         ctx.note(stopping=True)

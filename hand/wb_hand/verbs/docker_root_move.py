@@ -219,7 +219,7 @@ class DockerRootMove(Verb):
             if running:
                 others = dict.fromkeys([*args["stop_containers"], *running])
                 stop_containers([one for one in others if one not in watched], self.engines(args))
-            unchanged = [name for since, names in watched.values() if since.stopped() for name in names]
+            unchanged = [volume for since, volume in watched.values() if since.stopped()]
             stop_docker(args["containerd"], dst)
             ctx.phase("carry")
             carried = self._carried_or_up(ctx, old, unchanged, running)
@@ -252,9 +252,9 @@ class DockerRootMove(Verb):
             because = f"{args['dst']}, on which docker worked since, is gone"
             raise Refused("precondition", "put docker's data-root back", because, "bring it back, or settle by hand")
 
-    def _writes_now(self, ctx: Ctx) -> tuple[list[str], dict[str, tuple[Since, list[str]]]]:
+    def _writes_now(self, ctx: Ctx) -> tuple[list[str], dict[str, tuple[Since, str]]]:
         """Which containers run now; and of the services that hold exactly what they held at the switch, by name, what would tell of a
-        write from now on and the volumes it is true of. Raises: Refused when docker has containers that the plan knows nothing of."""
+        write from now on and the volume it is true of. Raises: Refused when docker has containers that the plan knows nothing of."""
         if docker_root() is None:
             with contextlib.suppress(Refused):
                 start_docker(ctx.args["containerd"])
@@ -268,24 +268,24 @@ class DockerRootMove(Verb):
                 "changed", "put docker's data-root back", because, "remove them or move them elsewhere, then undo again"
             )
         before = ctx.notes.get("after") or ctx.notes.get("baseline") or {}
-        watched: dict[str, tuple[Since, list[str]]] = {}
+        watched: dict[str, tuple[Since, str]] = {}
         for name, engine in self.engines(ctx.args).items():
             with contextlib.suppress(Refused):
-                if then := before.get(name):
-                    watched |= self._watched(name, engine, then)
+                if (then := before.get(name)) and (found := self._watched(name, engine, then)):
+                    watched[name] = found
         running = [name_of(one) for one in containers() if one["State"]["Running"]]
         return running, watched
 
-    def _watched(self, name: str, engine: str, then: Json) -> dict[str, tuple[Since, list[str]]]:
-        """Nothing for a service whose answer says less than its files: then those are compared."""
+    def _watched(self, name: str, engine: str, then: Json) -> tuple[Since, str] | None:
+        """None for a service whose answer says less than its files: then those are compared."""
         volume = service_volume(demand_container(name), engine)
         if volume is None:
-            return {}
+            return None
         since = Since(name, engine, volume["Source"])
         held = ready_digest(name, engine, seconds=60) or {}
         if held.get("digest") != then["digest"] or held.get("keys_with_expiry") or then.get("keys_with_expiry"):
-            return {}
-        return {name: (since, [volume["Name"]])}
+            return None
+        return since, volume["Name"]
 
     def _carried_or_up(self, ctx: Ctx, old: str, unchanged: Sequence[str], running: Sequence[str]) -> list[str]:
         """Docker must not be left down for want of room: it works on as it did before that is said."""

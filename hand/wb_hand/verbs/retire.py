@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 
-from ..aside import Aside
+from ..aside import RETIRABLE, Aside
 from ..docker import containers, docker, docker_root, name_of, volume_path
 from ..files import plain_path, sync_directory
 from ..grammar import NAME, is_path, list_of, word
@@ -15,8 +15,6 @@ from ..mounts import mounted_below
 from ..place import at
 from ..refused import Json, Refused
 from ..verb import Ctx, Verb, verdict
-
-RETIRABLE = ("aside", "retiring")  # one that is retiring was begun by an attempt that was cut off
 
 
 class Retire(Verb):

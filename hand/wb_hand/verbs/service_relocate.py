@@ -284,9 +284,7 @@ class ServiceRelocate(ComposeService):
                 ctx.set_aside(src, f"{src}.wb-before-{ctx.short}", "before-undo")
         else:
             aside = ctx.aside_name(src)
-            left = ctx.notes.get("guard") or os.path.lexists(at(aside)) or (is_guard(src) and immutable(src))
-            ours = bool(left)  # else an empty directory is somebody's, and stays
-            if ours and not mine(ctx, src) and is_guard(src):
+            if self._set_aside(ctx, src) and not mine(ctx, src) and is_guard(src):
                 lift_guard(src)
             if not written:
                 if os.path.lexists(at(aside)) and not os.path.lexists(at(src)):
@@ -316,8 +314,12 @@ class ServiceRelocate(ComposeService):
             return not mine(ctx, src)  # never set aside, or taken back already
         entry = Aside.find(path=aside)
         if not os.path.lexists(at(aside)):
-            return not ctx.notes.get("guard") and not immutable(src) if os.path.lexists(at(src)) else False
+            return os.path.lexists(at(src)) and not self._set_aside(ctx, src)
         return entry is not None and ctx.notes.get("old") in (None, held_by(aside))
+
+    def _set_aside(self, ctx: Ctx, src: str) -> bool:
+        """Whether this step took the data away from there; else an empty directory is somebody's, and stays."""
+        return bool(ctx.notes.get("guard")) or os.path.lexists(at(ctx.aside_name(src))) or (is_guard(src) and immutable(src))
 
     def _start_old(self, ctx: Ctx) -> None:
         """The container as it was. Compose would let it inherit the new bind where its image declares a volume that the

@@ -8,6 +8,7 @@ from datetime import datetime
 from waveboard.app.receipting import new_key
 from waveboard.app.registers import Recorded, change, gap_named, loop_named, named, not_anothers, record
 from waveboard.app.site import Site
+from waveboard.contracts.formats.shape import ID
 from waveboard.model.condition import parse_condition
 from waveboard.model.errors import ApprovalNeeded, RefusedError, UsageError
 from waveboard.model.receipt import ActorKind
@@ -15,7 +16,6 @@ from waveboard.model.register import Change
 from waveboard.model.units import instant_text
 from waveboard.register.view import View
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # as a register's file may name one
 _NUMBERED = re.compile(r"(.*?)([0-9]+)")
 _LOOP = re.compile(r"LOOP-[A-Z0-9]+(?:-[A-Z0-9]+)*-[0-9]{8}")
 
@@ -45,7 +45,7 @@ def file_gap(site: Site, new: NewGap) -> Recorded:
 
     def draft(view: View) -> list[Change]:
         name = new.id or _next(view)
-        if not _ID.fullmatch(name):
+        if not ID.fullmatch(name):
             raise UsageError(
                 cannot,
                 "that is no id of a gap",

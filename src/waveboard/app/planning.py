@@ -96,10 +96,7 @@ def _ended(site: Site, parent: Known, cannot: str) -> bool:
 
 def _spare(site: Site, cannot: str, host: str, digest: str, undone: bool) -> tuple[Mapping[str, object], ...]:
     """What is aside and no step wants back, by the hand's own word. Raises: RefusedError when everything is still needed."""
-    found = (
-        *asides(site, host, digest, "aside"),
-        *asides(site, host, digest, "retiring"),
-    )  # the latter: a removal that did not end
+    found = asides(site, host, digest, "aside", "retiring")  # the latter: a removal that did not end
     if undone and any("needed" not in one for one in found):
         because = f"the hand on {host} is an older one and does not say what a plan that was taken back still needs"
         raise RefusedError(cannot, because, "install the present hand there, then plan again")
@@ -112,13 +109,13 @@ def _spare(site: Site, cannot: str, host: str, digest: str, undone: bool) -> tup
     return tuple(one for one in found if not one.get("needed"))
 
 
-def asides(site: Site, host: str, digest: str, state: str) -> tuple[Mapping[str, object], ...]:
-    """What the host's own hand says it set aside under a plan and now has in that state (docs/hand.md, `aside`)."""
+def asides(site: Site, host: str, digest: str, *states: str) -> tuple[Mapping[str, object], ...]:
+    """What the host's own hand says it set aside under a plan and now has in one of these states (docs/hand.md, `aside`)."""
     answer = site.hand.call(site.target(host), {"op": "aside"}, 60.0)
     listed = answer.get("aside")
     if not isinstance(listed, list):
         raise HostError(f"learn what is set aside on {host}", "the hand did not say", "waveboard status")
-    return tuple(a for a in listed if isinstance(a, dict) and a.get("plan") == digest and a.get("state") == state)
+    return tuple(a for a in listed if isinstance(a, dict) and a.get("plan") == digest and a.get("state") in states)
 
 
 def _keep(site: Site, made: Plan, read: Reading) -> Known:

@@ -23,6 +23,7 @@ _NETWORK_PATH = re.compile(r"/session\d+/target|/virtual/nvme-fabrics/|/devices/
 _LISTS = ("/block", "/class/block", "/dev/block")  # directories of all devices: lying in one says nothing of what it is a part of
 _PARTITION_NAME = re.compile(r"(sd|hd|vd|xvd|ub|dasd)[a-z]+\d+|.*\dp\d+")
 _NVME_HEAD = re.compile(r"nvme(\d+)n(\d+)$")
+_ALWAYS_LOOKED_AT = ("/dev/disk/by-uuid/", "/dev/disk/by-label/", "/dev/disk/by-partuuid/")  # on a live host
 DEEPEST = 64  # devices, or mounts, on one another: no host has a tenth of it
 _FABRICS = ("tcp", "rdma", "fc", "loop")
 _DM_KINDS = {"LVM": "lv", "CRYPT": "crypt", "mpath": "multipath"}
@@ -87,14 +88,8 @@ class BlockGraph:
     def lists(self, spec: str) -> bool:
         """Whether links of that kind were told at all, so that a name which is not among them is no device's."""
         key, equals, _ = spec.partition("=")
-        kind = (
-            f"/dev/disk/by-{key.lower()}/"
-            if equals
-            else "/dev/mapper/"
-            if spec.startswith("/dev/mapper/")
-            else spec.rpartition("/")[0] + "/"
-        )
-        if kind.rpartition("/by-")[2] in ("uuid/", "label/", "partuuid/") and not self._recorded:  # `ls` looked at all of these
+        kind = f"/dev/disk/by-{key.lower()}/" if equals else spec.rpartition("/")[0] + "/"
+        if kind in _ALWAYS_LOOKED_AT and not self._recorded:
             return bool(self._links)
         return any(link.startswith(kind) for link in self._links)
 

@@ -47,7 +47,7 @@ def boot_set(
     for target in BESIDE_ROOT:
         fact = asked.get(target)
         if fact is not None and fact.canonical and not target.startswith(fact.canonical):  # resolved to itself, or only so far
-            parts += _linked(files, tree, fstab, fact, target)
+            parts += _linked(files, tree, declared if fstab is not None else None, fact, target)
     whole = join(parts)
     if whole.ram and not whole.leaves and not whole.net and not whole.unknown:
         whole = join([whole, not_known("/", "/ is in memory, and what it was loaded from cannot be told")])
@@ -55,14 +55,16 @@ def boot_set(
     return BootSet(whole.leaves, whole.unknown, files.of(root).filesystems if root else NONE, untold)
 
 
-def _linked(files: Filesystems, tree: MountTree, fstab: Fstab | None, fact: PathFact, target: str) -> Iterable[Backing]:
-    """What a link at `target` leads to, and all that is mounted or to be mounted there."""
+def _linked(
+    files: Filesystems, tree: MountTree, declared: Mapping[str, Sequence[FstabEntry]] | None, fact: PathFact, target: str
+) -> Iterable[Backing]:
+    """What a link at `target` leads to, and all that is mounted or to be mounted there. declared: fstab, None when it was not read."""
     real = fact.canonical or target
     mount = tree.walk(real)
-    if fact.problem or mount is None or mount.fstype == "autofs" or (fstab is None and not fact.exists):
+    if fact.problem or mount is None or mount.fstype == "autofs" or (declared is None and not fact.exists):
         why = f"{target} leads to {real}, and what that is on cannot be told"
         return (not_known(target, f"{why}: {fact.problem}" if fact.problem else why),)
-    declared = _declared(fstab)
+    declared = declared or {}
     named = [entry for at in prefixes(real) if len(at) > len(mount.target) for entry in declared.get(at, ())]
     named += [entry for at, entries in declared.items() if at.startswith(f"{real}/") for entry in entries]
     below = [files.whole(one) for one in (mount, *tree.below(real)) if one.fstype != "autofs"]

@@ -10,7 +10,7 @@ from waveboard.audit.placement_backing import Backing, not_known
 from waveboard.audit.placement_declared import covering, declared
 from waveboard.audit.placement_mounts import MountTree, follow, tidy
 from waveboard.audit.placement_shares import KERNEL, layers
-from waveboard.audit.placement_site import Ground, locate, settle, unknown, where
+from waveboard.audit.placement_site import Ground, as_sure, locate, settle, unknown, where
 from waveboard.audit.placement_why import sentence
 from waveboard.model.facts import Container, ContainerMount, Docker, Mount
 from waveboard.model.graph import Confidence, Node, Placement, PlacementClass
@@ -151,8 +151,7 @@ class Fleet:
             flags |= {"ANONYMOUS"} if self._anonymous(asked) and mount.target == asked.destination else set()
             more, note = self._on_the_host(asked, mount, backing, kind)
             flags |= more
-        if (backing.lexical or (boot is False and ground.boot.untold)) and known is Confidence.OBSERVED:
-            known = Confidence.LEXICAL
+        known = as_sure(known, backing, boot, ground)
         if kind is P.UNKNOWN and not backing.leaves:
             known = Confidence.NONE
         why = sentence(path, mount, backing, kind, ground.boot.disks, reasons, flags, note)

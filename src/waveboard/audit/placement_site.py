@@ -75,13 +75,18 @@ def where(
         flags.add("SHADOWED")
     if found.problem or found.missing:
         return _no_answer(ground, path, found, kind, flags)
-    if (backing.lexical or (boot is False and ground.boot.untold)) and found.known is Confidence.OBSERVED:
-        found = found._replace(known=Confidence.LEXICAL)
+    found = found._replace(known=as_sure(found.known, backing, boot, ground))
     if ground.by_name and found.known is Confidence.OBSERVED:
         found = found._replace(known=Confidence.DECLARED, note="the recorded mount table gives devices by name alone")
     known = Confidence.NONE if kind is PlacementClass.UNKNOWN and not backing.leaves else found.known
     why = sentence(path, found.mount, backing, kind, ground.boot.disks, reasons, flags, found.note)
     return settle(path, found.mount, backing, kind, boot, known, why, flags, found.text)
+
+
+def as_sure(known: Confidence, backing: Backing, boot: bool | None, ground: Ground) -> Confidence:
+    """No surer than what it rests on: a spelling, or a boot set of which a part was not told."""
+    weak = backing.lexical or (boot is False and ground.boot.untold)
+    return Confidence.LEXICAL if weak and known is Confidence.OBSERVED else known
 
 
 def locate(ground: Ground, path: str, tree: MountTree) -> Found:

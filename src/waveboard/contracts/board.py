@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from waveboard.contracts.board_text import Line, Part, bullets, fenced, front_matter, parts, table
+from waveboard.contracts.formats.shape import ID
 from waveboard.contracts.text import CONTRACT, decode
 from waveboard.model.contract import Place
 from waveboard.model.errors import ContractError
@@ -62,9 +63,6 @@ def draft(file: str, raw: bytes, gates: Collection[str]) -> Draft:
     return _Import(file, text, gates).made()
 
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-
-
 class _Import:
     """One board being read: what it says in many places is gathered by wave."""
 
@@ -82,7 +80,7 @@ class _Import:
     def _id(self, cell: str, line: int) -> str:
         """A wave's id becomes the name of its file. Raises: ContractError for one that is none."""
         name = cell.strip(" *`_")
-        if not _ID.fullmatch(name):
+        if not ID.fullmatch(name):
             because = f"{self.file}:{line}: {cell!r} is no id of a wave"
             raise ContractError("import the board", because, "up to 64 letters, digits, `.`, `_` and `-`, like W8B")
         return name

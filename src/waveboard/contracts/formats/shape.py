@@ -4,6 +4,7 @@ Own: a file only waveboard reads, so an unknown key is an error. Operator: a fil
 key is only told (`unread-key`). Doc marks what describes and is meant for people; Unread marks a rule that nothing here reads.
 """
 
+import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
@@ -98,7 +99,8 @@ HostId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0
 UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:_-]{0,252}$")]
 Container = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+Id = Annotated[str, StringConstraints(pattern=f"^{ID.pattern}$")]
 AbsPath = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f\x7f]{0,4000}$"), AfterValidator(_path)]
 DataMount = Annotated[AbsPath, AfterValidator(_off_boot)]
 WorkspacePath = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,4000}$"), AfterValidator(_inside)]
