@@ -35,6 +35,7 @@ def held(host: LabHost) -> dict[str, str]:
         f"select '{name}', count(*), md5(string_agg(x::text, ',' order by id)) from {name} x" for name in TABLES
     )
     feed = 'awk \'{print ($1 ~ /^session/ ? "GET " : "HGETALL ") $1}\''
+    rows += " order by 1"  # the server runs the parts side by side when it likes, and answers in the order they end
     redis = f"{REDIS} redis-cli --scan | sort | {feed} | docker exec -i mint-modules-redis redis-cli | sha256sum"
     curl = "curl -fsS --retry 40 --retry-delay 1 --retry-all-errors --aws-sigv4 aws:amz:us-east-1:s3 --user mint:mint-lab-only"
     objects = "".join(f"{curl} http://127.0.0.1:9000/quotes/{name} | sha256sum; " for name in OBJECTS)
