@@ -33,6 +33,28 @@ def test_an_output_that_is_full_is_one_clear_error(words: tuple[str, ...]) -> No
     assert "Traceback" not in told and "Exception ignored" not in told
 
 
+@pytest.mark.parametrize(
+    "words", [("gates",), ("cap", "list", "--json"), ("cap", "run", "cap.list"), ("--help",), ("--version",)]
+)
+def test_an_output_nobody_reads_any_more_ends_the_command_quietly(words: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        done = say(*words, out=closed)
+    assert (done.returncode, done.stderr) == (141, b"")  # what a shell says of a program that SIGPIPE ended
+
+
+def test_a_connection_that_broke_is_no_reader_that_went_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(click.Group, "invoke", broken)
+    assert run(["gates"]) == 1
+    assert "error: cannot finish: Broken pipe" in capsys.readouterr().err
+
+
 def test_what_a_terminal_cannot_show_is_spelled_out() -> None:
     done = say("gates", "caf\u00e9\u2514", encoding="latin-1")
     assert done.returncode == 1 and b"Traceback" not in done.stderr

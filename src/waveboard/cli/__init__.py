@@ -5,6 +5,7 @@ Sub-commands are loaded when they are asked for, so `--help` and completion stay
 
 import importlib
 import os
+import select
 import sys
 from io import TextIOWrapper
 
@@ -13,6 +14,8 @@ import click
 from waveboard.cli import show
 from waveboard.cli.table import COMMANDS
 from waveboard.model.errors import WaveboardError
+
+UNREAD = 141  # what a shell says of a program that SIGPIPE ended; the signal itself would cut work short
 
 
 class LazyGroup(click.Group):
@@ -43,7 +46,8 @@ def waveboard(ctx: click.Context, workspace: str | None, no_input: bool) -> None
     """Keep a fleet of Docker VMs the way its operator's policy says it must be.
 
     Exit codes: 0 clean or done · 1 tool or contract error · 2 findings, or changes planned · 3 blocked · 4 needs approval ·
-    5 unknown or unreachable · 6 rolled back · 7 halted, a person is needed · 8 receipt invalid · 130 interrupted.
+    5 unknown or unreachable · 6 rolled back · 7 halted, a person is needed · 8 receipt invalid · 130 interrupted ·
+    141 nobody reads the output any more.
     """
     ctx.obj = {} if ctx.obj is None else ctx.obj
     ctx.obj.update(workspace=workspace, no_input=no_input)
@@ -66,8 +70,8 @@ def run(args: list[str], said: dict[str, object] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         show.told("interrupted; nothing half-done is lost: run the same command again to go on")
         return 130
-    except SystemExit:  # click ends so when nobody reads its output any more; what was done stays done
-        return 1
+    except SystemExit:  # click ends so at any broken pipe; what was done stays done
+        return UNREAD if _unread() else _refused("cannot finish: Broken pipe", "run the same command again")
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         return _refused(f"cannot finish: {error.strerror or error}{where}", "put that right, then run the same command again")
@@ -79,6 +83,13 @@ def run(args: list[str], said: dict[str, object] | None = None) -> int:
             "report it with what the same command prints under PYTHONDEVMODE=1; nothing half-done is lost",
         )
     return result if isinstance(result, int) else 0
+
+
+def _unread() -> bool:
+    """Whether whoever read the output has gone, as `head` does when it has seen enough."""
+    output = select.poll()
+    output.register(1, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0))
 
 
 def _refused(why: str, fix: str, code: int = 1) -> int:
