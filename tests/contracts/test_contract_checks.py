@@ -29,6 +29,14 @@ TOLD = [
     ("gaps.yaml", "severity: high", "severity: high\n    |colour: red", "warning", "unread-key"),
     ("gaps.yaml", "severity: high", "severity: high\n|---\ngaps: []", "error", "multi-document"),
     (LOOP, "loop_id: LOOP-STORE-20260226", "loop_id: |LOOP-OLD-20260101", "error", "duplicate-id"),
+    (
+        "findings.yaml",
+        "existing_gap_ids: [GAP-OP-1, GAP-OP-2]\n",
+        "existing_gap_ids: [GAP-OP-1]\n  - id: |STOR-001\n    severity: low\n    status: open\n",
+        "error",
+        "duplicate-id",
+    ),
+    ("findings.yaml", "\nstor_findings:", "\n  - id: |on-boot\nstor_findings:", "error", "duplicate-id"),
     (OLD, "status: closed", "loop_id: |LOOP-ELSE-20260101\nstatus: closed", "warning", "contradicting-value"),
     (OLD, "status: closed", "status: |authoritative", "warning", "unknown-enum"),
     (OLD, "---\nstatus: closed\nparent_loop: LOOP-STORE-20260226\n---\n", "|# Old\n", "warning", "no-front-matter"),
@@ -345,6 +353,7 @@ def test_a_draft_is_only_told_that_its_name_is_too_long() -> None:
 
 # file, old, new: must change nothing
 SILENT = [
+    ("findings.yaml", "\nstor_findings:", "\n  - id: STOR-001\nstor_findings:"),  # a cluster is no finding
     *(
         ("waveboard.yaml", "schema: waveboard/1", f"schema: waveboard/1\nstore: {store}")
         for store in ("sqlite:///elsewhere.db", "sqlite:////srv/a.db?timeout=3", "postgresql://u:p@h/d", "postgresql+psycopg:///d")

@@ -1,4 +1,4 @@
-"""What is wrong inside the registers: ids given twice, links that lead nowhere or round in a circle, words and conditions nobody knows.
+"""What is wrong inside the registers and the findings map: ids given twice, links into nothing or in a circle, words and conditions nobody knows.
 
 The operator's own words are told and tolerated. What would make two things one, or never end, is an error.
 """
@@ -38,6 +38,16 @@ def _twice(estate: Estate) -> Iterator[Complaint]:
     yield from _repeated("loop", ((loop.id, loop.at("loop_id")) for loop in estate.loops))
     waivers = ((w.id, read.at("waivers", at, "id")) for read in estate.waivers for at, w in enumerate(read.value.waivers))
     yield from _repeated("waiver", waivers)
+    stors = (
+        (s.id, read.at("stor_findings", at, "id")) for read in estate.findings for at, s in enumerate(read.value.stor_findings)
+    )
+    yield from _repeated("STOR finding", stors)
+    clusters = (
+        (c.id, read.at("root_cause_clusters", at, "id"))
+        for read in estate.findings
+        for at, c in enumerate(read.value.root_cause_clusters or ())
+    )
+    yield from _repeated("cluster", clusters)
 
 
 def _repeated(noun: str, ids: Iterable[tuple[str, Place]]) -> Iterator[Complaint]:
