@@ -331,6 +331,27 @@ def test_told_at_its_place(file: str, old: str, new: str, level: str, code: str)
     assert all(c.fix and c.message for c in loaded.complaints)
 
 
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("loops/README.md", "# How we write loops\n"),
+        (
+            "loops/page.md",
+            "---\nstatus: open\nid: page-1\nparent_loop: LOOP-NONE-20260101\n---\n- Root usage stays below 60 %.\n",
+        ),
+    ],
+)
+def test_a_page_among_the_loops_is_told_and_is_no_loop(page: str, text: str) -> None:
+    loaded = judge({**SOUND, page: text})
+    assert said(loaded) == {("warning", "not-a-loop", f"{page}:1:1")}
+    assert loaded.contract and [loop.id for loop in loaded.contract.registers.loops] == [
+        "LOOP-OLD-20260101",
+        "LOOP-STORE-20260226",
+    ]
+    away = judge({**SOUND, page: text, "gaps.yaml": SOUND["gaps.yaml"].replace("LOOP-STORE-20260226", Path(page).stem)})
+    assert {code for _, code, _ in said(away)} == {"not-a-loop", "dangling-reference"}  # what names the page names no loop
+
+
 def test_a_circle_of_loops_is_told_once_with_the_whole_way() -> None:
     loaded = judge(spoilt(LOOP, "gaps: [GAP-OP-1]", "parent_loop: LOOP-OLD-20260101"))
     (told,) = [c for c in loaded.errors if c.code == "loop-cycle"]

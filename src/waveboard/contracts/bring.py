@@ -14,9 +14,9 @@ from waveboard.contracts.check import error
 from waveboard.contracts.checks import registers as rules
 from waveboard.contracts.estate import Estate, LoopFile
 from waveboard.contracts.formats.gaps import Gaps
-from waveboard.contracts.formats.loops import Loop, front, says_loop
 from waveboard.contracts.formats.registries import CapabilityRegistry, GateRegistry, Topology
 from waveboard.contracts.formats.workspace import Workspace
+from waveboard.contracts.loop_files import loop_file
 from waveboard.contracts.nodes import Document, Table
 from waveboard.contracts.registers import registers
 from waveboard.contracts.text import REGISTER, read
@@ -55,16 +55,9 @@ def bring(files: Mapping[str, bytes], known: Known) -> Brought:
     said: list[Complaint] = []
     for path, raw in files.items():
         if path.endswith(".md"):
-            document, body, wrong = front(path, raw)
-            value, unfit = fit(document, Loop) if document else (None, ())
-            broken = [c for c in (*wrong, *unfit) if c.level == "error"]
-            if not broken and not says_loop(path, value):  # the register never forgets, so no page gets into it by mistake
-                fix = "begin it with `---` and a loop_id, or name it LOOP-NAME-YYYYMMDD.scope.md; else leave it out"
-                said.append(error(Place(path), "", "not-a-loop", "this markdown file does not say that it is a loop", fix))
-                continue
-            said += [*wrong, *unfit]
-            text = raw.decode("utf-8", "replace")
-            loops.append(LoopFile(path, Read(document, value) if document and value else None, body, text))
+            loop, amiss = loop_file(path, raw, error)  # the register never forgets, so no page gets into it by mistake
+            said += amiss
+            loops += [loop] if loop else []
             continue
         document, wrong = read(path, raw, REGISTER)
         said.extend(wrong)

@@ -15,7 +15,6 @@ from waveboard.contracts.formats.findings import Findings
 from waveboard.contracts.formats.gaps import Gaps
 from waveboard.contracts.formats.guard import SECTION, Guard, HostSection
 from waveboard.contracts.formats.hosts import SshTargets
-from waveboard.contracts.formats.loops import Loop, front
 from waveboard.contracts.formats.packs import Packs
 from waveboard.contracts.formats.placement import Placement
 from waveboard.contracts.formats.profiles import Profiles
@@ -26,6 +25,7 @@ from waveboard.contracts.formats.waivers import Waivers
 from waveboard.contracts.formats.waves import Wave
 from waveboard.contracts.formats.windows import Windows
 from waveboard.contracts.formats.workspace import Workspace
+from waveboard.contracts.loop_files import loop_file
 from waveboard.contracts.nodes import Document, Table
 from waveboard.contracts.shelf import checks
 from waveboard.contracts.text import decode, read
@@ -139,10 +139,10 @@ def _gather(workspace: Read[Workspace], files: Mapping[str, bytes | Unreadable],
                 said.extend(decode(path, raw, one.limits)[1])
                 continue
             if one.key == "loops":
-                loop, amiss = _loop(path, raw)
+                loop, amiss = loop_file(path, raw, warning)  # a glob may meet a page for people
                 said.extend(amiss)
                 loops += [loop] if loop else []
-                broken |= set() if loop else {one.key}
+                broken |= {one.key} if any(c.level == "error" for c in amiss) else set()
                 continue
             document, amiss = read(path, raw, one.limits)
             said.extend(amiss)
@@ -210,14 +210,3 @@ def _sections(document: Document, guard: BaseModel | None, said: list[Complaint]
             said.extend(wrong)
             if value is not None and isinstance(guard, Guard):
                 yield Section(Read(document, guard), key, value)
-
-
-def _loop(path: str, raw: bytes) -> tuple[LoopFile | None, tuple[Complaint, ...]]:
-    """None when the file is there and cannot be used; a file without front matter can."""
-    document, body, wrong = front(path, raw)
-    value, unfit = fit(document, Loop) if document else (None, ())
-    found = (*wrong, *unfit)
-    if any(c.level == "error" for c in found):
-        return None, found
-    text = raw.decode("utf-8", "replace").removeprefix("\ufeff")
-    return LoopFile(path, Read(document, value) if document and value else None, body, text), found
