@@ -5,6 +5,7 @@ from datetime import datetime
 
 from waveboard.contracts.dump import dump
 from waveboard.model.units import RUN_KEY, instant_text
+from waveboard.register.ownership import owned
 from waveboard.register.view import GapState, LoopState, View
 
 _GAP_KEYS = ("discovered_by", "discovered_at", "type", "description", "severity", "owner", "criterion", "producer")
@@ -41,8 +42,9 @@ def loops_markdown(view: View) -> str:
     """One table, open loops first."""
     states = sorted(view.loops.values(), key=lambda s: (not s.open, s.loop.id))
     lines = ["| loop | status | owner | open gaps | objective |", "|---|---|---|---|---|"]
+    owns = owned(view)
     for s in states:
-        gaps = " ".join(g.gap.id for g in view.gaps_of(s) if g.open)
+        gaps = " ".join(g.gap.id for g in owns[s.loop.id] if g.open)
         lines.append(
             f"| {_cell(s.loop.id)} | {_cell(s.status)} | {_cell(s.loop.owner)} | {_cell(gaps)} | {_cell(s.loop.objective)} |"
         )

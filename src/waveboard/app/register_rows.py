@@ -1,10 +1,11 @@
 """Gaps and loops as rows: what the doors print and what their JSON says. Reads the view; changes nothing."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from waveboard.model.register import SEVERITIES, Claim
 from waveboard.model.units import instant_text
+from waveboard.register.ownership import owned, owners
 from waveboard.register.view import GapState, LoopState, View
 
 Row = dict[str, object]
@@ -25,22 +26,36 @@ def loop_totals(view: View) -> dict[str, int]:
     return {**told, "unknown": unknown} if unknown else told
 
 
-def belonging(view: View, state: GapState) -> str:
-    """`standalone`, `missing scope file: X`, `ORPHANED: X is closed`, or the loop with its status."""
-    if not state.parent_loop:
-        listing = [one for one in view.loops.values() if state.gap.id in one.loop.gaps]
-        if not listing:
-            return "standalone"
-        return ", ".join(f"{one.loop.id} ({one.status or 'no status'})" for one in listing)
-    loop = view.loop(state.parent_loop)
-    if loop is None:
-        return f"missing scope file: {state.parent_loop}"
-    return f"ORPHANED: {loop.loop.id} is closed" if loop.closed else f"{loop.loop.id} ({loop.status or 'no status'})"
+def belonging(state: GapState, loops: Sequence[LoopState]) -> str:
+    """`standalone`, `missing scope file: X`, `ORPHANED: X is closed`, or its loops, each with its status."""
+    if not loops:
+        return f"missing scope file: {state.parent_loop}" if state.parent_loop else "standalone"
+    if state.parent_loop and loops[0].closed:
+        return f"ORPHANED: {loops[0].loop.id} is closed"
+    return ", ".join(f"{one.loop.id} ({one.status or 'no status'})" for one in loops)
 
 
-def gap_row(view: View, state: GapState, held: Mapping[str, Claim]) -> Row:
-    """One gap, JSON-ready."""
-    gap, claim = state.gap, held.get(state.gap.id)
+def gap_rows(view: View, states: Iterable[GapState], held: Mapping[str, Claim]) -> list[Row]:
+    """Each as one row, JSON-ready."""
+    loops = owners(view)
+    return [_gap(view, state, loops[state.gap.id], held.get(state.gap.id)) for state in states]
+
+
+def loop_rows(view: View, states: Iterable[LoopState], held: Mapping[str, Claim]) -> list[Row]:
+    """Each as one row, JSON-ready; its gaps are derived from the gaps' side."""
+    gaps = owned(view)
+    return [_loop(state, gaps[state.loop.id], held.get(state.loop.id)) for state in states]
+
+
+def orphans(view: View) -> int:
+    """How many open gaps name a loop that is closed, or nowhere."""
+    loops = owners(view)
+    named = (state for state in view.gaps.values() if state.open and state.parent_loop)
+    return sum(1 for state in named if all(loop.closed for loop in loops[state.gap.id]))
+
+
+def _gap(view: View, state: GapState, loops: Sequence[LoopState], claim: Claim | None) -> Row:
+    gap = state.gap
     return {
         "id": gap.id,
         "status": state.status or "unknown",
@@ -49,7 +64,7 @@ def gap_row(view: View, state: GapState, held: Mapping[str, Claim]) -> Row:
         "type": gap.type,
         "description": gap.description,
         "parent_loop": state.parent_loop,
-        "belongs": belonging(view, state),
+        "belongs": belonging(state, loops),
         "criterion": gap.criterion,
         "drift": gap.id in view.drift,
         "producer": gap.producer,
@@ -63,10 +78,8 @@ def gap_row(view: View, state: GapState, held: Mapping[str, Claim]) -> Row:
     }
 
 
-def loop_row(view: View, state: LoopState, held: Mapping[str, Claim]) -> Row:
-    """One loop, JSON-ready; its gaps are derived from the gaps' side."""
-    loop, claim = state.loop, held.get(state.loop.id)
-    gaps = list(view.gaps_of(state))
+def _loop(state: LoopState, gaps: Sequence[GapState], claim: Claim | None) -> Row:
+    loop = state.loop
     return {
         "id": loop.id,
         "status": state.status or "unknown",

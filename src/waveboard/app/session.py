@@ -86,9 +86,8 @@ def _counted(what: str, totals: dict[str, int]) -> str:
 
 def _gaps(site: Site, view: View) -> str:
     held = sum(1 for name in claims(site) if name in view.gaps)
-    orphans = sum(1 for s in view.gaps.values() if s.open and rows.belonging(view, s).startswith(("ORPHANED", "missing")))
     said = sum(1 for s in view.gaps.values() if s.open and s.fix)
-    told = ((held, "claimed"), (said, "said to be fixed and not proven"), (orphans, "without a living loop"))
+    told = ((held, "claimed"), (said, "said to be fixed and not proven"), (rows.orphans(view), "without a living loop"))
     return "".join(f", {count} {what}" for count, what in told if count)
 
 

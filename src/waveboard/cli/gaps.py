@@ -26,7 +26,7 @@ def status(ctx: click.Context, every: bool = False, as_json: bool = False) -> in
 
     site = opened(ctx.obj)
     view, held = current(site), claims(site)
-    shown = [rows.gap_row(view, s, held) for s in view.gaps.values() if every or s.open]
+    shown = rows.gap_rows(view, (s for s in view.gaps.values() if every or s.open), held)
     totals = rows.totals(view)
     ctx.obj["result"] = f"open gaps: {totals['open']}"
     if as_json:
@@ -53,7 +53,7 @@ def show_(ctx: click.Context, name: str, as_json: bool) -> int:
 
     site = opened(ctx.obj)
     view = current(site)
-    row = rows.gap_row(view, gap_named(view, name, f"show {name}"), claims(site))
+    (row,) = rows.gap_rows(view, [gap_named(view, name, f"show {name}")], claims(site))
     story = [c for c in site.store.changes() if c.subject == name]
     if as_json:
         told = [{"seq": c.seq, "at": instant_text(c.at), "actor": c.actor, "kind": c.kind, "reason": c.reason, "run_key": c.run_key}

@@ -26,9 +26,8 @@ def status(ctx: click.Context, every: bool = False, as_json: bool = False) -> in
 
     site = opened(ctx.obj)
     view, held = current(site), claims(site)
-    live = [rows.loop_row(view, s, held) for s in view.loops.values() if not s.closed]
-    shown = [rows.loop_row(view, s, held) for s in view.loops.values()] if every else live
-    running = [row for row in live if row["open"]]
+    shown = rows.loop_rows(view, (s for s in view.loops.values() if every or not s.closed), held)
+    running = [row for row in shown if row["open"]]
     totals, severities, owners = rows.loop_totals(view), rows.by(running, "severity"), rows.by(running, "owner")
     ctx.obj["result"] = f"open loops: {totals['open']}"
     if as_json:
@@ -58,7 +57,7 @@ def show_(ctx: click.Context, name: str, as_json: bool) -> int:
 
     site = opened(ctx.obj)
     view = current(site)
-    row = rows.loop_row(view, loop_named(view, name, f"show {name}"), claims(site))
+    (row,) = rows.loop_rows(view, [loop_named(view, name, f"show {name}")], claims(site))
     if as_json:
         show.document({"schema": "waveboard.loop/1", **row})
         return 0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from waveboard.model.register import Change
 from waveboard.model.units import RUN_KEY, parse_instant
+from waveboard.register.ownership import below, owned
 from waveboard.register.view import SETTLED, LoopState, View
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -128,10 +129,10 @@ def _closed_loop(view: View, change: Change) -> str:
     loop: LoopState = view.loops[change.subject]
     if loop.closed:
         return "it is closed already"
-    gaps = sorted(state.gap.id for state in view.gaps_of(loop) if state.open)
+    gaps = sorted(state.gap.id for state in owned(view)[loop.loop.id] if state.open)
     if gaps:
         return f"it still owns open gaps: {', '.join(gaps)}"
-    loops = sorted(state.loop.id for state in view.below(loop) if not state.closed)
+    loops = sorted(state.loop.id for state in below(view, loop) if not state.closed)
     if loops:
         return f"it still owns loops that are not closed: {', '.join(loops)}"
     return "" if proven(change.evidence) else "it brings no evidence: neither a run key nor what the run left"

@@ -1,6 +1,6 @@
 """Where every gap, loop and finding stands now. Values only; `fold` makes them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,15 +90,3 @@ class View:
         """By its id, or by the name of its file."""
         found = self.loops.get(name)
         return found or next((state for state in self.loops.values() if state.loop.also == name), None)
-
-    def gaps_of(self, loop: LoopState) -> Iterator[GapState]:
-        """The gaps that name the loop, and those its own file lists and that name no other."""
-        names = {loop.loop.id, loop.loop.also} - {""}
-        for state in self.gaps.values():
-            if state.parent_loop in names or (not state.parent_loop and state.gap.id in loop.loop.gaps):
-                yield state
-
-    def below(self, loop: LoopState) -> Iterator[LoopState]:
-        """The loops it owns."""
-        names = {loop.loop.id, loop.loop.also} - {""}
-        return (state for state in self.loops.values() if state.parent_loop in names)
