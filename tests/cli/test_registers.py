@@ -101,6 +101,33 @@ def test_a_waived_finding_is_counted_and_an_expired_waiver_fails_the_check(
     assert "1 expired" in said("waivers", capsys), "and nothing else stops"
 
 
+def test_findings_say_which_a_waiver_covers_and_which_it_covers_no_more(
+    mint: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = WAIVER.replace("    code: redis-*\n", "").replace("gate: D236", "gate: D237")
+    (mint / "waivers.yaml").write_text(WAIVER.format(until="2099-01-01", during="root_pct > 60"))
+    said(f"verify mint-storage --evidence {FLEET}", capsys, 2)
+    lines = said("findings", capsys, 2).splitlines()
+    assert "WAIVER" in lines[0].split() and sum("  WVR-1  " in line for line in lines) == 2 and ", 2 waived of CAP-" in lines[-1]
+    told = json.loads(said("findings list --json", capsys))
+    marks = [f["waiver"] for gate in told["gates"] for f in gate["findings"]]
+    assert marks.count("WVR-1") == 2 and told["ended_waivers"] == []
+    assert said("findings reconcile", capsys).count("  waived by WVR-1\n") == 2
+    (mint / "waivers.yaml").write_text(wide.format(until="2026-02-27", during="root_pct > 60"))
+    lines = said("findings", capsys, 2).splitlines()
+    assert sum("  WVR-1 (ended)  " in line for line in lines) == 2 and "waived" not in lines[-1]
+    assert json.loads(said("findings list --json", capsys))["ended_waivers"] == ["WVR-1"]
+
+
+def test_findings_that_are_all_waived_are_no_news(mint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = '- {{id: W-{0}, reason: r, owner: "@ronny", gate: {0}, host: "*", until: 2099-01-01}}\n'
+    gates = ("D235", "D236", "D237", "D238", "D239")
+    (mint / "waivers.yaml").write_text("waivers:\n" + "".join(one.format(gate) for gate in gates))
+    assert run(["verify", "mint-storage", "--evidence", str(FLEET)]) in (0, 5)
+    capsys.readouterr()
+    assert "waived of CAP-" in said("findings", capsys)
+
+
 def test_a_page_is_not_taken_in_as_a_loop(mint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "README.md").write_text("# A page\n")
     (tmp_path / "LOOP-NEW-20260301.scope.md").write_text("---\nloop_id: LOOP-NEW-20260301\nstatus: active\n---\n")

@@ -45,6 +45,12 @@ def standings(site: Site) -> tuple[Standing, ...]:
     )
 
 
+def answering(site: Site) -> frozenset[str]:
+    """Ids of the waivers that somebody answers for today; whether a condition of theirs holds is judged with every run."""
+    now = site.clock.now()
+    return frozenset(w.id for w in site.contract.registers.waivers if _state(w, now) not in ("expired", "proposed"))
+
+
 def _state(waiver: Waiver, now: datetime) -> str:
     if waiver.until and waiver.until <= now:
         return "expired"

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from waveboard.model.errors import UsageError, WaveboardError
 
 if TYPE_CHECKING:
     from waveboard.app.check import Checked
+    from waveboard.model.finding import Finding
 
 FORMATS = ("text", "json", "junit", "sarif", "prometheus", "markdown")
 
@@ -117,34 +119,44 @@ def findings(ctx: click.Context, pack: str | None, as_json: bool) -> int | None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def list_(ctx: click.Context, pack: str | None, as_json: bool) -> int:
-    """The latest run's findings with their STOR, gap and loop links."""
+    """The latest run's findings with their STOR, gap and loop links and their waivers. Exit 2: some that no waiver answers for today."""
     from waveboard.app.judged import newest, newest_runs
+    from waveboard.app.waiving import answering
+    from waveboard.gates import report_json
 
     site = opened(ctx.obj)
     run = newest(newest_runs(site, (pack,) if pack else None))
     if run is None:
         raise UsageError("list findings", "no pack was judged yet", "waveboard verify PACK")
-    report = json.loads(site.store.get_object(run.report))
+    raw, alive = site.store.get_object(run.report), answering(site)
+    found = report_json.from_bytes(raw).findings
+    ended = sorted({f.waiver for f in found} - alive - {""})
+    open_ones = sum(f.waiver not in alive for f in found)
     if as_json:
-        show.document(report)
+        show.document({**json.loads(raw), "ended_waivers": ended})
         return 0
     rows = [
         (
-            f["gate"],
-            f["host"],
-            f["severity"],
-            f["code"],
-            f["subject"],
-            " ".join(f.get("stor", [])),
-            " ".join(f.get("gaps", [])),
-            f["fingerprint"],
+            f.gate,
+            f.host,
+            f.severity.value,
+            f.code,
+            f.subject,
+            " ".join(f.stor),
+            " ".join(f.gaps),
+            _waiver(f, ended),
+            f.fingerprint,
         )
-        for gate in report["gates"]
-        for f in gate["findings"]
+        for f in found
     ]
-    show.table(("GATE", "HOST", "SEVERITY", "CODE", "SUBJECT", "STOR", "GAPS", "FINGERPRINT"), rows)
-    click.echo(f"{len(rows)} findings of {run.run_key}")
-    return 2 if rows else 0
+    show.table(("GATE", "HOST", "SEVERITY", "CODE", "SUBJECT", "STOR", "GAPS", "WAIVER", "FINGERPRINT"), rows)
+    waived = f", {len(rows) - open_ones} waived" if open_ones < len(rows) else ""
+    click.echo(f"{len(rows)} findings{waived} of {run.run_key}")
+    return 2 if open_ones else 0
+
+
+def _waiver(found: "Finding", ended: Sequence[str]) -> str:
+    return f"{found.waiver} (ended)" if found.waiver in ended else found.waiver
 
 
 @findings.command()
@@ -172,7 +184,8 @@ def reconcile(ctx: click.Context, pack: str, as_json: bool) -> int:
     for name, found in groups.items():
         click.echo(f"{name.replace('_', ' ')}: {len(found)}")
         for f in found:
-            click.echo(f"  {f.fingerprint}  {show.safe(f'{f.gate} {f.host} {f.code} {f.subject}')}  {' '.join(f.gaps)}".rstrip())
+            line = f"  {f.fingerprint}  {show.safe(f'{f.gate} {f.host} {f.code} {f.subject}')}  {' '.join(f.gaps)}".rstrip()
+            click.echo(line + (f"  waived by {f.waiver}" if f.waiver else ""))
     click.echo(f"reopened: {', '.join(told.reopened) or 'none'}")
     if told.loose:
         show.next_step(f"waveboard gaps file --finding {told.loose[0].fingerprint} …")
