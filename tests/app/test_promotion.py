@@ -19,6 +19,7 @@ from waveboard.app.plans import Known
 from waveboard.gates import report_json
 from waveboard.model.contract import Contract
 from waveboard.model.errors import ApprovalNeeded, RefusedError, UsageError
+from waveboard.model.evidence import Bundle, Identity
 from waveboard.model.finding import Finding, GateReport, Mode, PackReport, Severity, Verdict
 from waveboard.model.history import PackRun, Snapshot
 from waveboard.model.opening import Opening
@@ -67,6 +68,8 @@ class Office(Desk):
         raw = report_json.to_bytes(made)
         key = f"CAP-20260226-{int(3000 + hours * 100):06d}__verify.pack.run__R1"
         if collected:
+            for host, digest in made.evidence:
+                self.site.store.save_bundle(Bundle(host, at, "sha256:c", Identity(), {}), digest)
             self.site.store.save_snapshot(Snapshot(key, at, self.site.contract.digest, dict(made.evidence)))
         self.site.store.save_pack_run(
             PackRun(key, PACK, at, self.site.contract.digest, True, self.site.store.put_object(raw), {})
@@ -123,6 +126,14 @@ def test_a_replay_is_no_run_and_an_ended_waiver_covers_nothing(office: Office) -
     registers = replace(office.site.contract.registers, waivers=(ended,))
     office.site = replace(office.site, contract=replace(office.site.contract, registers=registers))
     assert "1 unexpected finding, first D235 mint-data boot-backed" in promotion.advise(office.site, PACK).row.text
+
+
+def test_a_reading_counts_however_many_came_after_it(office: Office) -> None:
+    due(office)
+    at = office.site.clock.now()
+    for n in range(2_000):
+        office.site.store.save_snapshot(Snapshot(f"CAP-{n}", at, office.site.contract.digest, {"other": f"sha256:{n}"}))
+    assert promotion.advise(office.site, PACK).row.holds
 
 
 def test_a_governing_wave_must_be_open(office: Office) -> None:

@@ -96,6 +96,14 @@ def test_records_come_back_newest_first(store: Store) -> None:
     assert store.plans()[0].wave == "W8B", "the same plan again changes nothing"
 
 
+def test_a_bundle_is_known_by_its_digest_and_bytes_alone_are_none(store: Store) -> None:
+    store.save_bundle(Bundle("vm-a", AT, "sha256:c", Identity(), {}), PLAN)
+    replay = store.put_object(b"somebody's copy")
+    many = [f"sha256:{n:064x}" for n in range(40_000)]  # more than a database takes in one question
+    assert store.collected((PLAN, OTHER, replay, *many)) == {PLAN}
+    assert store.collected(()) == frozenset()
+
+
 def test_instants_keep_their_meaning_and_naive_ones_have_none(store: Store) -> None:
     store.save_cap_run(CapRun("CAP-1", "audit", AT.astimezone(), 0))
     assert store.cap_runs(1)[0].at == AT

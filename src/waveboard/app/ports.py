@@ -1,6 +1,6 @@
 """What the order of work asks of the world. `world` satisfies these by shape; wiring and mypy prove it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -119,6 +119,10 @@ class Store(Protocol):
 
     def bundles(self, host: str, limit: int) -> tuple[BundleRecord, ...]:
         """Newest first."""
+        ...
+
+    def collected(self, digests: Iterable[str]) -> frozenset[str]:
+        """Those of these under which a bundle was saved: what a host said to us, and not bytes that somebody brought."""
         ...
 
     def save_snapshot(self, snapshot: Snapshot) -> None: ...

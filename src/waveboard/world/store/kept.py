@@ -1,5 +1,6 @@
 """Rows for kept bytes and records of work: objects, bundles, plans, approvals, snapshots, runs. Decides nothing about them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,8 @@ from waveboard.model.errors import EvidenceError, RefusedError, UsageError
 from waveboard.model.evidence import Bundle, digest_of
 from waveboard.model.history import BundleRecord, CapRun, PackRun, PlanRecord, Snapshot
 from waveboard.world.store import tables as t
+
+_AT_ONCE = 10_000  # SQLite takes 32,766 values in one statement, PostgreSQL 65,535
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> bool:
@@ -55,6 +58,12 @@ def bundles(connection: sa.Connection, host: str, limit: int) -> tuple[BundleRec
     query = sa.select(c.digest, c.host, c.collected_at, c.failure).where(c.host == host)
     rows = connection.execute(query.order_by(c.collected_at.desc(), c.digest).limit(limit))
     return tuple(BundleRecord(*row) for row in rows)
+
+
+def collected(connection: sa.Connection, digests: Iterable[str]) -> frozenset[str]:
+    asked, c = tuple(digests), t.bundles.c.digest
+    parts = (asked[at : at + _AT_ONCE] for at in range(0, len(asked), _AT_ONCE))
+    return frozenset(found for part in parts for found in connection.scalars(sa.select(c).where(c.in_(part))))
 
 
 def save_plan(connection: sa.Connection, raw: bytes, wave: str, kind: str, at: Any) -> str:

@@ -1,7 +1,7 @@
 """The store in memory, under the same rules: for tests and recorded fleets. Nothing in it outlives the process."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import RLock
@@ -67,6 +67,9 @@ class MemoryStore:
     def bundles(self, host: str, limit: int) -> tuple[BundleRecord, ...]:
         found = sorted((b for b in self._bundles.values() if b.host == host), key=lambda b: b.digest)
         return tuple(sorted(found, key=lambda b: b.collected_at, reverse=True)[:limit])
+
+    def collected(self, digests: Iterable[str]) -> frozenset[str]:
+        return frozenset(digest for digest in digests if digest in self._bundles)
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         self._snapshots.setdefault(snapshot.run_key, replace(snapshot, bundles=_plain(snapshot.bundles)))

@@ -1,6 +1,6 @@
 """The store on SQLite or PostgreSQL: one transaction a call, on disk when it returns. The rules are in the rooms beside it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -71,6 +71,10 @@ class SqlStore:
     def bundles(self, host: str, limit: int) -> tuple[BundleRecord, ...]:
         with self._reading() as connection:
             return kept.bundles(connection, host, limit)
+
+    def collected(self, digests: Iterable[str]) -> frozenset[str]:
+        with self._reading() as connection:
+            return kept.collected(connection, digests)
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         with self._writing() as connection:
