@@ -127,6 +127,27 @@ TOLD = [
             ("FREQ=WEEKLY;BYDAY=TU", "|FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "bad-value"),
             ("FREQ=WEEKLY;BYDAY=TU", "|FREQ=DAILY;BYHOUR=1,2,3,4,5;BYMINUTE=0,5,10,15,20", "bad-value"),
             ("FREQ=WEEKLY;BYDAY=TU", "|FREQ=DAILY;UNTIL=20270101", "bad-value"),
+            *(
+                ("FREQ=WEEKLY;BYDAY=TU", f"|{rule}", "bad-value")
+                for rule in (
+                    "FREQ=DAILY;INTERVAL=0;BYDAY=TU",  # never comes to an end
+                    "FREQ=DAILY;INTERVAL=-1",
+                    "FREQ=DAILY;COUNT=99999999999999999999",
+                    "FREQ=DAILY;COUNT=2;UNTIL=20270101T000000Z",
+                    "FREQ=DAILY;BYMONTH=13",
+                    "FREQ=MONTHLY;BYMONTHDAY=1,32",
+                    "FREQ=MONTHLY;BYMONTHDAY=0",
+                    "FREQ=MONTHLY;BYDAY=9MO",
+                    "FREQ=WEEKLY;BYDAY=2MO",  # a calendar library takes it for every Monday
+                    "FREQ=WEEKLY;BYMONTHDAY=1",
+                    "FREQ=MONTHLY;BYWEEKNO=20",
+                    "FREQ=DAILY;BYSETPOS=1",
+                    "FREQ=WEEKLY;WKST=2MO",
+                    "FREQ=DAILY;INTERVAL=7;BYDAY=WE",  # from a Tuesday: never a Wednesday
+                    "FREQ=DAILY;UNTIL=20260303T205959Z",  # a second before the first one
+                    "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+                )
+            ),
             ("2026-03-03T22:00:00", "|2026-03-03T22:00:00Z", "bad-value"),
             ("Europe/Berlin", "|Europe/Bonn", "bad-value"),
             ("Europe/Berlin", "|/etc/passwd", "bad-value"),
@@ -429,6 +450,16 @@ SILENT = [
     ("waves/one.yaml", "- pack_complete: small", '- "gate_passes: {\\"gate\\":\\"D235\\",\\"hosts\\":[\\"db-1\\"]}"'),
     ("waves/one.yaml", "- pack_complete: small", "- 'pack_complete: small'"),
     ("windows.yaml", SPAN, AGAIN),
+    *(
+        ("windows.yaml", SPAN, AGAIN.replace("FREQ=WEEKLY;BYDAY=TU", rule))
+        for rule in (
+            "FREQ=DAILY;INTERVAL=28;BYDAY=TU",  # it starts on a Tuesday
+            "FREQ=DAILY;UNTIL=20260303T210000Z",  # the first one, and no other
+            "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29",
+            "FREQ=MONTHLY;BYDAY=-1SU,1SA;BYSETPOS=1;WKST=SU",
+            "FREQ=YEARLY;BYDAY=-53MO,53MO;COUNT=2",
+        )
+    ),
     ("windows.yaml", SPAN, AGAIN + "    overrun: pause\n    overrun_s: 86400\n"),
     ("windows.yaml", "    hosts: [db-1]\n", "    hosts: [db-1]\n    overrun: finish\n    overrun_s: 600\n"),
     ("waveboard.yaml", "hosts: hosts.yaml", "hosts: ./hosts.yaml"),

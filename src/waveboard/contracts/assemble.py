@@ -17,6 +17,7 @@ from waveboard.contracts.files import NOT_JUDGING, UNJUDGED, absent, asked, matc
 from waveboard.contracts.formats.guard import Guard
 from waveboard.contracts.formats.packs import Pack as PackFile
 from waveboard.contracts.formats.packs import Packs
+from waveboard.contracts.formats.recurrence import until
 from waveboard.contracts.formats.waves import Wave
 from waveboard.contracts.formats.windows import Overruns
 from waveboard.contracts.formats.workspace import Access, Approvals, Reach
@@ -242,13 +243,7 @@ def _windows(estate: Estate) -> Iterator[Window]:
             elif window.rule and window.starts and window.time_zone and window.duration_s:
                 again = Recurrence(window.rule, datetime.fromisoformat(window.starts), window.time_zone, window.duration_s)
                 first = again.starts.replace(tzinfo=ZoneInfo(window.time_zone)).astimezone(UTC)
-                yield Window(window.id, window.kind, hosts, first, _until(window.rule), place, again, over)
-
-
-def _until(rule: str) -> datetime:
-    """The rule's UNTIL; without one it never ends."""
-    told = next((part.removeprefix("UNTIL=") for part in rule.split(";") if part.startswith("UNTIL=")), "99990101T000000Z")
-    return datetime.strptime(told, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+                yield Window(window.id, window.kind, hosts, first, until(window.rule), place, again, over)
 
 
 def _overrun(asked: Overruns | None) -> Overrun | None:

@@ -1,19 +1,13 @@
 """`windows.yaml`: when hosts may be changed. Deny wins over allow. A window is one span of time, or comes again by an RFC 5545 rule."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from waveboard.contracts.formats import recurrence
 from waveboard.contracts.formats.shape import HostId, Id, Own, Text
 from waveboard.model.units import parse_instant
-
-_PART = re.compile(
-    r"(FREQ|INTERVAL|COUNT|UNTIL|BYDAY|BYMONTHDAY|BYMONTH|BYHOUR|BYMINUTE|BYSETPOS|BYWEEKNO|BYYEARDAY|WKST)=([A-Z0-9+,:-]+)"
-)
-_FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
-_TIMES_A_DAY = 24
 
 
 def _instant(value: str) -> str:
@@ -44,37 +38,10 @@ def _zone(value: str) -> str:
     return value
 
 
-def _rule(value: str) -> str:
-    from dateutil.rrule import rrulestr
-
-    parts: dict[str, str] = {m[1]: m[2] for part in value.split(";") if (m := _PART.fullmatch(part))}
-    if len(parts) != value.count(";") + 1:
-        raise ValueError("a rule is the value of an RFC 5545 RRULE, such as FREQ=WEEKLY;BYDAY=TU,TH, each part once")
-    if parts.get("FREQ") not in _FREQUENCIES:
-        raise ValueError(f"FREQ is one of {', '.join(_FREQUENCIES)}")
-    times = (parts.get("BYHOUR", "").count(",") + 1) * (parts.get("BYMINUTE", "").count(",") + 1)
-    if times > _TIMES_A_DAY:
-        raise ValueError(f"a window opens at most {_TIMES_A_DAY} times a day")
-    until = parts.get("UNTIL", "20300101T000000Z")
-    if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", until):
-        raise ValueError("UNTIL is written in UTC, like 20271231T235959Z")
-    try:
-        bare = ";".join(part for part in value.split(";") if not part.startswith(("UNTIL=", "COUNT=")))
-        count = int(parts.get("COUNT", "1"))
-        rule = rrulestr(f"{bare};UNTIL=20310101T000000", dtstart=datetime(2026, 1, 1))  # noqa: DTZ001 - local by nature
-        datetime.strptime(until, "%Y%m%dT%H%M%SZ")  # noqa: DTZ007
-        first = next(iter(rule), None)
-    except (ValueError, TypeError, OverflowError) as problem:
-        raise ValueError(f"this is no RFC 5545 rule: {problem}") from None
-    if first is None or count < 1:
-        raise ValueError("this rule never comes: not once in five years")
-    return value
-
-
 Instant = Annotated[str, AfterValidator(_instant)]
 Local = Annotated[str, AfterValidator(_local)]
 Zone = Annotated[str, AfterValidator(_zone)]
-Rule = Annotated[str, Field(max_length=500), AfterValidator(_rule)]
+Rule = Annotated[str, Field(max_length=500), AfterValidator(recurrence.checked)]
 
 
 class Overruns(Own):
@@ -99,11 +66,19 @@ class Window(Overruns):
     hosts: list[HostId] = Field(min_length=1)
     not_before: Instant | None = None
     not_after: Instant | None = None
-    rule: Rule | None = None
     starts: Local | None = None
     time_zone: Zone | None = None
     duration_s: int | None = Field(None, ge=60, le=604_800)
+    rule: Rule | None = None
     reason: Text | None = None
+
+    @field_validator("rule")
+    @classmethod
+    def _comes(cls, value: str | None, told: ValidationInfo) -> str | None:
+        starts, zone = told.data.get("starts"), told.data.get("time_zone")
+        if value and starts and zone and not recurrence.comes(value, datetime.fromisoformat(starts), zone):
+            raise ValueError("this rule never comes: not once in five years from `starts`, or not before its UNTIL")
+        return value
 
     @model_validator(mode="after")
     def _one_form(self) -> "Window":
