@@ -26,7 +26,7 @@ PARTS = {"message": "json", "signature": "sig", "allowed_signers": "allowed_sign
 HEX_RUN = re.compile(rb"[0-9a-f]{64,}")
 SOME, HEX, DIGEST = re.compile("(?s).+"), re.compile("[0-9a-f]{64}"), re.compile("sha256:[0-9a-f]{64}")
 INSTANCE, PERSON = re.compile("[!-~]{1,128}"), re.compile(r"@?[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
-AT = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}Z")
+AT = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}Z")
 # fmt: off
 RECEIPT = {"schema": "waveboard.receipt/1", "kind": re.compile("[a-z][a-z0-9.-]{0,63}"), "seq": int, "prev": HEX, "at": AT,
            "run_key": re.compile(r"CAP-[0-9]{8}-[0-9]{6}__[A-Za-z0-9._-]+__R[A-Za-z0-9]+"), "four_eyes": bool, "body": dict,
@@ -108,9 +108,9 @@ def approval(said, files, place, used):
     right = terms["hosts"] and terms["hosts"] == sorted(set(terms["hosts"])) and terms["not_before"] < terms["not_after"]
     right = right and terms["downtime_s"] >= 0 and terms["max_uses"] == 1 and terms["instance"] == said["instance"]
     need(right and all(terms[key] == body[key] for key in SAME), place, "it does not say what the signed message says")
-    need(said["actor"]["kind"] == "human", place, "no person approved it")
-    need(ARMOR.fullmatch(signature), place, "the signature's armor is not canonical")
-    unbase64(b"".join(signature.split(b"\n")[1:-2]), place)
+    need(said["actor"]["kind"] == "human" and ARMOR.fullmatch(signature), place, "no person's, or its armor is not canonical")
+    made = unbase64(b"".join(signature.split(b"\n")[1:-2]), place)[18:80]  # from the type of its key on
+    need(b"-cert-v01@" not in made, place, "a certificate stands for whomever its authority names, not for one person")
     return place, terms["principal"], message, signature, signers, re.sub("[-:TZ]", "", said["at"])
 
 

@@ -263,7 +263,7 @@ def _payload(raw: bytes) -> bytes:
 
 
 def _ssh_keygen() -> SshKeygen:
-    return SshKeygen(sshsig.dearmor, sshsig.NAMESPACE)
+    return SshKeygen(sshsig.parse, sshsig.NAMESPACE)
 
 
 def _engine(store: str, directory: Path) -> Engine:

@@ -58,7 +58,7 @@ class Desk:
         nothing, engine = object(), DirectEngine()
         self.site = Site(
             contract, "i", Actor(actor, ActorKind.AGENT if actor.startswith("agent:") else ActorKind.HUMAN), nothing, self.fleet,  # type: ignore[arg-type]
-            MemoryStore(), archive, lambda: engine, key, SshKeygen(sshsig.dearmor, sshsig.NAMESPACE), StillClock(),
+            MemoryStore(), archive, lambda: engine, key, SshKeygen(sshsig.parse, sshsig.NAMESPACE), StillClock(),
             "sha256:" + "9" * 64, lambda text: None, lambda place: None,
             documents=nothing, commands=nothing, runner=inline,  # type: ignore[arg-type]
         )  # fmt: skip

@@ -94,7 +94,7 @@ class Yard(Desk):
 
     def born(self, signers: str = ALLOWED, person: Callable[[str], str] | None = None) -> None:
         """A new process: the hand starts from what its directory holds. signers: its allowed_signers; person: whose name one is."""
-        verifier = SshKeygen(sshsig.dearmor, sshsig.NAMESPACE)
+        verifier = SshKeygen(sshsig.parse, sshsig.NAMESPACE)
         directory = self.tmp / "hypervisors" / "hv"
         self.hand = HypervisorHand(
             "hv",

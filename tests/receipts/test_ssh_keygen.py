@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.receipts import estate
-from tests.receipts.judges import KEYGEN
+from tests.receipts.judges import KEYGEN, ours, theirs
 from waveboard.model.errors import ApprovalNeeded, UsageError
 from waveboard.receipts import approval, sshsig
 from waveboard.world.ssh_keygen import SshKeygen
@@ -83,6 +84,32 @@ def test_another_namespace_and_altered_armor_are_refused() -> None:
         KEYGEN.principal_of(made.message, other, f"ronny {LINE}\n", estate.AT)
     with pytest.raises(ApprovalNeeded, match=r"canonical|armored"):
         KEYGEN.principal_of(made.message, made.signature + "x\n", estate.ALLOWED, estate.AT)
+
+
+def certified(tmp_path: Path, principal: str) -> str:
+    """What one and the same key signs under a certificate that calls its holder so."""
+    for name in ("authority", "key"):
+        if not (tmp_path / name).exists():
+            make_key(tmp_path / name)
+    issue = ["ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", "x", "-n", principal, str(tmp_path / "key.pub")]
+    subprocess.run(issue, check=True, stdin=subprocess.DEVNULL)
+    sign = ["ssh-keygen", "-Y", "sign", "-n", sshsig.NAMESPACE, "-f", str(tmp_path / "key-cert.pub")]
+    return subprocess.run(sign, check=True, capture_output=True, input=MESSAGE).stdout.decode()
+
+
+def test_a_certificate_is_no_persons_key(tmp_path: Path) -> None:
+    """Whoever holds one key could be as many persons as the authority writes certificates for it."""
+    signed = {who: certified(tmp_path, who) for who in ("ronny", "sam")}
+    allowed = f"* cert-authority {(tmp_path / 'authority.pub').read_text()}"
+    for who, signature in signed.items():
+        with pytest.raises(ApprovalNeeded, match="certificate"):
+            KEYGEN.principal_of(MESSAGE, signature, allowed, datetime.now(UTC))
+        with pytest.raises(ApprovalNeeded, match="certificate"):
+            approval.parse(MESSAGE, signature)
+        receipt = estate.draft("approval", approval.record(replace(estate.approve(), signature=signature), allowed), minute=1)
+        parts = [MESSAGE, signature.encode(), allowed.encode()]
+        files = estate.bundled(estate.linked([replace(receipt, at=datetime.now(UTC).replace(microsecond=0))]), parts)
+        assert "certificate" in ours(files) and "certificate" in theirs(files), who
 
 
 def test_an_encrypted_key_asks_the_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.receipts import estate
 from tests.receipts.judges import ours, theirs
+from waveboard.model import canonical
 from waveboard.model.receipt import PAYLOAD_TYPE, Actor, ActorKind, Head, Signature
 from waveboard.receipts import approval, bundle, chain, closeout, envelope, sshsig
 from waveboard.receipts.envelope import keyid
@@ -126,6 +127,18 @@ def test_a_forged_receipt_needs_the_key() -> None:
         point = chain.checkpoint(forged.head, estate.INSTANCE, estate.AT, estate.SIGN)
         row = [*(WHOLE[name] for name in RECEIPTS[:5]), forged.raw]
         both_object({**renamed(row), bundle.CHECKPOINT: point}, "000006")
+
+
+@pytest.mark.parametrize("at", ["yesterday", 1, "2026-02-26 03:38:31Z", "2026-02-26T03:38:31+00:00"])
+def test_a_checkpoint_says_when_however_well_signed(at: object) -> None:
+    signed = json.loads(envelope.from_bytes(WHOLE[bundle.CHECKPOINT]).payload)
+    again = envelope.seal(canonical.encode({**signed, "at": at}), chain.CHECKPOINT_TYPE, estate.SIGN)
+    both_object({**WHOLE, bundle.CHECKPOINT: again}, "checkpoint.json")
+
+
+def test_a_year_of_three_digits_is_a_year_to_both() -> None:
+    early = replace(estate.draft("plan", {}), at=estate.AT.replace(year=999), run_key="CAP-00000226-033831__x__R1")
+    both_accept(estate.bundled(estate.linked([early])))
 
 
 def test_a_forged_checkpoint_needs_the_key() -> None:

@@ -14,7 +14,7 @@ from itertools import islice
 from waveboard.model import canonical
 from waveboard.model.errors import ReceiptError
 from waveboard.model.receipt import GENESIS, PAYLOAD_TYPE, Head, Receipt
-from waveboard.model.units import instant_text
+from waveboard.model.units import exact_instant, instant_text
 from waveboard.receipts import envelope, statement
 
 CHECKPOINT_SCHEMA = "waveboard.checkpoint/1"
@@ -120,13 +120,14 @@ def claimed(raw: bytes) -> Head:
 def _signed(payload: bytes) -> tuple[Head, str]:
     try:
         value = canonical.decode(payload)
+        if isinstance(value, dict) and set(value) == {"schema", "instance", "seq", "head", "at"}:
+            exact_instant(value["at"])
+            seq, head, instance = value["seq"], value["head"], value["instance"]
+            right = value["schema"] == CHECKPOINT_SCHEMA and isinstance(instance, str) and isinstance(head, str)
+            if right and type(seq) is int and seq > 0 and _HEX.fullmatch(head):
+                return Head(seq, head), instance
     except ValueError as error:
         raise ReceiptError("read the checkpoint", str(error)) from None
-    if isinstance(value, dict) and set(value) == {"schema", "instance", "seq", "head", "at"}:
-        seq, head, instance = value["seq"], value["head"], value["instance"]
-        right = value["schema"] == CHECKPOINT_SCHEMA and isinstance(instance, str) and isinstance(head, str)
-        if right and type(seq) is int and seq > 0 and _HEX.fullmatch(head):
-            return Head(seq, head), instance
     raise ReceiptError("read the checkpoint", f"it is not {CHECKPOINT_SCHEMA}")
 
 

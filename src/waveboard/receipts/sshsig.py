@@ -16,7 +16,7 @@ from waveboard.model.errors import ApprovalNeeded
 
 NAMESPACE = "waveboard-approval@v1"
 _BEGIN, _END, _WIDTH = "-----BEGIN SSH SIGNATURE-----\n", "-----END SSH SIGNATURE-----\n", 70
-_MAGIC, _ED25519 = b"SSHSIG", b"ssh-ed25519"
+_MAGIC, _ED25519, _CERTIFICATE = b"SSHSIG", b"ssh-ed25519", b"-cert-v01@openssh.com"
 _HASHES = {"sha512": sha512, "sha256": sha256}
 
 
@@ -65,6 +65,10 @@ def parse(text: str) -> SshSig:
         raise _bad("it has bytes where none belong")
     if digest.decode("latin-1") not in _HASHES:
         raise _bad("its hash is neither sha512 nor sha256")
+    if _strings(key, 1)[0][0].endswith(_CERTIFICATE):
+        raise _bad(
+            "a certificate made it, and that stands for whomever its authority names: allowed_signers names the key itself"
+        )
     try:
         return SshSig(key, namespace.decode(), digest.decode(), signature)
     except UnicodeDecodeError:
