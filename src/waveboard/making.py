@@ -38,7 +38,7 @@ def hypervisor(contract: Contract, directory: Path, name: str) -> Hypervisor:
         raise ContractError(f"reach {name}", because, "complete it in waveboard.yaml")
     token = directory / Path(declared.token_file).expanduser()
     api = PveApi(declared.url, token, declared.fingerprint, SystemClock())
-    return Proxmox(api, declared.node, declared.pools.values())
+    return Proxmox(api, declared.node, declared.pools.values(), declared.pools.get("seed", ""))
 
 
 def ground(contract: Contract, directory: Path) -> Ground:

@@ -60,7 +60,7 @@ class Pve:
         return ":".join(digest[n : n + 2] for n in range(0, 64, 2))
 
     def makes(self, who: str = "root@pam!wb") -> Proxmox:
-        return Proxmox(self.api(who), "pve1", ("local-lvm", "tank"))
+        return Proxmox(self.api(who), "pve1", ("local-lvm", "tank"), "local")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from waveboard.app import provision as app
 from waveboard.app.approve import approve
 from waveboard.app.plans import Known
 from waveboard.app.ports import Hypervisor as Port
-from waveboard.model.contract import ApprovalPolicy, HostTarget, Overrun, Window
+from waveboard.model.contract import ApprovalPolicy, HostPolicy, HostTarget, Overrun, Window
 from waveboard.model.units import GIB
 from waveboard.model.vm import DataDisk, Hypervisor, Network, Pool, Shape, VmSpec
 from waveboard.receipts import sshsig
@@ -88,6 +88,7 @@ class Yard(Desk):
         contract = replace(
             self.site.contract, windows=(window,), vms={spec.host: spec}, hypervisors={"hv": Hypervisor("hv", "proxmox", "pve1", pools)},
             targets=(*self.site.contract.targets, HostTarget(spec.host, "192.0.2.12", "wbaudit", 22)),
+            policies={**self.site.contract.policies, spec.host: HostPolicy(spec.host)},
         )  # fmt: skip
         self.site = replace(self.site, contract=contract)
         self.born()

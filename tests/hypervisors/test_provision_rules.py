@@ -8,7 +8,7 @@ import pytest
 from tests.hypervisors.estate import DISK, KIT, PUBLIC, SHAPE, SPEC, memory
 from waveboard.model.errors import RefusedError
 from waveboard.model.units import GIB
-from waveboard.model.vm import HypervisorState, VmDisk, VmSpec, VmState
+from waveboard.model.vm import HypervisorState, Pool, VmDisk, VmSpec, VmState
 from waveboard.vms import provision, seed
 
 EMPTY = memory().look()
@@ -42,6 +42,10 @@ def test_a_whole_vm_needs_nothing_and_a_part_only_what_is_missing() -> None:
     assert steps(having(replace(WHOLE, shape=replace(SHAPE, cores=1)))) == ["vm_configure"]
 
 
+def pools(**changed: Pool) -> HypervisorState:
+    return replace(EMPTY, pools={**EMPTY.pools, **changed})
+
+
 OTHER = replace(WHOLE, vmid=300, name="elsewhere", tag="")
 REFUSED: dict[str, tuple[HypervisorState, VmSpec, str]] = {
     "unknown template": (replace(EMPTY, images={}), SPEC, "there is no template 9000 on hv"),
@@ -55,9 +59,18 @@ REFUSED: dict[str, tuple[HypervisorState, VmSpec, str]] = {
     ),
     "no such pool": (EMPTY, replace(SPEC, boot_pool="nvme"), "hv has no pool nvme"),
     "pool without images": (EMPTY, replace(SPEC, boot_pool="local"), "pool local holds no disks of VMs"),
+    "pool not active": (pools(tank=replace(EMPTY.pools["tank"], away="it is not active")), SPEC, "pool tank cannot be used now: it is not"),
+    "a part of a GiB": (EMPTY, replace(SPEC, data=replace(DISK, size_bytes=8 * GIB + 1)), "PVE makes disks in whole GiB"),
+    "no seed storage": (replace(EMPTY, pools={n: EMPTY.pools[n] for n in ("local-lvm", "tank")}), SPEC, "hv has no storage local for the seed"),
+    "seed storage without ISO": (pools(local=replace(EMPTY.pools["local"], holds_seeds=False)), SPEC, "storage local takes no ISO images"),
+    "seed storage not active": (pools(local=replace(EMPTY.pools["local"], away="it is not active")), SPEC, "storage local cannot be used now"),
     "serial used": (having(OTHER), SPEC, "the serial new-1-data is used by scsi1 of VM 300 (elsewhere)"),
     "a disk that may carry data": (replace(EMPTY, loose={"tank:vm-212-disk-1": 212}), SPEC, "belongs to no VM and may hold data"),
     "data disk of another size": (having(replace(WHOLE, disks=(BOOT, replace(DATA, size_bytes=1)))), SPEC, "its disk new-1-data has 1 B"),
+    "data disk in another pool": (
+        having(replace(WHOLE, disks=(BOOT, replace(DATA, pool="local-lvm")))), SPEC, "its disk new-1-data lies in pool local-lvm, tier",
+    ),
+    "data disk without backup": (having(replace(WHOLE, disks=(BOOT, replace(DATA, backup=False)))), SPEC, "is left out of every backup"),
     "shrinking": (EMPTY, replace(SPEC, boot_bytes=GIB), "the template's disk has 8.6 GB"),
     "quorum": (replace(EMPTY, quorate=False), SPEC, "hv has lost its quorum"),
     "another node": (EMPTY, replace(SPEC, node="pve2"), "hv is pve1, and the VM belongs on pve2"),

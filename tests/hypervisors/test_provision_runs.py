@@ -176,7 +176,7 @@ def test_half_a_clone_that_nobody_can_tell_apart_halts_with_the_command(yard: Ya
     yard.born()
     with pytest.raises(HaltedError, match="it may be this plan's, half made, or somebody's") as told:
         yard.applied(known)
-    assert 212 in yard.makes.vms and told.value.fix
+    assert 212 in yard.makes.vms and "when nobody wants it: forget 212" in told.value.because and told.value.fix
 
 
 def test_undo_destroys_exactly_what_the_plan_made(yard: Yard) -> None:
@@ -199,7 +199,7 @@ def test_a_disk_that_carries_data_is_never_removed(yard: Yard) -> None:
     known = yard.signed()
     yard.applied(known)
     yard.makes.written.add("new-1-data")
-    with pytest.raises(RefusedError, match="may hold data, and nothing here removes data"):
+    with pytest.raises(RefusedError, match=r"may hold data, and nothing here removes data; .*by hand: forget 212"):
         undo(yard.site, known)
     assert yard.makes.vms[212].status == "running" and yard.kinds(known)[-1] == "done"
     refused = answered(yard.hand, {"op": "undo", "plan": known.digest, "step": "07-vm-wait", "attempt": 1, "fence": 99})

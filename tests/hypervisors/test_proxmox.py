@@ -55,6 +55,11 @@ def test_destroy_takes_only_the_vm_that_was_meant(pve: Pve) -> None:
     assert 212 not in state.vms and state.loose == {}
 
 
+def test_the_command_that_is_told_names_everything_that_was_made(pve: Pve) -> None:
+    told = "qm unlock 212; qm stop 212; qm destroy 212 --purge 1; pvesm free local:iso/waveboard-212-seed.iso"
+    assert pve.makes().by_hand(212) == told
+
+
 def test_the_certificate_is_pinned_before_the_token_is_sent(pve: Pve) -> None:
     with pytest.raises(RefusedError, match=r"its certificate is .* is pinned"):
         pve.api(fingerprint="AA:" * 31 + "AA")

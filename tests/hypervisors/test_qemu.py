@@ -60,6 +60,17 @@ def test_a_machine_runs_and_is_ended(makes: Qemu) -> None:
     assert state.vms == {} and state.loose == {}
 
 
+def test_the_command_that_is_told_removes_the_vm_and_nothing_else(makes: Qemu) -> None:
+    makes.create(212, "new-1", "9000", "local-lvm", TAG)
+    makes.attach(212, DISK)
+    makes.create(213, "new-2", "9000", "local-lvm", TAG)
+    (makes._root / "images" / "vm-212-boot.qcow2").write_bytes(b"an image of that name")
+    subprocess.run(makes.by_hand(212), shell=True, check=True)
+    state = makes.look()
+    assert list(state.vms) == [213] and state.loose == {} and (makes._root / "images" / "vm-212-boot.qcow2").exists()
+    assert "rm -r" in makes.by_hand(999)
+
+
 def test_a_disk_that_was_written_to_is_not_blank(makes: Qemu) -> None:
     makes.create(212, "new-1", "9000", "local-lvm", TAG)
     makes.attach(212, DISK)

@@ -34,7 +34,7 @@ class Hand(Protocol):
 
 
 class Hypervisor(Protocol):
-    """Makes VMs. Every call but the last two only adds; each returns when it is done, within its own limit.
+    """Makes VMs. Every call but `stop` and `destroy` only adds; each returns when it is done, within its own limit.
 
     Raises: RefusedError (a rule of the hypervisor says no: nothing was changed), StepError (it began and failed), HostError (no
     answer, or not in time: the outcome is unknown; `look` before anything else).
@@ -85,6 +85,10 @@ class Hypervisor(Protocol):
 
     def destroy(self, vmid: int, name: str, tag: str) -> None:
         """A stopped VM with its disks and its seed, only if it has that name and that tag. One that is not there is destroyed."""
+        ...
+
+    def by_hand(self, vmid: int) -> str:
+        """The command by which a person removes that VM with all that was made for it. Runs nothing, asks nobody."""
         ...
 
 

@@ -119,12 +119,15 @@ class VmSpec:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A place of the hypervisor that holds disks."""
+    """A place of the hypervisor that holds disks. holds_seeds: media that guests read at their first boot. away: why nothing can be
+    put into it now, "" when it can."""
 
     name: str
     total_bytes: int
     free_bytes: int
     holds_images: bool
+    holds_seeds: bool = True
+    away: str = ""
 
 
 @dataclass(frozen=True, slots=True)

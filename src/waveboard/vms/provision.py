@@ -4,16 +4,17 @@ It asks nobody and makes nothing: the hypervisor's hand does, under a signed pla
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
+from typing import cast
 
 from waveboard.model.change import Reversibility, Step
 from waveboard.model.errors import RefusedError
 from waveboard.model.units import show_size
 from waveboard.model.vm import HypervisorState, Shape, VmSpec, VmState
 from waveboard.vms import words
-from waveboard.vms.refuse import ours, refusals
+from waveboard.vms.refuse import of_proxmox, ours, refusals
 
 WAIT_S = 1800  # a first boot installs packages, and may do so under emulation
 
@@ -31,7 +32,8 @@ class Reach:
 @dataclass(frozen=True, slots=True)
 class Wish:
     """All that steps are made from. seed: the files of the seed; seed_pool: where its medium lies; disposable: undo may remove the
-    data disk whatever it holds, because the plan says so and a person signed it. kind: of the hypervisor."""
+    data disk whatever it holds, because the plan says so and a person signed it. kind: of the hypervisor. put: what the storage rules put
+    into a new VM (`shelf.configuration`)."""
 
     spec: VmSpec
     reach: Reach
@@ -39,6 +41,7 @@ class Wish:
     seed_pool: str
     kind: str
     disposable: bool = False
+    put: Mapping[str, object] = field(default_factory=dict)
 
 
 def shape_of(spec: VmSpec, forward: str) -> Shape:
@@ -49,13 +52,35 @@ def shape_of(spec: VmSpec, forward: str) -> Shape:
 def steps(wish: Wish, state: HypervisorState, instance: str) -> tuple[Step, ...]:
     """What is left to do, in order. Raises: RefusedError with every reason."""
     spec = wish.spec
-    found = refusals(spec, state, instance)
+    found = list(refusals(spec, state, instance))
+    if wish.kind == "proxmox":
+        found += of_proxmox(spec, state, wish.seed_pool)
     if found:
         raise RefusedError(f"provision {spec.host}", "; ".join(r.because for r in found), found[0].fix)
     vm = state.vms.get(spec.vmid)
     assert vm is None or ours(vm, instance)
     made = [*_made(wish, vm), *_disks(wish, state, vm), *_brought_up(wish, vm)]
+    if vm is None:
+        _keeps_the_rules(wish, state, made)
     return tuple(_numbered(n, step) for n, step in enumerate(made, 1))
+
+
+def _keeps_the_rules(wish: Wish, state: HypervisorState, made: Sequence[Step]) -> None:
+    """Raises: RefusedError when the storage rules put something into a new VM that no step gives it."""
+    given: dict[str, object] = {"boot_disk.size_bytes": state.images[wish.spec.template]}
+    for step in made:
+        if step.verb == "vm_create":
+            given["boot_disk.pool"] = step.args["pool"]
+        elif step.verb == "vm_grow":
+            given["boot_disk.size_bytes"] = step.args["size_bytes"]
+        elif step.verb == "vm_attach":
+            given |= {f"data_disk.{key}": value for key, value in cast(Mapping[str, object], step.args["disk"]).items()}
+    for key, value in wish.put.items():
+        if key not in given or given[key] != value:
+            because = f"a storage rule asks for {key} {value}, and the plan gives {given.get(key, 'none')}"
+            raise RefusedError(
+                f"provision {wish.spec.host}", because, "waveboard parity shows the rules; this is waveboard's own fault"
+            )
 
 
 def relied_on(spec: VmSpec, state: HypervisorState) -> str:
@@ -69,9 +94,13 @@ def relied_on(spec: VmSpec, state: HypervisorState) -> str:
         "serial": sorted([v.vmid, d.slot] for v in state.vms.values() for d in v.disks if serial and d.serial == serial),
         "image": state.images.get(spec.template),
         "loose": sorted(volume for volume, vmid in state.loose.items() if vmid == spec.vmid),
-        "pools": sorted(name for name in (spec.boot_pool, spec.data.pool if spec.data else "") if name in state.pools),
+        "pools": sorted(name for name in (spec.boot_pool, spec.data.pool if spec.data else "") if _usable(state, name)),
     }
     return "sha256:" + sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _usable(state: HypervisorState, pool: str) -> bool:
+    return pool in state.pools and not state.pools[pool].away
 
 
 def state_bytes(state: HypervisorState) -> bytes:

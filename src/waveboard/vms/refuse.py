@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from waveboard.model.units import show_size
+from waveboard.model.units import GIB, show_size
 from waveboard.model.vm import HypervisorState, VmSpec, VmState
 
 
@@ -89,9 +89,34 @@ def _pools(spec: VmSpec, state: HypervisorState, needs: dict[str, int]) -> Itera
             yield Refusal(f"{spec.hypervisor} has no pool {name}", f"it has: {known}; correct `pools:` in waveboard.yaml")
         elif not pool.holds_images:
             yield Refusal(f"pool {name} holds no disks of VMs", "choose another, or allow `images` in it")
+        elif pool.away:
+            yield Refusal(f"pool {name} cannot be used now: {pool.away}", "bring it back, then plan again")
         elif pool.free_bytes < size:
             said = f"pool {name} has {show_size(pool.free_bytes)} free, and {spec.host} needs {show_size(size)}"
             yield Refusal(said, "free space or choose another pool: what is promised must be there")
+
+
+def of_proxmox(spec: VmSpec, state: HypervisorState, seed_pool: str) -> Iterator[Refusal]:
+    """What only Proxmox VE cannot do. seed_pool: the storage that the seed's medium goes into."""
+    there = state.vms.get(spec.vmid)
+    held = {disk.serial for disk in there.disks} if there else set()
+    if spec.data is not None and spec.data.serial not in held and spec.data.size_bytes % GIB:
+        said = f"the data disk is to have {spec.data.size_bytes / GIB:.2f} GiB, and PVE makes disks in whole GiB"
+        yield Refusal(said, "give the profile a whole `size_gb`")
+    if there is None or not there.seed:
+        yield from _seedable(spec, state, seed_pool)
+
+
+def _seedable(spec: VmSpec, state: HypervisorState, name: str) -> Iterator[Refusal]:
+    pool = state.pools.get(name)
+    if pool is None:
+        known = ", ".join(sorted(one.name for one in state.pools.values() if one.holds_seeds)) or "none"
+        fix = f"ISO images go into: {known}; correct `pools:` in waveboard.yaml"
+        yield Refusal(f"{spec.hypervisor} has no storage {name} for the seed", fix)
+    elif not pool.holds_seeds:
+        yield Refusal(f"storage {name} takes no ISO images, and the seed is one", "allow `iso` in it, or name another for `seed`")
+    elif pool.away:
+        yield Refusal(f"storage {name} cannot be used now: {pool.away}", "bring it back, then plan again")
 
 
 def _grown(spec: VmSpec, state: HypervisorState, vm: VmState) -> Iterator[Refusal]:
@@ -107,6 +132,12 @@ def _grown(spec: VmSpec, state: HypervisorState, vm: VmState) -> Iterator[Refusa
     elif held.size_bytes != spec.data.size_bytes:
         said = f"its disk {held.serial} has {show_size(held.size_bytes)}, the profile asks for {show_size(spec.data.size_bytes)}"
         yield Refusal(said, "correct the profile; a disk that may hold data is left as it is")
+    elif held.pool != spec.data.pool:
+        said = f"its disk {held.serial} lies in pool {held.pool}, tier {spec.tier} asks for {spec.data.pool}"
+        yield Refusal(said, "move it by hand, or correct `pools:` or the profile; a disk that may hold data is left as it is")
+    elif spec.data.backup and not held.backup:
+        said = f"its disk {held.serial} is left out of every backup, and the profile asks for it"
+        yield Refusal(said, "set that drive's backup flag by hand, or correct the profile")
 
 
 def _serial(spec: VmSpec, state: HypervisorState) -> Iterator[Refusal]:

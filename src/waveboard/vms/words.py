@@ -30,21 +30,25 @@ def _proxmox(verb: str, spec: VmSpec, args: Mapping[str, object]) -> Words:
             return Words((clone,), (f"qm destroy {vmid} --purge 1  # only with the tag of this plan",))
         case "vm_configure":
             size = spec.memory_bytes // MIB
-            told = f"qm set {vmid} --cores {spec.cores} --memory {size} --net0 virtio,bridge={spec.network.bridge}"
+            told = f"qm set {vmid} --cores {spec.cores} --sockets 1 --memory {size} --agent {int(spec.agent)} --onboot {int(spec.onboot)}"
+            card = f"--net0 virtio=MAC,bridge={spec.network.bridge}  # its MAC address, VLAN and firewall stay as they are"
             return Words(
-                (f"{told} --agent {int(spec.agent)} --onboot {int(spec.onboot)}",),
+                (f"{told} {card}",),
                 _GOES if not args["before"] else ("qm set … as before",),
             )
         case "vm_grow":
-            return Words((f"qm resize {vmid} BOOT {spec.boot_bytes // GIB}G",), _GOES)
+            return Words((f"qm resize {vmid} BOOT {-(-spec.boot_bytes // 1024)}K",), _GOES)
         case "vm_attach":
             assert disk is not None
             slot = f"--{disk.bus}1 {disk.pool}:{disk.size_bytes // GIB},serial={disk.serial},backup={int(disk.backup)}"
-            return Words((f"qm set {vmid} {slot}",), _GOES)
+            slot += (",discard=on" if disk.discard else "") + (",iothread=1" if disk.iothread else "")
+            controller = " --scsihw virtio-scsi-single" if disk.bus == "scsi" else ""
+            return Words((f"qm set {vmid} {slot}{controller}  # or the next slot that is free",), _GOES)
         case "vm_seed":
             iso = f"waveboard-{vmid}-seed.iso"
+            put = f"qm set {vmid} --ide2 {args['pool']}:iso/{iso},media=cdrom  # or in the place of its own cloud-init drive"
             return Words(
-                (f"# upload {iso} to {args['pool']}", f"qm set {vmid} --ide2 {args['pool']}:iso/{iso},media=cdrom", _pin(args)),
+                (f"# upload {iso} to {args['pool']}", put, _pin(args)),
                 (f"# remove {iso}, and the line from known_hosts",),
             )
         case "vm_start":
@@ -53,20 +57,20 @@ def _proxmox(verb: str, spec: VmSpec, args: Mapping[str, object]) -> Words:
 
 
 def _qemu(verb: str, spec: VmSpec, args: Mapping[str, object]) -> Words:
-    at, disk = f"VMS/{spec.vmid}", spec.data
+    at, boot, disk = f"vms/{spec.vmid}", f"{spec.boot_pool}/vm-{spec.vmid}-boot.qcow2", spec.data
     match verb:
         case "vm_create":
             return Words(
-                (f"qemu-img convert -O qcow2 images/{spec.template} {at}/boot.qcow2",),
-                (f"rm -r {at}  # only with the tag of this plan",),
+                (f"qemu-img convert -O qcow2 images/{spec.template} {boot}",),
+                (f"rm -r {at} {boot}  # and its data disk; only with the tag of this plan",),
             )
         case "vm_configure":
             return Words((f"# {at}/vm.json: {spec.cores} cores, {spec.memory_bytes // MIB} MiB, {spec.network.bridge}",), _GOES)
         case "vm_grow":
-            return Words((f"qemu-img resize {at}/boot.qcow2 {spec.boot_bytes}",), _GOES)
+            return Words((f"qemu-img resize {boot} {spec.boot_bytes}",), _GOES)
         case "vm_attach":
             assert disk is not None
-            return Words((f"qemu-img create -f qcow2 {at}/{disk.serial}.qcow2 {disk.size_bytes}",), _GOES)
+            return Words((f"qemu-img create -f qcow2 {disk.pool}/vm-{spec.vmid}-{disk.serial}.qcow2 {disk.size_bytes}",), _GOES)
         case "vm_seed":
             return Words((f"# write {at}/seed.iso", _pin(args)), ("# remove it, and the line from known_hosts",))
         case "vm_start":

@@ -266,7 +266,7 @@ class HypervisorHand:
             if there and self._makes.blank(ctx.vmid, disk.serial) is not True:
                 return (
                     f"the disk {disk.serial} of VM {ctx.vmid} may hold data, and nothing here removes data;"
-                    f" when nobody wants it, remove the VM by hand (qm destroy {ctx.vmid}, or its directory)"
+                    f" when nobody wants it, remove the VM by hand: {self._makes.by_hand(ctx.vmid)}"
                 )
         return ""
 

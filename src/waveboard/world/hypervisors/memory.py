@@ -120,6 +120,9 @@ class MemoryHypervisor:
             del self.vms[vmid]
         self._end("destroy")
 
+    def by_hand(self, vmid: int) -> str:
+        return f"forget {vmid}"
+
     def _vm(self, vmid: int) -> VmState:
         if vmid not in self.vms:
             raise RefusedError(f"change VM {vmid}", "there is no such VM", "create it first")

@@ -4,21 +4,24 @@ Verified against PVE 9's schema. A request that was refused changed nothing; one
 """
 
 import hashlib
+import json
 import re
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+import time
 from pathlib import Path
-from typing import cast
 from urllib.parse import quote, urlsplit
 
 import httpx2
 
 from waveboard.model.errors import HostError, RefusedError, StepError, UsageError
+from waveboard.world.hypervisors.pve_answers import record
 from waveboard.world.hypervisors.verbs import Now
 
 CONNECT_S, ANSWER_S, LOCK_S, TASK_PAUSE_S = 10.0, 60.0, 60.0, 1.0
+LARGEST = 32 * 2**20  # bytes of one answer: ten thousand VMs are a tenth of it
 _TOKEN = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9._-]+![A-Za-z0-9._-]+=[A-Za-z0-9-]+")
+_UPID = re.compile(r"UPID:([A-Za-z0-9.-]+):[0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+:([A-Za-z0-9_-]+):[^:]*:[^:]+:")
 _DOWN = (595, 596, 599, 502, 503, 504)  # pveproxy: the node does not answer
 
 
@@ -57,15 +60,23 @@ class PveApi:
         """An ISO image into a storage."""
         return self._ask("POST", path, data={"content": "iso"}, files={"filename": (name, raw, "application/octet-stream")})
 
-    def task(self, upid: object, limit_s: float) -> None:
-        """Waits until a task ended well. Raises: StepError with the task's own words; HostError when it has not ended in time, or its
-        node went away: the outcome is unknown."""
-        if not isinstance(upid, str) or not upid.startswith("UPID:"):
+    def task(self, upid: object, limit_s: float, *, may_be_done: bool = False) -> None:
+        """Waits until a task ended well. may_be_done: the change may have needed no task.
+
+        Raises: StepError with the task's own words; HostError when it has not ended in time, or can no longer be followed, for whatever
+        reason: it may run on, so the outcome is unknown.
+        """
+        if upid is None and may_be_done:
             return
-        node, kind = upid.split(":")[1], upid.split(":")[5]
-        at, begun = f"/nodes/{node}/tasks/{quote(upid, safe='')}", self._clock.now()
+        match = _UPID.fullmatch(upid) if isinstance(upid, str) else None
+        if match is None:
+            raise HostError(f"follow a task of {self._name}", "it was not told which one", "look at the task log of its node")
+        node, kind, begun = match[1], match[2], self._clock.now()
         while True:
-            told = record(self.get(f"{at}/status"))
+            try:
+                told = record(self.get(f"/nodes/{node}/tasks/{quote(str(upid), safe='')}/status"))
+            except RefusedError as why:
+                raise HostError(f"follow {kind} on {node}", f"it may still run: {why.because}", f"task log: {upid}") from None
             if told.get("status") == "stopped":
                 ended = str(told.get("exitstatus", "unknown"))
                 if ended == "OK" or ended.startswith("WARNINGS"):
@@ -81,70 +92,74 @@ class PveApi:
 
     def _ask(self, method: str, path: str, **how: object) -> object:
         cannot = f"{method} {path} of {self._name}"
-        request: Callable[..., httpx2.Response] = self._client.request
         try:
-            answer = request(method, path, **how)
-        except httpx2.HTTPError as why:
+            answer, raw = self._heard(method, path, how)
+        except (httpx2.HTTPError, TimeoutError, _TooLargeError) as why:
             raise HostError(cannot, f"no answer ({type(why).__name__}: {why})", "is the node up? run the command again") from None
-        if answer.status_code == 200:
-            try:
-                return record(answer.json()).get("data")
-            except ValueError:
+        told: object = None
+        try:
+            told = json.loads(raw)
+        except (ValueError, RecursionError):
+            if answer.status_code == 200:
                 raise HostError(cannot, "its answer is not JSON", "is this the API of Proxmox VE?") from None
-        raise _refused(cannot, answer)
+        if answer.status_code != 200:
+            raise _refused(cannot, answer.status_code, _said(answer.reason_phrase, told))
+        body = record(told)
+        if "data" not in body:
+            raise HostError(cannot, "its answer holds no `data`", "is this the API of Proxmox VE?")
+        return body["data"]
+
+    def _heard(self, method: str, path: str, how: dict[str, object]) -> tuple[httpx2.Response, bytes]:
+        """The whole answer, within its bounds of bytes and time."""
+        with self._client.stream(method, path, **how) as answer:  # type: ignore[arg-type]
+            raw, until = b"", time.monotonic() + ANSWER_S
+            for part in answer.iter_bytes():
+                raw += part
+                if len(raw) > LARGEST:
+                    raise _TooLargeError(f"more than {LARGEST} bytes")
+                if time.monotonic() > until:
+                    raise TimeoutError(f"it did not end within {ANSWER_S:.0f} s")
+        return answer, raw
+
+
+class _TooLargeError(Exception):
+    """An answer beyond its bound."""
 
 
 class Locked(RefusedError):
     """Somebody else's task holds the VM now."""
 
 
-def _refused(cannot: str, answer: httpx2.Response) -> RefusedError | HostError:
-    said = _said(answer)
-    if answer.status_code in _DOWN:
-        return HostError(
-            cannot, f"the node is down or does not answer ({answer.status_code} {said})", "bring it back, then go on"
-        )
-    if answer.status_code == 401:
+class Gone(RefusedError):
+    """What was asked about is not there, or not on that node, any more."""
+
+
+def _refused(cannot: str, status: int, said: str) -> RefusedError | HostError:
+    if status in _DOWN:
+        return HostError(cannot, f"the node is down or does not answer ({status} {said})", "bring it back, then go on")
+    if status == 401:
         return RefusedError(
             cannot, f"the API token is not accepted: {said}", "check the token file, and that the token is not expired"
         )
-    if answer.status_code == 403:
+    if status == 403:
         fix = "give the token's user and the token itself that privilege (pveum acl modify)"
         return RefusedError(cannot, f"the API token lacks rights: {said}", fix)
     if "no quorum" in said or "not quorate" in said:
         return RefusedError(cannot, f"the cluster has no quorum: {said}", "bring its nodes back")
     if "is locked" in said or "can't lock file" in said:
         return Locked(cannot, said, "wait until that task ends, or look why it hangs (qm unlock only when nothing works on it)")
-    return RefusedError(cannot, f"{answer.status_code} {said}", "correct what it names, then plan again")
+    kind = Gone if "does not exist" in said else RefusedError
+    return kind(cannot, f"{status} {said}", "correct what it names, then plan again")
 
 
-def _said(answer: httpx2.Response) -> str:
-    words = [answer.reason_phrase]
-    try:
-        told = record(answer.json())
-    except ValueError:
-        told = {}
-    if told.get("message"):
-        words = [str(told["message"]).strip()]
-    wrong = told.get("errors")
+def _said(phrase: str, told: object) -> str:
+    """What an error says, from a body that may be anything."""
+    body = told if isinstance(told, dict) else {}
+    words = [str(body["message"]).strip() if body.get("message") else phrase]
+    wrong = body.get("errors")
     if isinstance(wrong, dict):
         words += [f"{key}: {str(value).strip()}" for key, value in wrong.items()]
     return "".join(c for c in "; ".join(words) if c.isprintable())[:800]
-
-
-def record(value: object) -> Mapping[str, object]:
-    """A JSON object as it came; an empty one where something else came."""
-    return value if isinstance(value, dict) else {}
-
-
-def rows(value: object) -> list[Mapping[str, object]]:
-    """A JSON list's objects; nothing where something else came."""
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
-
-
-def whole(value: object) -> int:
-    """A number as PVE writes it, in JSON or in a text; 0 for none."""
-    return int(cast(int, value) or 0)
 
 
 def _token(path: Path) -> str:

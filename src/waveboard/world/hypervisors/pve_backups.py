@@ -8,13 +8,14 @@ A number is used again, and backups stay when their VM goes: a backup is the VM'
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from waveboard.model.errors import RefusedError
 from waveboard.model.vm import BackupState
 from waveboard.world.hypervisors import pve_words
-from waveboard.world.hypervisors.pve_api import PveApi, record, rows, whole
+from waveboard.world.hypervisors.pve_answers import instant, named, record, rows, whole
+from waveboard.world.hypervisors.pve_api import PveApi
 
 Json = Mapping[str, object]
 LOOKS = 20  # configurations that are taken out of backups, newest first, until one is the VM's own
@@ -32,14 +33,14 @@ def backups(api: PveApi, vmid: int) -> BackupState:
     vm = next((row for row in rows(api.get("/cluster/resources", type="vm")) if whole(row.get("vmid")) == vmid), None)
     if vm is None:
         raise RefusedError(f"look at the backups of VM {vmid}", "there is no such VM", "create it first")
-    node = str(vm["node"])
+    node = named(vm, "node")
     config = record(api.get(f"/nodes/{node}/qemu/{vmid}/config"))
     excluded = tuple(disk.slot for disk in pve_words.disks(config) if not disk.backup)
     jobs, doubt = _jobs(api, vm)
     found = list(_kept(api, node, vmid, jobs))
     newest, doubts = _newest(api, node, vmid, config, [one for one in found if isinstance(one, Kept)])
     unseen = "; ".join([*(one for one in found if isinstance(one, str)), *doubts])
-    return BackupState(bool(jobs), tuple(str(j["id"]) for j in jobs), excluded, newest, doubt, unseen)
+    return BackupState(bool(jobs), tuple(named(j, "id") for j in jobs), excluded, newest, doubt, unseen)
 
 
 def _newest(api: PveApi, node: str, vmid: int, config: Json, kept: list[Kept]) -> tuple[datetime | None, list[str]]:
@@ -83,7 +84,7 @@ def _holds(job: Json, vm: Json) -> bool:
 
 def _kept(api: PveApi, node: str, vmid: int, jobs: list[Json]) -> Iterator[Kept | str]:
     """Each whole backup under that number, and what could not be seen. One that PVE proved to be damaged is none."""
-    stores = {str(row["storage"]): row for row in rows(api.get(f"/nodes/{node}/storage", content="backup"))}
+    stores = {named(row, "storage"): row for row in rows(api.get(f"/nodes/{node}/storage", content="backup"))}
     for job in jobs:
         if (target := str(job.get("storage") or "")) and target not in stores:
             yield f"the storage {target}, into which the job {job['id']} writes, is not told: has the token Datastore.Audit on it?"
@@ -96,8 +97,8 @@ def _kept(api: PveApi, node: str, vmid: int, jobs: list[Json]) -> Iterator[Kept 
         except RefusedError as error:
             yield error.because
             continue
-        good = [one for one in told if record(one.get("verification")).get("state") != "failed"]
-        yield from (Kept(datetime.fromtimestamp(whole(one["ctime"]), UTC), str(one["volid"])) for one in good if one.get("ctime"))
+        good = [one for one in told if record(one.get("verification") or {}).get("state") != "failed"]
+        yield from (Kept(instant(one["ctime"]), named(one, "volid")) for one in good if one.get("ctime"))
         if not told and not _may_list(api, name, vmid):
             yield f"the token may not list backups in {name}: it needs Datastore.AllocateSpace there and VM.Backup on /vms/{vmid}"
 
@@ -113,7 +114,7 @@ def _privileges(api: PveApi, path: str) -> set[str]:
         told = record(api.get("/access/permissions", path=path))
     except RefusedError:
         return set()
-    return {name for granted in told.values() for name in record(granted)}
+    return {name for granted in told.values() for name in record(granted or {})}
 
 
 def _split(value: object) -> list[str]:

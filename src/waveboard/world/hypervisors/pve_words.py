@@ -3,15 +3,20 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 from waveboard.model.units import GIB, MIB
 from waveboard.model.vm import Shape, VmDisk
+from waveboard.world.hypervisors.pve_answers import whole
 
+CARDS = frozenset({"virtio", "e1000", "e1000e", "rtl8139", "vmxnet3"})
+SEED_SLOTS = ("ide2", "ide0", "ide1", "ide3")
 DRIVE = re.compile(r"(?:ide|sata|scsi|virtio)[0-9]+")
 UNUSED = re.compile(r"unused[0-9]+")
+STATES = frozenset({"efidisk0", "tpmstate0", "vmstate"})
 TAG = re.compile(r"wb-[A-Za-z0-9._-]+")
 _CTIME = re.compile(r"[1-9][0-9]{0,10}")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMGT]?)")
+_SIZE = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?)([KMGT]?)")
 _UNIT = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 Config = Mapping[str, object]
@@ -40,7 +45,10 @@ def disks(config: Config) -> tuple[VmDisk, ...]:
             continue
         pool, _, name = volume.partition(":")
         bytes_ = size(given.get("size", "")) or (int(name) * GIB if name.isdigit() else 0)
-        found.append(VmDisk(slot, pool, volume, bytes_, given.get("serial"), given.get("backup", "1") not in ("0", "no", "off")))
+        serial = (
+            unquote(given["serial"]) if "serial" in given else None
+        )  # qm.conf(5) has it as in a URL; the guest sees what it means
+        found.append(VmDisk(slot, pool, volume, bytes_, serial, given.get("backup", "1") not in ("0", "no", "off")))
     return tuple(found)
 
 
@@ -58,6 +66,14 @@ def seed(config: Config) -> str:
         if given.get("media") == "cdrom" and volume.rpartition("/")[2].startswith("waveboard-"):
             return volume
     return ""
+
+
+def seed_slot(config: Config) -> str:
+    """Where its seed belongs: in the place of an earlier one or of PVE's own cloud-init drive, since a guest may read any of two; else
+    in a place of no disk."""
+    media = {slot: volume for slot, volume, given in _drives(config) if given.get("media") == "cdrom"}
+    told = [slot for slot, volume in media.items() if volume.rpartition("/")[2].startswith("waveboard-") or "cloudinit" in volume]
+    return next((slot for slot in (*told, *SEED_SLOTS) if slot in media or slot not in config), SEED_SLOTS[0])
 
 
 def tag(config: Config) -> str:
@@ -85,8 +101,8 @@ def written(text: str) -> Config:
 
 def shape(config: Config) -> Shape:
     """Cores, memory and network."""
-    cores = int(str(config.get("cores", 1))) * int(str(config.get("sockets", 1)))
-    memory = int(options(config.get("memory", 512)).get("", "") or options(config.get("memory")).get("current", "0")) * MIB
+    cores = whole(config.get("cores", 1)) * whole(config.get("sockets", 1))
+    memory = whole(options(config.get("memory", 512)).get("", "") or options(config.get("memory")).get("current", "0")) * MIB
     agent = options(config.get("agent", "0"))
     enabled = (agent.get("enabled") or agent.get("", "0")) in ("1", "yes", "on", "true")
     bridge = options(config.get("net0", "")).get("bridge", "")
@@ -94,15 +110,17 @@ def shape(config: Config) -> Shape:
 
 
 def card(config: Config, bridge: str) -> str:
-    """net0 on that bridge, with the MAC address it has."""
+    """net0 as a virtio card on that bridge, with the MAC address, VLAN, firewall and limits it has."""
     given = options(config.get("net0", ""))
-    mac = given.get("virtio", "")
-    return f"virtio={mac},bridge={bridge}" if mac else f"virtio,bridge={bridge}"
+    mac = given.get("macaddr") or next((given[name] for name in CARDS if name in given), "")
+    kept = {key: value for key, value in given.items() if key not in ("", "model", "macaddr", *CARDS)}
+    told = ",".join(f"{key}={value}" for key, value in {**kept, "bridge": bridge}.items())
+    return f"virtio={mac},{told}" if mac else f"virtio,{told}"
 
 
 def used(config: Config) -> set[str]:
     """Every volume the configuration names, detached ones too."""
-    named = (options(value) for key, value in config.items() if DRIVE.fullmatch(key) or UNUSED.fullmatch(key) or "disk" in key)
+    named = (options(value) for key, value in config.items() if DRIVE.fullmatch(key) or UNUSED.fullmatch(key) or key in STATES)
     return {_volume(given) for given in named}
 
 

@@ -20,6 +20,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
+from shlex import quote
 from typing import cast
 from uuid import uuid4
 
@@ -245,6 +246,12 @@ class Qemu:
             if not _disks(kept):
                 (pool / f"vm-{vmid}-boot.qcow2").unlink(missing_ok=True)  # finished, and not yet written down
         shutil.rmtree(home)
+
+    def by_hand(self, vmid: int) -> str:
+        home = self._home(vmid)
+        ends = f"pkill -KILL -f {quote(re.escape(str(home / 'qmp.sock')) + ',')}"
+        files = [self._root / d["pool"] / d["file"] for d in _disks(self._kept(vmid))] if (home / "vm.json").exists() else []
+        return f"{ends}; rm -r {' '.join(quote(str(path)) for path in (*files, home))}"
 
     # -- what is kept --------------------------------------------------------------------------------------------------
 

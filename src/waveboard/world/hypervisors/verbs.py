@@ -25,6 +25,7 @@ class Makes(Protocol):
     def blank(self, vmid: int, serial: str) -> bool | None: ...
     def stop(self, vmid: int, grace_s: int) -> None: ...
     def destroy(self, vmid: int, name: str, tag: str) -> None: ...
+    def by_hand(self, vmid: int) -> str: ...
 
 
 class Grounds(Protocol):
@@ -115,9 +116,11 @@ def _destroy(ctx: Ctx) -> Facts:
             raise StepError(f"destroy VM {ctx.vmid}", "it is still there", "look at the hypervisor's task log")
         return {"left": "nothing"}
     if vm.locked and not vm.tag:
-        because = f"VM {ctx.vmid} is locked ({vm.locked}) and carries no tag yet: it may be this plan's, half made, or somebody's"
-        fix = f"look at it; when nobody wants it: qm unlock {ctx.vmid} && qm destroy {ctx.vmid}; then `waveboard settle`"
-        raise RefusedError(f"destroy VM {ctx.vmid}", because, fix)
+        because = (  # the way out is in it: of an undo that failed only the reason reaches the person
+            f"VM {ctx.vmid} is locked ({vm.locked}) and carries no tag yet: it may be this plan's, half made, or somebody's;"
+            f" look at it, and when nobody wants it: {ctx.makes.by_hand(ctx.vmid)}"
+        )
+        raise RefusedError(f"destroy VM {ctx.vmid}", because, "then `waveboard settle`")
     return {"left": f"VM {ctx.vmid} ({vm.name}) is not this plan's and was not touched"}
 
 
