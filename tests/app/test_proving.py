@@ -16,7 +16,7 @@ from waveboard.app import machine, provision, settling
 from waveboard.app.apply import apply, undo
 from waveboard.app.approve import approve
 from waveboard.app.plans import Known
-from waveboard.app.producers import KIND, proof
+from waveboard.app.producers import KIND, proof, stale
 from waveboard.app.proving import VERDICT, Proven, Proving, Waiting
 from waveboard.app.read import Reading
 from waveboard.app.receipting import newest_of
@@ -254,6 +254,9 @@ def test_a_proof_of_other_contracts_or_enforcers_closes_nothing(bench: Bench) ->
     assert proof(bench.site, "GAP-3", "x") == proof(bench.site, "GAP-9", "") and not proof(bench.site, "GAP-3", "x").digest
     other = replace(bench.site, contract=replace(bench.site.contract, parity="sha256:" + "5" * 64))
     assert "other enforcers" in proof(other, "GAP-1", "").because
+    (told,) = (receipt.body for _, receipt in newest_of(bench.site, KIND))
+    silent = {key: value for key, value in told.items() if key != "parity"}
+    assert stale(bench.site, told) == "" and "other enforcers" in stale(bench.site, silent), "what does not say is not of today's"
     bench.moved()
     assert proof(bench.site, "GAP-1", "").because == "it was proven under other contracts than today's"
     assert isinstance(bench.prove(), Waiting)

@@ -64,7 +64,7 @@ def judged(
 def mend(site: Site, holds: bool = True, gap: str = "GAP-1") -> None:
     key = new_key(site, "vm.parity")
     contract = site.contract.digest
-    body = {"producer": "vm.make", "gaps": [gap], "holds": holds, "contract": contract}
+    body = {"producer": "vm.make", "gaps": [gap], "holds": holds, "contract": contract, "parity": site.contract.parity}
     issue(site, KIND, key, (subject("contract", contract),), body)
 
 

@@ -1,5 +1,6 @@
 """Every storage rule, seen holding and seen broken; and every enforcement removed in turn is noticed."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,7 @@ from waveboard.gates import evaluate, seeds
 from waveboard.gates import shelf as gates
 from waveboard.gates.seeds import placement
 from waveboard.model.contract import HostPolicy, Pack, Place, RedisRule, Service, Sourced, Thresholds
+from waveboard.model.errors import RefusedError
 from waveboard.model.evidence import Identity
 from waveboard.model.facts import (
     BlockDevice,
@@ -35,11 +37,12 @@ from waveboard.model.finding import Mode
 from waveboard.model.graph import HostPlacements, PlacementClass
 from waveboard.model.logs import LogSettings
 from waveboard.model.ordering import dropin
-from waveboard.model.vm import BackupState, DataDisk, HypervisorState, LogRotation, Network, VmDisk, VmSpec, VmState
+from waveboard.model.vm import BackupState, DataDisk, HypervisorState, LogRotation, Network, Pool, VmDisk, VmSpec, VmState
 from waveboard.vms.bootstrap import bootstrap
 from waveboard.vms.parity import parity
+from waveboard.vms.provision import Reach, Wish, steps
 from waveboard.vms.ready import Readiness, assess
-from waveboard.vms.rule import Asked, Built, Reboot, Seen, Stage, State
+from waveboard.vms.rule import Asked, Built, Configured, Reboot, Rule, Seen, Stage, State
 from waveboard.vms.shelf import configuration, rules
 from waveboard.wiring import shelves
 
@@ -241,6 +244,7 @@ def test_a_vm_as_it_is_asked_for_is_ready() -> None:
         (kept(newest=None, unseen_backups="no rights"), "SR-012", State.UNKNOWN),
         (kept(newest=AT - timedelta(days=2)), "SR-012", State.FAILS),
         (kept(newest=AT - timedelta(days=2), unseen_backups="a storage is not active"), "SR-012", State.UNKNOWN),
+        (kept(newest=AT + timedelta(minutes=1)), "SR-012", State.UNKNOWN),
         (replace(WHOLE, reboot=None), "SR-013", State.UNKNOWN),
         (replace(WHOLE, reboot=Reboot("p", "boot-2", "")), "SR-013", State.FAILS),
         (images(PlacementClass.BOOT), "SR-014", State.FAILS),
@@ -251,6 +255,7 @@ def test_a_vm_as_it_is_asked_for_is_ready() -> None:
         (images(PlacementClass.DATA, DOCKER, f"{DATA}/other"), "SR-014", State.UNKNOWN),
         (images(PlacementClass.DATA, IMAGES, f"{DATA}/other"), "SR-014", State.FAILS),
         (vm(status="stopped"), "running", State.FAILS),
+        (replace(WHOLE, facts=replace(FACTS, identity=Identity(None, "boot-2", "SHA256:k"))), "running", State.UNKNOWN),
         (vm(agent=None), "running", State.UNKNOWN),
         (replace(WHOLE, hypervisor=Unavailable("node down")), "running", State.UNKNOWN),
     ],
@@ -333,6 +338,21 @@ def test_provision_is_told_everything_about_the_disk() -> None:
     assert told["data_disk.serial"] == "shop-1-data" and told["data_disk.backup"] is True and told["data_disk.pool"] == "tank"
     without = [r for r in rules() if r.id != "SR-001"]
     assert "data_disk.serial" not in configuration(SPEC, POLICY, without)
+
+
+@pytest.mark.parametrize("rule", [r for r in rules() if isinstance(r.stages[Stage.PROVISION], Configured)], ids=lambda r: r.id)
+def test_what_a_rule_puts_into_a_vm_is_in_the_plan_or_there_is_none(rule: Rule) -> None:
+    """An enforcer that only names itself would put nothing, and a plan that forgets what one puts is refused."""
+    pools = {name: Pool(name, 1 << 40, 1 << 40, True) for name in ("tank", "local")}
+    empty, reach = HypervisorState("n1", pools, {}, images={"9000": 8 << 30}), Reach("192.0.2.1", 22, "ssh-ed25519 AAAA")
+    put = configuration(SPEC, POLICY)
+    own = rule.stages[Stage.PROVISION].puts(SPEC)  # type: ignore[union-attr]
+    assert own and own.items() <= put.items()
+    wish = Wish(SPEC, reach, {}, "local", "proxmox", put=put)
+    assert steps(wish, empty, "i")
+    for key in own:
+        with pytest.raises(RefusedError, match=re.escape(f"asks for {key}")):
+            steps(replace(wish, put={**put, key: "another"}), empty, "i")
 
 
 def kinds_of(seen: HostFacts, reboot: Reboot | None = None, spec: VmSpec = SPEC) -> list[str]:

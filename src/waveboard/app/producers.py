@@ -1,7 +1,8 @@
 """Whether what makes a drift come back is proven mended: by a receipt of the kind `producer-proof`, and by nothing else.
 
-Such a receipt's body says `{"producer": ["<capability>", …], "gaps": ["GAP-…"], "holds": true, "contract": …}` (docs/vms.md). The newest
-that speaks of a gap counts: one that holds no longer takes the earlier back, and one of other contracts than today's proves nothing.
+Such a receipt's body says `{"producer": ["<capability>", …], "gaps": ["GAP-…"], "holds": true, "contract": …, "parity": …}` (docs/vms.md). The
+newest that speaks of a gap counts: one that holds no longer takes the earlier back, and one of other contracts or enforcers than today's, or that
+does not say of which, proves nothing.
 app.proving issues them.
 """
 
@@ -43,7 +44,7 @@ def stale(site: Site, body: Mapping[str, object]) -> str:
     """Why what was proven then says nothing of today; "" when it does."""
     if body.get("contract") != site.contract.digest:
         return "it was proven under other contracts than today's"
-    if body.get("parity", site.contract.parity) != site.contract.parity:
+    if body.get("parity") != site.contract.parity:
         return "it was proven when other enforcers stood behind the storage rules"
     return ""
 

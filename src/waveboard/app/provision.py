@@ -18,7 +18,7 @@ from waveboard.model.errors import ApprovalNeeded, HostError, RefusedError, Usag
 from waveboard.model.facts import Unavailable
 from waveboard.model.vm import BackupState, HypervisorState, VmSpec
 from waveboard.model.vm import Hypervisor as Declared
-from waveboard.vms import provision, seed
+from waveboard.vms import provision, seed, shelf
 from waveboard.vms.kit import Kit
 from waveboard.waves import plan as planner
 
@@ -192,7 +192,8 @@ def _wish(site: Site, spec: VmSpec, makers: Makers, disposable: bool) -> provisi
     kit, port = makers.kit(target), target.port or 22
     forward = f"{target.address}:{port}" if spec.network.bridge == USER_NET else ""
     reach = provision.Reach(target.address, port, kit.host_key, forward)
-    return provision.Wish(spec, reach, seed.files(spec, kit), _seed_pool(declared), declared.kind, disposable)
+    put = shelf.configuration(spec, site.contract.policies[spec.host])
+    return provision.Wish(spec, reach, seed.files(spec, kit), _seed_pool(declared), declared.kind, disposable, put)
 
 
 def _seed_pool(declared: Declared) -> str:

@@ -75,6 +75,8 @@ def _answer(name: str, title: str, check: object, seen: Seen) -> Answer:
 
 
 def _running(seen: Seen) -> Iterator[Said]:
+    if seen.facts.identity.machine_id is None:
+        yield unknown("its evidence names no machine: a birth certificate is one machine's own")
     if seen.facts.identity.boot_id is None:
         yield unknown("its evidence names no boot")
     if not seen.vm.hypervisor:

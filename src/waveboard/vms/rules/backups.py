@@ -30,6 +30,10 @@ def check(seen: Seen) -> Iterator[Said]:
         yield _lacks("no enabled backup job holds it", found.unseen_jobs)
     if found.newest is None:
         yield _lacks("there is no backup of it", found.unseen_backups)
+    elif found.newest > seen.at:
+        yield unknown(
+            f"the newest backup is of {found.newest:%Y-%m-%d %H:%M} UTC, which is still to come: how old it is is not known"
+        )
     elif seen.vm.backup_max_age_s is not None and seen.at - found.newest > timedelta(seconds=seen.vm.backup_max_age_s):
         aged = f"the newest backup is of {found.newest:%Y-%m-%d %H:%M} UTC; {seen.vm.backup_max_age_s} s are allowed"
         yield _lacks(aged, found.unseen_backups)
