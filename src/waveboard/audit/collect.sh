@@ -230,11 +230,13 @@ tables() { # sets wb_autofs wb_net wb_mounted wb_local: newline-terminated lists
 	else
 		copy fstab /etc/fstab
 		for t_file in swaps mdstat cmdline net/if_inet6; do short "${t_file#*/}" /proc/$t_file; done
-		copy mountinfo /proc/self/mountinfo
+		t_table=/proc/self/mountinfo t_told=
+		[ -z "$wb_root" ] || recorded_table
+		copy mountinfo "$t_table"
 		copy mountinfo1 /proc/1/mountinfo
-		[ -z "$wb_root" ] || mounts
+		[ -z "$wb_root" ] || [ -n "$t_told" ] || mounts
 		copy fib_trie /proc/net/fib_trie
-		if { at /proc/self/mountinfo || at /proc/1/mountinfo; } && [ -f "$a_file" ]; then set -- t "$a_file"; fi
+		if at "${t_told:-$t_table}" && [ -f "$a_file" ]; then set -- t "$a_file"; fi
 		begin files
 	fi
 	set -f; IFS=$wb_nl; set -- "$@" $w_files
@@ -252,11 +254,24 @@ tables() { # sets wb_autofs wb_net wb_mounted wb_local: newline-terminated lists
 	[ -z "$t_copy" ] || copy fstab /etc/fstab
 	[ -n "$t_one" ] || { echo; finish 0; }
 }
+filled() { at "$1" && [ -f "$a_file" ] && [ -s "$a_file" ]; } # of a tree: it holds the file, and something is in it
+recorded_table() { # sets t_table: a tree's mount table, and t_told: the one that was saved whole, pid 1's or, without either, some process's
+	for t_file in /proc/self/mountinfo /proc/thread-self/mountinfo; do
+		if filled "$t_file"; then t_table=$t_file t_told=$t_file; return 0; fi
+	done
+	if filled /proc/1/mountinfo; then t_told=/proc/1/mountinfo; return 0; fi
+	at /proc || return 0
+	t_pid=
+	for t_file in "$a_file"/[1-9]*/mountinfo; do # the oldest process is the likeliest to see what pid 1 sees
+		t_file=${t_file%/*}; t_file=${t_file##*/}
+		case $t_file in *[!0-9]*|????????????*) continue ;; esac
+		if [ "${t_pid:-$t_file}" -ge "$t_file" ] && filled "/proc/$t_file/mountinfo"; then t_pid=$t_file; fi
+	done
+	[ -z "$t_pid" ] || t_table=/proc/$t_pid/mountinfo t_told=$t_table
+}
 mounts() { # a recording may hold the older table only: mounts(5) without ids and device numbers
-	at /proc/self/mountinfo && return 0
-	at /proc/1/mountinfo && return 0
-	for m_file in /proc/self/mounts /proc/1/mounts /proc/mounts /etc/mtab; do
-		at "$m_file" && { copy mounts "$m_file"; return 0; }
+	for m_file in /proc/self/mounts /proc/thread-self/mounts /proc/1/mounts /proc/mounts /etc/mtab; do
+		filled "$m_file" && { copy mounts "$m_file"; return 0; }
 	done
 }
 unit_files() { # sets w_files: `u` and a file, a line each: mount units and udev's records
@@ -271,7 +286,7 @@ unit_files() { # sets w_files: `u` and a file, a line each: mount units and udev
 	at /run/udev/data && set -- "$@" "$a_file"/b*
 	w_files=
 	for g_file in "$@"; do
-		case $g_file in *.mount|*.automount|*.wants/*|*.requires/*|*/b[0-9]*:*) ;; *) continue ;; esac
+		case $g_file in *"$wb_nl"*) continue ;; *.mount|*.automount|*.wants/*|*.requires/*|*/b[0-9]*:*) ;; *) continue ;; esac
 		[ -f "$g_file" ] && [ -r "$g_file" ] || continue
 		if [ -n "$wb_root" ]; then at "${g_file#"$wb_root"}" || continue; g_file=$a_file; fi # no link of a tree is followed
 		w_files=${w_files}u$wb_nl$g_file$wb_nl
@@ -287,9 +302,13 @@ attribute() { # KEY FILE in the current device: |KEY value; some end without a n
 	[ -f "$2" ] && [ -r "$2" ] && { IFS= read -r b_value <"$2" || [ -n "$b_value" ]; } || return 0
 	printf '|%s %s\n' "$1" "$b_value"
 }
-device() { # the device whose directory, resolved, is $1 (without wb_root); the current directory on a live machine
-	b_dir=$1
-	printf '|dev %s\n|at %s\n' "${b_dir##*/}" "${b_dir#/sys}"
+device() { # the device whose directory, resolved, is $1 (without wb_root); the current directory on a live machine. $2: its name, if another
+	b_dir=$1 b_name=${2:-${1##*/}} b_at=$1
+	case $wb_root:$b_dir in
+	:*|*:/sys/devices/*) ;;
+	*) walk "$b_dir/device"; case $w_canon in /sys/devices/*) b_at=$w_canon/block/$b_name ;; esac ;; # kernels whose /sys/block is no list of links
+	esac
+	printf '|dev %s\n|at %s\n' "$b_name" "${b_at#/sys}"
 	attribute number dev; attribute size size
 	case $wb_root:$b_dir in
 	*/virtual/block/loop*/*) ;; # a partition
@@ -300,9 +319,9 @@ device() { # the device whose directory, resolved, is $1 (without wb_root); the 
 	attribute serial serial; attribute serial device/serial
 	attribute wwid wwid; attribute wwid device/wwid
 	attribute transport device/transport; attribute transport device/../transport
-	case $b_dir in
+	case $b_at in
 	*/session[0-9]*/*)
-		b_session=${b_dir#*/session}; b_session=/sys/class/iscsi_connection/connection${b_session%%/*}:0
+		b_session=${b_at#*/session}; b_session=/sys/class/iscsi_connection/connection${b_session%%/*}:0
 		value address "$b_session/persistent_address"; value address "$b_session/address" ;;
 	*/nvme-fabrics/*) attribute address ../address ;;
 	esac
@@ -312,7 +331,12 @@ device() { # the device whose directory, resolved, is $1 (without wb_root); the 
 	done
 	[ ! -d "$wb_root$b_dir/dm" ] || { attribute dm_name dm/name; attribute dm_uuid dm/uuid; }
 	[ ! -d "$wb_root$b_dir/md" ] || { attribute md_level md/level; attribute md_state md/array_state; attribute md_degraded md/degraded; }
-	[ ! -d "$wb_root$b_dir/loop" ] || { attribute loop_file loop/backing_file; wb_loops=1; }
+	[ ! -d "$wb_root$b_dir/loop" ] || { backing "$b_dir/loop/backing_file"; wb_loops=1; }
+}
+backing() { # a name with a line break in it is told as no name at all: its first line may be another file's
+	at "$1" && [ -f "$a_file" ] && [ -r "$a_file" ] || return 0
+	{ IFS= read -r b_value && { IFS= read -r b_more || [ -n "$b_more" ]; } && b_value="a name with a line break"; } 2>/dev/null <"$a_file"
+	[ -z "$b_value" ] || printf '|loop_file %s\n' "$b_value"
 }
 block() {
 	begin block; wb_loops= b_seen=$wb_nl
@@ -323,24 +347,37 @@ block() {
 		for b_list in /sys/class/block /sys/block /sys/dev/block; do
 			at "$b_list" || continue
 			for b_link in "$a_file"/*; do
-				walk "$b_list/${b_link##*/}"
-				[ "$w_exists" = 1 ] && [ -d "$wb_root$w_canon" ] || continue
-				recorded "$w_canon"
-				for b_part in "$wb_root$w_canon_kept"/*/partition; do
-					if [ ! -f "$b_part" ] || [ -h "${b_part%/partition}" ]; then continue; fi
-					b_part=${b_part%/partition}; recorded "${b_part#"$wb_root"}"
-				done
+				b_link=${b_link##*/}; walk "$b_list/$b_link"; b_to=$w_canon
+				if [ "$w_exists" = 1 ] && [ -d "$wb_root$b_to" ]; then
+					recorded "$b_to"
+					for b_part in "$wb_root$b_to"/*/partition "$wb_root$b_to"/*/start; do # older kernels do not number their partitions
+						if [ ! -f "$b_part" ] || [ -h "${b_part%/*}" ]; then continue; fi
+						b_part=${b_part%/*}; recorded "${b_part#"$wb_root"}"
+					done
+				else # where a link leads was not saved; where that is says much
+					case $w_exists$w_problem$b_to in 0/sys/devices/*/*) told "$b_to" ;; *) continue ;; esac
+				fi
+				case $b_list/${b_to##*/} in
+				/sys/dev/block/*:*) ;;
+				/sys/dev/block/*) told "$b_to"; printf '|number %s\n' "$b_link" ;;
+				esac
 			done
 		done
 	fi
 	echo
 	if [ "$b_seen" = "$wb_nl" ] && [ -n "$wb_root" ]; then printf '!no block devices were recorded\n'; finish 1; else finish 0; fi
 }
-recorded() { # a device of the tree, once by name
-	w_canon_kept=$1
-	case $b_seen in *"$wb_nl${1##*/}$wb_nl"*) return 0 ;; esac
-	b_seen=$b_seen${1##*/}$wb_nl
-	device "$1"
+told() { printf '|dev %s\n|at %s\n' "${1##*/}" "${1#/sys}"; b_seen=$b_seen$wb_nl; } # a name and a place, no more
+recorded() { # a directory of the tree, once; one that is called by its number tells its name inside, or is nobody's
+	case $b_seen in *"$wb_nl$1$wb_nl"*) return 0 ;; esac
+	b_named=
+	case ${1##*/} in
+	[0-9]*:[0-9]*)
+		if at "$1/uevent" && opens "$a_file"; then while IFS= read -r b_line; do case $b_line in DEVNAME=*) b_named=${b_line#*=} ;; esac; done <"$a_file"; fi
+		case $b_named in '') return 0 ;; */*) b_named=${b_named%%/*}!${b_named#*/} ;; esac ;;
+	esac
+	b_seen=$b_seen$1$wb_nl
+	device "$1" "$b_named"
 }
 pools() { # filesystems that span devices by themselves
 	begin pools

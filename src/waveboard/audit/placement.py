@@ -101,6 +101,8 @@ def _index(facts: HostFacts, mounts: Mounts) -> Ground:
     graph = blocks.reason if isinstance(blocks, Unavailable) else BlockGraph(blocks, links, addresses, recorded)
     by_name = mounts.of == MOUNTS_ALONE
     tree = MountTree(_numbered(mounts.table, graph) if by_name and isinstance(graph, BlockGraph) else mounts.table)
+    doubt = "" if mounts.of in ("1", "self") else f"the recorded mount table is process {mounts.of}'s own"
+    doubt = "the recorded mount table gives devices by name alone" if by_name else doubt
     files = Filesystems(tree, graph, addresses, asked)
     if isinstance(graph, BlockGraph):
         graph.follow_loops(files.loop)
@@ -111,7 +113,7 @@ def _index(facts: HostFacts, mounts: Mounts) -> Ground:
     boot = boot_set(files, tree, fstab, asked, recorded)
     marks = Marks(tree, fstab, None if isinstance(graph, str) else graph, links, boot)
     devices = {} if isinstance(blocks, Unavailable) else blocks.devices
-    return Ground(tree, files, docker_tree, docker_files, devices, boot, marks, asked, recorded, by_name)
+    return Ground(tree, files, docker_tree, docker_files, devices, boot, marks, asked, recorded, doubt)
 
 
 def _numbered(table: Iterable[Mount], graph: BlockGraph) -> list[Mount]:

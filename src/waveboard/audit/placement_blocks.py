@@ -10,7 +10,7 @@ from weakref import WeakMethod
 
 from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_disk, on_netdisk, under
 from waveboard.audit.placement_shares import is_own
-from waveboard.model.facts import BlockDevice, BlockDevices, DeviceLinks, DevicePool
+from waveboard.model.facts import DEVICE_LISTS, BlockDevice, BlockDevices, DeviceLinks, DevicePool
 from waveboard.model.graph import Node
 from waveboard.model.units import show_size
 
@@ -20,8 +20,8 @@ _VIRTUAL_NAME = re.compile(
 _NETWORK_NAME = re.compile(r"(nbd|rnbd|rbd|drbd|etherd|xnbd)")
 _RAM_NAME = re.compile(r"(ram\d+$|zram\d|pmem\d)")
 _NETWORK_PATH = re.compile(r"/session\d+/target|/virtual/nvme-fabrics/|/devices/rbd/|/vhci_hcd")
-_LISTS = ("/block", "/class/block", "/dev/block")  # directories of all devices: lying in one says nothing of what it is a part of
 _PARTITION_NAME = re.compile(r"(sd|hd|vd|xvd|ub|dasd)[a-z]+\d+|.*\dp\d+")
+_CARD_PART = re.compile(r"(mmcblk\d+)(?:boot|gp|rpmb)\d*$")
 _NVME_HEAD = re.compile(r"nvme(\d+)n(\d+)$")
 _ALWAYS_LOOKED_AT = ("/dev/disk/by-uuid/", "/dev/disk/by-label/", "/dev/disk/by-partuuid/")  # on a live host
 DEEPEST = 64  # devices, or mounts, on one another: no host has a tenth of it
@@ -143,7 +143,7 @@ class BlockGraph:
         if parent in self.devices:
             return self.leaves(parent)
         directory = part.sysfs.rpartition("/")[0]
-        if directory in _LISTS:
+        if directory in DEVICE_LISTS:
             return not_known(part.name, f"{part.name} is a partition, and of which disk was not recorded")
         if directory.endswith("/" + parent):  # the partition's own path says what kind of device it is cut from
             return self._leaf(BlockDevice(parent, "", 0, directory))
@@ -167,15 +167,20 @@ class BlockGraph:
         return under(Node(kind, device.name, detail), below, "DEGRADED" if device.degraded else "")
 
     def _holder(self, device: BlockDevice) -> str | None:
-        """The disk in whose sysfs directory this one lies: mmcblk0boot0 is a part of mmcblk0 without being a partition."""
-        name = device.sysfs.rpartition("/")[0].rpartition("/")[2]
+        """The disk in whose sysfs directory this one lies: mmcblk0boot0 is a part of mmcblk0 without being a partition. In a
+        directory of all devices its name says so."""
+        directory = device.sysfs.rpartition("/")[0]
+        if directory in DEVICE_LISTS:
+            chip = _CARD_PART.match(device.name)
+            return chip[1] if chip else None
+        name = directory.rpartition("/")[2]
         found = self.devices.get(name)
         return name if found is not None and name != device.name and device.sysfs == f"{found.sysfs}/{device.name}" else None
 
     def _leaf(self, device: BlockDevice) -> Backing:
         name, path = device.name, device.sysfs
         physical = "/devices/" in "/" + path and "/virtual/" not in path
-        if path.rpartition("/")[0] in _LISTS and _PARTITION_NAME.fullmatch(name):
+        if path.rpartition("/")[0] in DEVICE_LISTS and device.rotational is None and _PARTITION_NAME.fullmatch(name):
             return not_known(name, f"{name} may be a partition, and of which disk was not recorded")
         detail = " ".join(filter(None, (show_size(device.size_bytes) if device.size_bytes else "", device.serial)))
         if device.loop_file is not None or (name.startswith("loop") and not physical):

@@ -18,7 +18,7 @@ from waveboard.model.graph import Confidence, Node, Placement, PlacementClass
 class Ground:
     """The tables of one host, indexed once. docker_*: dockerd's own view when it lives in another mount namespace.
 
-    by_name: the mount table told no device numbers, so devices were taken by the names it gives.
+    doubt: why the mount table itself, a recorded one, observes nothing; "" for a table that does.
     """
 
     tree: MountTree
@@ -30,7 +30,7 @@ class Ground:
     marks: Marks
     paths: Mapping[str, PathFact]
     recorded: bool
-    by_name: bool = False
+    doubt: str = ""
     judged: dict[int, tuple[Backing, Judgement]] = field(default_factory=dict, compare=False)  # by id, which the backing keeps
 
     def judge(self, backing: Backing) -> Judgement:
@@ -76,8 +76,8 @@ def where(
     if found.problem or found.missing:
         return _no_answer(ground, path, found, kind, flags)
     found = found._replace(known=as_sure(found.known, backing, boot, ground))
-    if ground.by_name and found.known is Confidence.OBSERVED:
-        found = found._replace(known=Confidence.DECLARED, note="the recorded mount table gives devices by name alone")
+    if ground.doubt and found.known is Confidence.OBSERVED:
+        found = found._replace(known=Confidence.DECLARED, note=ground.doubt)
     known = Confidence.NONE if kind is PlacementClass.UNKNOWN and not backing.leaves else found.known
     why = sentence(path, found.mount, backing, kind, ground.boot.disks, reasons, flags, found.note)
     return settle(path, found.mount, backing, kind, boot, known, why, flags, found.text)

@@ -60,13 +60,14 @@ MOUNTS_ALONE = "mounts"
 
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """The host's own mount table (pid 1's where it could be read, else the auditor's; `of` says which).
+    """The host's own mount table (pid 1's where it could be read, else the auditor's; `of` says which). A recording may hold some
+    other process's alone: its number.
 
     MOUNTS_ALONE: a recording's /proc/mounts, which tells a device by its name at best: nothing in it is observed.
     """
 
     table: Sequence[Mount]
-    of: str = "self"  # "1" | "self" | MOUNTS_ALONE
+    of: str = "self"  # "1" | "self" | another number | MOUNTS_ALONE
     dockerd: Sequence[Mount] | None = None  # dockerd's own table when it lives in another mount namespace
 
     def at(self, target: str) -> Sequence[Mount]:
@@ -74,12 +75,17 @@ class Mounts:
         return rows_at(self.table, target)
 
 
+# Directories of all devices, below /sys. A tree may hold them as directories of directories instead of links: lying in one says nothing
+# of what a device is a part of.
+DEVICE_LISTS = ("/block", "/class/block", "/dev/block")
+
+
 @dataclass(frozen=True, slots=True)
 class BlockDevice:
     """One entry of /sys/class/block. Sizes in bytes. `sysfs` is the resolved device path below /sys."""
 
     name: str
-    devno: str  # "" for a path of native NVMe multipath, which nobody can open
+    devno: str  # "" for a path of native NVMe multipath, which nobody can open, and where a recorded tree does not tell it
     size_bytes: int
     sysfs: str
     read_only: bool = False

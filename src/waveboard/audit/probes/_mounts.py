@@ -1,7 +1,8 @@
 """The mount table as programs of old read it: no ids, no parents, no device numbers, no roots of binds. Source: proc_mounts(5), fstab(5).
 
 It is read from recorded trees that hold no mountinfo. Ids and parents are made up here: a line lies on the last one before it whose
-mount point is above its own. Which device a line is on is for the block devices to say, by the name it gives.
+mount point is above its own, and what was mounted before the root was, on the root, to which an initramfs has moved it. Two roots, of
+which either may be the upper one, stay two. Which device a line is on is for the block devices to say, by the name it gives.
 """
 
 from waveboard.audit.probes._mountinfo import MOUNTS_MAX, unescape
@@ -18,17 +19,25 @@ def table(text: str) -> tuple[Mount, ...]:
     lines = text.split("\n")
     if lines.pop() != "" or len(lines) >= MOUNTS_MAX:
         raise EvidenceError("read the mount table", "mounts: cut or far too long")
+    rows = [_fields(line) for line in lines]
+    roots = [number for number, (_, target, fstype, _) in enumerate(rows, 1) if target == "/" and fstype != "rootfs"]
     found: list[Mount] = []
-    at: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        fields = line.split(" ")
-        if len(fields) < 4 or not fields[1].startswith("/"):
-            raise EvidenceError("read the mount table", f"mounts: a line does not fit: {line[:80]!r}")
-        source, target = unescape(fields[0]), unescape(fields[1])
-        options = tuple(fields[3].split(","))
-        found.append(Mount(number, _above(target, at), NOWHERE, "/", target, options, fields[2], source, options))
-        at[target] = number
+    at = {"/": roots[0]} if roots else {}
+    for number, (source, target, fstype, options) in enumerate(rows, 1):
+        if target == "/" and roots and number not in roots:
+            continue  # the kernel's own first one, below the real root
+        parent = 0 if target == "/" else _above(target, at)
+        found.append(Mount(number, parent, NOWHERE, "/", target, options, fstype, source, options))
+        if target != "/" or not roots:
+            at[target] = number
     return tuple(found)
+
+
+def _fields(line: str) -> tuple[str, str, str, tuple[str, ...]]:
+    fields = line.split(" ")
+    if len(fields) < 4 or not fields[1].startswith("/"):
+        raise EvidenceError("read the mount table", f"mounts: a line does not fit: {line[:80]!r}")
+    return unescape(fields[0]), unescape(fields[1]), fields[2], tuple(fields[3].split(","))
 
 
 def _above(target: str, at: dict[str, int]) -> int:

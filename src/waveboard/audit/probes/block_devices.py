@@ -7,11 +7,11 @@ The device behind a loop file is the one row that needs root; without it only th
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from waveboard.audit.probe import Probe, Sections, lines, refused
+from waveboard.audit.probe import Probe, Sections, lines, recorded, refused
 from waveboard.audit.probes import _documents, _records
 from waveboard.model.errors import EvidenceError
 from waveboard.model.evidence import Evidence
-from waveboard.model.facts import BlockDevice, BlockDevices, DevicePool, Unavailable
+from waveboard.model.facts import DEVICE_LISTS, BlockDevice, BlockDevices, DevicePool, Unavailable
 
 _SECTOR_BYTES = 512  # sysfs counts in these whatever the device's own block size is
 _DEVNO = re.compile(r"[0-9]+:[0-9]+")
@@ -25,12 +25,9 @@ def parse(sections: Sections) -> BlockDevices | Unavailable:
     if (why := refused(sections["block"])) is not None:
         return why
     behind, serials = _behind_loops(sections), _serials(sections.get("files"))
-    names: dict[str, BlockDevice] = {}
-    for fields in _devices(lines(sections["block"])):
-        device = _device(fields, behind, serials)
-        if _DEVNO.fullmatch(device.name):
-            continue  # a recording that holds /sys/dev/block/8:1 as a directory: the link was the name
-        names[device.name] = device
+    in_tree = "meta" in sections and recorded(sections)
+    found = _merged(_devices(lines(sections["block"])))
+    names = {name: _device(fields, behind, serials, in_tree) for name, fields in found.items()}
     pools = [*_sysfs_pools(sections.get("pools")), *_zpools(sections.get("zpool"))]
     return BlockDevices(names, tuple(pools)) if names else Unavailable("block: no device was seen")
 
@@ -48,20 +45,54 @@ def _devices(output: Sequence[str]) -> Iterator[dict[str, list[str]]]:
         yield record
 
 
-def _device(fields: Mapping[str, list[str]], behind: Mapping[str, str], serials: Mapping[str, str]) -> BlockDevice:
+def _merged(records: Iterator[dict[str, list[str]]]) -> dict[str, dict[str, list[str]]]:
+    """One record a name. A tree may hold a device as a link, as a directory in a list and inside its disk, each with a part of it:
+    the one whose place says most goes first."""
+    found: dict[str, list[dict[str, list[str]]]] = {}
+    for record in records:
+        found.setdefault(record["dev"][0] if "dev" in record else "", []).append(record)
+    return {name: _joined(parts) if len(parts) > 1 else parts[0] for name, parts in found.items()}
+
+
+def _joined(parts: Sequence[dict[str, list[str]]]) -> dict[str, list[str]]:
+    whole: dict[str, list[str]] = {}
+    for part in sorted(parts, key=lambda one: _said(*one.get("at", ()))):
+        for key, values in part.items():
+            whole.setdefault(key, values)
+    return whole
+
+
+def _said(sysfs: str = "") -> int:
+    return 0 if sysfs.startswith("/devices/") else 2 if sysfs.rpartition("/")[0] in DEVICE_LISTS else 1
+
+
+def _part_of(name: str, sysfs: str, number: str | None) -> str | None:
+    """The disk of a partition: the directory it lies in or, in a directory of all devices, the one it is called after. Source: the
+    kernel's disk_name(), which puts a `p` between a digit and the number."""
+    directory = sysfs.rpartition("/")[0]
+    above = directory.rpartition("/")[2]
+    between = "p" if above[-1:].isdigit() else ""
+    if above and re.fullmatch(re.escape(above + between) + "[0-9]+", name):
+        return above
+    if number is None or directory not in DEVICE_LISTS or not name.endswith(number):
+        return above if number is not None else None
+    stem = name.removesuffix(number)
+    return stem[:-1] if re.search("[0-9]p$", stem) else above if stem[-1:].isdigit() else stem
+
+
+def _device(fields: Mapping[str, list[str]], behind: Mapping[str, str], serials: Mapping[str, str], in_tree: bool) -> BlockDevice:
     def first(key: str) -> str | None:
         values = fields.get(key)
         return values[0] or None if values else None
 
     name, sysfs, devno, sectors = (first(key) for key in ("dev", "at", "number", "size"))
-    if devno is None and _HIDDEN.fullmatch(name or ""):
-        devno = ""
+    if devno is None and (in_tree or _HIDDEN.fullmatch(name or "")):
+        devno = ""  # in a tree it may not have been saved
     elif not devno or not _DEVNO.fullmatch(devno):
         sysfs = None
     if not name or not sysfs or devno is None:
         raise EvidenceError("read the block devices", f"block: {name or 'a device'} has no name, place or number")
-    parts = sysfs.rsplit("/", 2)
-    parent = parts[-2] if first("partition") and len(parts) == 3 else None
+    parent = _part_of(name, sysfs, first("partition"))
     return BlockDevice(
         name=name,
         devno=devno,
@@ -164,4 +195,4 @@ def _zpools(evidence: Evidence | None) -> Iterator[DevicePool]:
             members.append(match[1].rsplit("/", 1)[-1])
 
 
-PROBE = Probe(BlockDevices, ("block",), parse, ("pools", "losetup", "zpool", "files", "docker"))
+PROBE = Probe(BlockDevices, ("block",), parse, ("meta", "pools", "losetup", "zpool", "files", "docker"))

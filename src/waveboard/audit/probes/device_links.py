@@ -4,9 +4,9 @@ A link is one device's, whoever else claims it: which device lost it only udev's
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from waveboard.audit.probe import Probe, Sections, lines, refused
+from waveboard.audit.probe import Probe, Sections, lines, refused, text
 from waveboard.audit.probes import _records
 from waveboard.model.evidence import Evidence
 from waveboard.model.facts import DeviceLinks, Unavailable
@@ -24,10 +24,22 @@ def parse(sections: Sections) -> DeviceLinks | Unavailable:
         if match := _LINK.fullmatch(line, max(line.find(" /dev/"), 0)):
             links[match[1]] = match[2].rsplit("/", 1)[-1]
     recorded = _recorded(sections["files"], lines(sections["block"])) if "files" in sections and "block" in sections else {}
+    links = links or {link: devices[-1] for link, devices in recorded.items()}
+    if "cmdline" in sections and refused(sections["cmdline"]) is None and (root := _root(text(sections["cmdline"]), links)):
+        links.setdefault("/dev/root", root)
     return DeviceLinks(
-        links or {link: devices[-1] for link, devices in recorded.items()},
+        links,
         {link: devices for link, devices in recorded.items() if len(devices) > 1},
     )
+
+
+def _root(cmdline: str, links: Mapping[str, str]) -> str | None:
+    """What a kernel that mounted the root itself calls /dev/root. Source: init/do_mounts.c, which takes the last `root=`."""
+    told = [word[5:] for word in cmdline.split() if word.startswith("root=")]
+    key, equals, value = told[-1].partition("=") if told else ("", "", "")
+    if equals:
+        return links.get(f"/dev/disk/by-{key.lower()}/{value}")
+    return links.get(key) or (key[5:].replace("/", "!") if key.startswith("/dev/") else None)
 
 
 def _recorded(udev: Evidence, block: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -50,4 +62,4 @@ def _recorded(udev: Evidence, block: Sequence[str]) -> dict[str, tuple[str, ...]
     return links
 
 
-PROBE = Probe(DeviceLinks, ("links",), parse, ("files", "block"))
+PROBE = Probe(DeviceLinks, ("links",), parse, ("files", "block", "cmdline"))
