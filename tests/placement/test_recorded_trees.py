@@ -81,6 +81,11 @@ def record(root: Path, case: dict[str, Any]) -> None:
         names = [path for path, name in case.get("links", {}).items() if name == one.name]
         write(root / f"run/udev/data/b{one.devno}", "".join(f"S:{path.removeprefix('/dev/')}\n" for path in names))
     for pool in pools(case.get("pools", "")):
+        if pool.fstype == "ubi":
+            write(root / f"sys/class/ubi/{pool.id}/mtd_num", pool.members[0].removeprefix("mtdblock") + "\n")
+            continue
+        if pool.fstype == "zfs":
+            continue  # sysfs says nothing of it
         name = f"{pool.id}0000-0000-0000-0000-000000000000"
         for member in pool.members:
             link(root / "sys/fs" / pool.fstype / name / "devices" / member, f"../../../../block/{member}")

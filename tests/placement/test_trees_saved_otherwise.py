@@ -208,3 +208,29 @@ def test_a_root_that_nothing_names_is_not_known(cmdline: str, tmp_path: Path) ->
 def test_of_two_roots_in_the_older_table_nobody_knows_the_upper_one(tmp_path: Path) -> None:
     table = re.sub("(?m)^/dev/root.*$", "/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 / ext4 rw 0 0", OLDER)
     assert older(tmp_path, table, "", ["/srv", "/m/part"]) == {"/srv": "UNKNOWN ", "/m/part": "UNKNOWN "}
+
+
+# -- members that only udev names ------------------------------------------------------------------------------------
+
+
+def test_a_tree_without_sys_fs_has_what_its_members_say_of_themselves(tmp_path: Path) -> None:
+    """And that is less than the kernel's word: a member that says nothing would not be seen."""
+    plant(tmp_path, {"proc/self/mountinfo": "20 1 0:30 / / rw - btrfs /dev/sda1 rw\n21 20 0:31 / /tank rw - zfs tank/x rw\n"})
+    for one in devices(DISKS).values():
+        device(tmp_path, one)
+    for number, uuid, part in (("8:1", "a", "1"), ("8:17", "b", "1"), ("8:2", "a", "2")):
+        plant(tmp_path, {f"run/udev/data/b{number}": f"E:ID_FS_TYPE=btrfs\nE:ID_FS_UUID={uuid}\nE:ID_FS_UUID_SUB={part}\n"})
+    assert answers(tmp_path, ["/", "/tank"]) == {"/": "BOOT sda", "/tank": "UNKNOWN "}
+    plant(tmp_path, {"run/udev/data/b259:0": "E:ID_FS_TYPE=zfs_member\nE:ID_FS_LABEL=tank\nE:ID_FS_UUID=9\n"})
+    (tmp_path / "tank").mkdir()
+    found = read(tmp_path, ["/tank"]).where("/tank")
+    assert (found.disks, found.placement.value, found.confidence.value) == (("nvme0n1",), "DATA", "lexical")
+
+
+def test_a_pool_that_only_udev_knows_is_nobodys_but_its_members(tmp_path: Path) -> None:
+    """It need not be mounted at all, unlike what the kernel lists."""
+    plant(tmp_path, {"proc/self/mountinfo": "20 1 0:30 / / rw - btrfs /dev/root rw\n"})
+    for one in devices(DISKS).values():
+        device(tmp_path, one)
+    plant(tmp_path, {"run/udev/data/b8:17": "E:ID_FS_TYPE=btrfs\nE:ID_FS_UUID=b\nE:ID_FS_UUID_SUB=1\n"})
+    assert answers(tmp_path, ["/"]) == {"/": "UNKNOWN "}

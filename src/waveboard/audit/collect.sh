@@ -200,7 +200,7 @@ function exact(name, file,    part, text, between, got) { # in pieces between by
 	ended(file, got) }
 function unit(file,    line, told) {
 	while ((getline line < file) > 0) { if (!told++) print "|F " substr(file, cut + 1)
-		if (line ~ /^(What|Where|Type|Options|SourcePath) *=/ || line ~ /^(S:|E:ID_(SERIAL|SERIAL_SHORT|SCSI_SERIAL|WWN|FS_TYPE|FS_UUID|FS_LABEL)=)/) print "|L " line }
+		if (line ~ /^(What|Where|Type|Options|SourcePath) *=/ || line ~ /^(S:|E:ID_(SERIAL|SERIAL_SHORT|SCSI_SERIAL|WWN|FS_TYPE|FS_UUID|FS_UUID_SUB|FS_LABEL)=)/) print "|L " line }
 	close(file) }
 BEGIN { nonce = ARGV[1]; cut = ARGV[2]
 	for (a = 3; a < ARGC; a++) {
@@ -397,6 +397,11 @@ pools() { # filesystems that span devices by themselves
 				[ -f "$p_dev" ] && [ ! -h "$p_dev" ] && { read -r p_gone <"$p_dev"; } 2>/dev/null && [ "$p_gone" = 1 ] && echo '|missing 1'
 			done
 		done
+	done
+	for p_dev in "$wb_root"/sys/class/ubi/ubi*; do # flash that volumes are on, a directory a device
+		p_dir=${p_dev##*/}
+		case $p_dir in *_*|*[!a-z0-9]*) continue ;; esac
+		at "/sys/class/ubi/$p_dir/mtd_num" && opens "$a_file" && printf '|pool ubi %s\n|member mtdblock%s\n' "$p_dir" "$o_line"
 	done
 	echo; finish 0
 }

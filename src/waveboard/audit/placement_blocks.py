@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Sequence
 from weakref import WeakMethod
 
-from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_disk, on_netdisk, under
+from waveboard.audit.placement_backing import Backing, in_ram, join, not_known, on_disk, on_netdisk, spelled, under
 from waveboard.audit.placement_shares import is_own
+from waveboard.audit.placement_twins import POWERPATH
 from waveboard.model.facts import DEVICE_LISTS, BlockDevice, BlockDevices, DeviceLinks, DevicePool
 from waveboard.model.graph import Node
 from waveboard.model.units import show_size
@@ -23,6 +24,7 @@ _NETWORK_PATH = re.compile(r"/session\d+/target|/virtual/nvme-fabrics/|/devices/
 _PARTITION_NAME = re.compile(r"(sd|hd|vd|xvd|ub|dasd)[a-z]+\d+|.*\dp\d+")
 _CARD_PART = re.compile(r"(mmcblk\d+)(?:boot|gp|rpmb)\d*$")
 _NVME_HEAD = re.compile(r"nvme(\d+)n(\d+)$")
+_MEMBER_NAMES = ("disk/by-id", "disk/by-path", "disk/by-partuuid", "disk/by-partlabel", "mapper")
 _ALWAYS_LOOKED_AT = ("/dev/disk/by-uuid/", "/dev/disk/by-label/", "/dev/disk/by-partuuid/")  # on a live host
 DEEPEST = 64  # devices, or mounts, on one another: no host has a tenth of it
 _FABRICS = ("tcp", "rdma", "fc", "loop")
@@ -191,6 +193,10 @@ class BlockGraph:
             return in_ram(name, "a block device made of memory")
         if name.startswith("zd") and not physical:
             return self._zvol(device)
+        if POWERPATH.match(name):
+            return on_disk(name, detail)
+        if name.startswith("ubiblock"):
+            return self.volume_of(name.removeprefix("ubiblock"), name)
         if _NETWORK_PATH.search(path) or device.transport in _FABRICS:
             return self._served(name, detail, [device])
         if _NETWORK_NAME.match(name) and not physical:
@@ -230,18 +236,31 @@ class BlockGraph:
     def _zvol(self, device: BlockDevice) -> Backing:
         link = next((link for link, name in self._links.items() if name == device.name and link.startswith("/dev/zvol/")), "")
         pools = [pool for pool in self.pools if pool.fstype == "zfs"]
-        wanted = link.split("/")[3] if link else (pools[0].id if len(pools) == 1 else None)
+        alone = len(pools) == 1 and not pools[0].by_udev
+        wanted = link.split("/")[3] if link else (pools[0].id if alone else None)
         pool = next((pool for pool in pools if pool.id == wanted), None)
         if pool is None:
             return not_known(device.name, f"{device.name} is a ZFS volume and its pool is not known")
         return under(Node("zvol", device.name, pool.id), self.members(pool))
 
+    def volume_of(self, number: str, what: str) -> Backing:
+        """What a UBI volume rests on. number: of its UBI device, whatever follows."""
+        told = re.match("[0-9]+", number)
+        pool = next((one for one in self.pools if told and one.fstype == "ubi" and one.id == f"ubi{told[0]}"), None)
+        return self.members(pool) if pool else not_known(what, f"which flash {what} is on was not recorded")
+
     def members(self, pool: DevicePool) -> Backing:
         """The union of a pool's devices; DEGRADED when some are missing."""
         if not pool.members:
             return not_known(pool.id, f"the {pool.fstype} pool {pool.id} names no device")
-        found = join([self.leaves(self.named(member) or member) for member in sorted(pool.members)])
-        return under(Node("pool", pool.id, pool.fstype), found, "DEGRADED" if pool.missing else "")
+        found = join([self.leaves(self._member(member)) for member in sorted(pool.members)])
+        found = under(Node("pool", pool.id, pool.fstype), found, "DEGRADED" if pool.missing else "")
+        return spelled(found) if pool.by_udev else found
+
+    def _member(self, told: str) -> str:
+        """Kernel name of what a pool calls its member: that, a path, or a name of /dev/disk (zpool's, without -P)."""
+        links = (self.named(f"/dev/{kind}/{told}") for kind in _MEMBER_NAMES if "/" not in told)
+        return self.named(told) or next(filter(None, links), told)
 
 
 def encoded(label: str) -> str:

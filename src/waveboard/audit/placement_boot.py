@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from waveboard.audit.placement_backing import NONE, Backing, join, not_known
 from waveboard.audit.placement_filesystems import Filesystems
 from waveboard.audit.placement_mounts import MountTree, prefixes, tidy
+from waveboard.audit.placement_twins import on_the_same_chip, twins
 from waveboard.model.facts import BlockDevice, Fstab, FstabEntry, PathFact
 from waveboard.model.graph import PlacementClass
 
@@ -52,7 +53,13 @@ def boot_set(
     if whole.ram and not whole.leaves and not whole.net and not whole.unknown:
         whole = join([whole, not_known("/", "/ is in memory, and what it was loaded from cannot be told")])
     untold = fstab is None and not recorded and not tree.mounted_at("/boot")
-    return BootSet(whole.leaves, whole.unknown, files.of(root).filesystems if root else NONE, untold)
+    devices = {} if isinstance(files.blocks, str) else files.blocks.devices
+    return BootSet(
+        whole.leaves | on_the_same_chip(whole.leaves, devices),
+        whole.unknown,
+        files.of(root).filesystems if root else NONE,
+        untold,
+    )
 
 
 def _linked(
@@ -120,30 +127,12 @@ def judge(found: Backing, boot: BootSet, devices: Mapping[str, BlockDevice]) -> 
         return (PlacementClass.VOLATILE if found.ram else PlacementClass.NET), certain, found.doubts
     if boot.unknown:
         return PlacementClass.UNKNOWN, None, tuple(f"the boot disk is not known: {why}" for why in boot.unknown)
-    if twin := _twin(leaves, boot.disks, devices):
+    if twin := twins(leaves, boot.disks, devices):
         return PlacementClass.UNKNOWN, None, (twin,)
     certain = None if found.doubts else False
     if found.ram:
         return PlacementClass.VOLATILE, certain, found.doubts
-    return (PlacementClass.NETDISK if found.netdisks or found.net else PlacementClass.DATA), certain, found.doubts
-
-
-def _twin(leaves: frozenset[str], boot: frozenset[str], devices: Mapping[str, BlockDevice]) -> str:
-    """Two names that may be one disk: the same WWID and size, and no multipath that says so; or a path beside a multipath of its LUN."""
-    for name in sorted(leaves):
-        for other in sorted(boot) if _units(name, devices) else ():
-            if _units(name, devices) & _units(other, devices):
-                return f"{name} and the boot disk {other} show the same WWID: they may be one disk seen twice"
-    return ""
-
-
-def _units(name: str, devices: Mapping[str, BlockDevice]) -> frozenset[tuple[str, int]]:
-    """(World wide name, size) of a disk and of the paths it has; in a multipath's own id a digit for the kind stands before it."""
-    device = devices.get(name)
-    if device is None:
-        return frozenset()
-    paths = [devices[path] for path in device.slaves if path in devices]
-    told = {(one.wwid.removeprefix("naa."), one.size_bytes) for one in (device, *paths) if one.wwid}
-    if (device.dm_uuid or "").startswith("mpath-"):
-        told.add(((device.dm_uuid or "").removeprefix("mpath-")[1:], device.size_bytes))
-    return frozenset(told)
+    if found.netdisks or found.net:
+        return PlacementClass.NETDISK, certain, found.doubts
+    kind = PlacementClass.UNKNOWN if found.doubts else PlacementClass.DATA  # it may be reached over a network after all
+    return kind, certain, found.doubts

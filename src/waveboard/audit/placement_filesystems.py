@@ -170,7 +170,7 @@ class Filesystems:
         if isinstance(self.blocks, str):
             return not_known(mount.source, f"block devices could not be read: {self.blocks}")
         named = [self.blocks.named(part) for part in (mount.source.split(":") if mount.fstype == "bcachefs" else [mount.source])]
-        pools = [pool for pool in self.blocks.pools if pool.fstype == mount.fstype]
+        pools = [pool for pool in self.blocks.pools if pool.fstype == mount.fstype and not pool.by_udev]
         pool = next((owner for name in named if name and (owner := self.blocks.pool_of(mount.fstype, name))), None)
         if pool is None and len(pools) == 1 and not any(named) and not self._another_has(pools[0], mount):
             pool = pools[0]  # the kernel lists every mounted one, and it lists one
@@ -218,6 +218,14 @@ class Filesystems:
             return not_known(mount.source, f"the devices of the ZFS pool {name} are not known (no zpool answer)")
         node = Node("filesystem", mount.source, "zfs")
         return under(node, self.blocks.members(pool), filesystems=frozenset((mount.source,)))
+
+    def _volume(self, mount: Mount) -> Backing:
+        """ubifs: `ubi0:name`, `ubi0_3`, or without a number, which is 0's."""
+        if isinstance(self.blocks, str):
+            return not_known(mount.source, f"block devices could not be read: {self.blocks}")
+        number = mount.source.removeprefix("/dev/").removeprefix("ubi")
+        below = self.blocks.volume_of("0" if number[:1] in ":!" else number, mount.source)
+        return under(Node("filesystem", mount.devno, "ubifs"), below, filesystems=frozenset((mount.source,)))
 
     # -- what rests on further paths or on a network -----------------------------------------------------------------
 
@@ -273,6 +281,7 @@ def _handlers() -> dict[str, Callable[[Filesystems, Mount], Backing]]:
         "btrfs": Filesystems._pooled,
         "bcachefs": Filesystems._pooled,
         "zfs": Filesystems._dataset,
+        "ubifs": Filesystems._volume,
         "fuse.mergerfs": Filesystems._branches,
     }
     table |= dict.fromkeys(NETWORK | FUSE_NETWORK, Filesystems._served)

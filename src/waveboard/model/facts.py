@@ -114,12 +114,13 @@ class BlockDevices:
 
 @dataclass(frozen=True, slots=True)
 class DevicePool:
-    """A filesystem that spans devices by itself: btrfs, bcachefs (sysfs) or a ZFS pool (zpool status -PL)."""
+    """A filesystem that spans devices by itself: btrfs, bcachefs (sysfs) or a ZFS pool (zpool status -PL); or a UBI device."""
 
-    fstype: str  # "btrfs" | "bcachefs" | "zfs"
-    id: str  # filesystem uuid, or pool name for zfs
-    members: tuple[str, ...]  # kernel names
+    fstype: str  # "btrfs" | "bcachefs" | "zfs" | "ubi"
+    id: str  # filesystem uuid, pool name for zfs, "ubi0"
+    members: tuple[str, ...]  # kernel names; of ZFS also paths and names of /dev/disk
     missing: int = 0
+    by_udev: bool = False  # as its members say of themselves; one that says nothing is not among them
 
 
 @dataclass(frozen=True, slots=True)

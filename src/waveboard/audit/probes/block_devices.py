@@ -8,16 +8,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from waveboard.audit.probe import Probe, Sections, lines, recorded, refused
-from waveboard.audit.probes import _documents, _records
+from waveboard.audit.probes import _documents, _pools, _records
 from waveboard.model.errors import EvidenceError
 from waveboard.model.evidence import Evidence
-from waveboard.model.facts import DEVICE_LISTS, BlockDevice, BlockDevices, DevicePool, Unavailable
+from waveboard.model.facts import DEVICE_LISTS, BlockDevice, BlockDevices, Unavailable
 
 _SECTOR_BYTES = 512  # sysfs counts in these whatever the device's own block size is
 _DEVNO = re.compile(r"[0-9]+:[0-9]+")
 _HIDDEN = re.compile(r"nvme[0-9]+c[0-9]+n[0-9]+")  # one path of a multipath namespace: nobody can open it, so it has no number
 _SERIAL_KEYS = ("ID_SCSI_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL")  # the first that is there
-_ZPOOL_DEVICE = re.compile(r"^\s+(/dev/\S+)\s+(\S+)")
+_ARRAY = re.compile(r"(md\S+) : active (.*)")
+_MEMBER = re.compile(r"(\S+)\[[0-9]+\]")
 
 
 def parse(sections: Sections) -> BlockDevices | Unavailable:
@@ -27,8 +28,15 @@ def parse(sections: Sections) -> BlockDevices | Unavailable:
     behind, serials = _behind_loops(sections), _serials(sections.get("files"))
     in_tree = "meta" in sections and recorded(sections)
     found = _merged(_devices(lines(sections["block"])))
+    for name, members in _arrays(sections.get("mdstat")).items():
+        if name in found and members:
+            found[name].setdefault("slave", members)
     names = {name: _device(fields, behind, serials, in_tree) for name, fields in found.items()}
-    pools = [*_sysfs_pools(sections.get("pools")), *_zpools(sections.get("zpool"))]
+    pools = [*_pools.of_sysfs(sections.get("pools")), *_pools.of_zpool(sections.get("zpool"))]
+    if in_tree:
+        known = {pool.fstype for pool in pools}
+        numbers = {device.devno: name for name, device in names.items()}
+        pools += [pool for pool in _pools.of_udev(sections.get("files"), numbers) if pool.fstype not in known]
     return BlockDevices(names, tuple(pools)) if names else Unavailable("block: no device was seen")
 
 
@@ -159,40 +167,12 @@ def _behind_loops(sections: Sections) -> dict[str, str]:
     return found
 
 
-def _sysfs_pools(evidence: Evidence | None) -> Iterator[DevicePool]:
+def _arrays(evidence: Evidence | None) -> dict[str, list[str]]:
+    """Members of running arrays, for a tree that holds no links to them. Source: /proc/mdstat (`md0 : active raid1 sdb1[1] sda1[0](F)`)."""
     if evidence is None or refused(evidence) is not None:
-        return
-    fstype, uuid, missing = "", "", 0
-    members: list[str] = []
-    for line in [*lines(evidence), "pool  "]:
-        key, _, value = line.partition(" ")
-        if key == "pool":
-            if uuid:
-                yield DevicePool(fstype, uuid, tuple(members), missing)
-            fstype, _, uuid = value.partition(" ")
-            members, missing = [], 0
-        elif key == "member":
-            members.append(value.strip())
-        elif key == "missing":
-            missing += 1
+        return {}
+    told = [match for line in lines(evidence) if (match := _ARRAY.match(line))]
+    return {match[1]: [name.replace("/", "!") for name in _MEMBER.findall(match[2])] for match in told}
 
 
-def _zpools(evidence: Evidence | None) -> Iterator[DevicePool]:
-    """`zpool status -P -L`: pools and the devices they stand on, caches and logs included (losing those can lose data too)."""
-    if evidence is None or refused(evidence) is not None:
-        return
-    pool, missing = "", 0
-    members: list[str] = []
-    for line in [*lines(evidence), "  pool: "]:
-        key, colon, value = line.strip().partition(":")
-        if colon and key == "pool":
-            if pool:
-                yield DevicePool("zfs", pool, tuple(members), missing)
-            pool, members, missing = value.strip(), [], 0
-        elif match := _ZPOOL_DEVICE.match(line):
-            if match[2] in ("UNAVAIL", "REMOVED", "FAULTED"):
-                missing += 1
-            members.append(match[1].rsplit("/", 1)[-1])
-
-
-PROBE = Probe(BlockDevices, ("block",), parse, ("meta", "pools", "losetup", "zpool", "files", "docker"))
+PROBE = Probe(BlockDevices, ("block",), parse, ("meta", "pools", "losetup", "zpool", "files", "mdstat", "docker"))
