@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from waveboard.app.ports import Hypervisor
+from waveboard.app.ports_vms import Hypervisor
 from waveboard.app.provision import Makers
 from waveboard.app.site import Site
 from waveboard.model.contract import Contract, HostTarget

@@ -7,7 +7,7 @@ import pytest
 
 from tests.hypervisors.conftest import pve as pve  # a fixture
 from tests.hypervisors.estate import DISK, SHAPE, memory
-from waveboard.app.ports import Hypervisor
+from waveboard.app.ports_vms import Hypervisor
 from waveboard.model.errors import RefusedError
 from waveboard.model.units import GIB
 

@@ -11,7 +11,7 @@ from tests.waves import estate as E
 from waveboard.app import provision as app
 from waveboard.app.approve import approve
 from waveboard.app.plans import Known
-from waveboard.app.ports import Hypervisor as Port
+from waveboard.app.ports_vms import Hypervisor as Port
 from waveboard.model.contract import ApprovalPolicy, HostPolicy, HostTarget, Overrun, Window
 from waveboard.model.units import GIB
 from waveboard.model.vm import DataDisk, Hypervisor, Network, Pool, Shape, VmSpec

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from waveboard.app.planning import keep_made
 from waveboard.app.plans import Known
-from waveboard.app.ports import Hypervisor
+from waveboard.app.ports_vms import Hypervisor
 from waveboard.app.read import Reading
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
