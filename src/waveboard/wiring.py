@@ -179,10 +179,15 @@ def ssh_signer(key: str) -> Callable[[bytes], str]:
 
 
 def workspace_signers(directory: str, contract: Contract) -> str:
-    """The text of the workspace's allowed_signers. Raises: UsageError when it is not there."""
+    """The text of the workspace's allowed_signers. Raises: UsageError when it is not there, or no text."""
     if contract.approvals is None:
         raise UsageError("check an approval", "the workspace names no approvals", "add `approvals:` to waveboard.yaml")
-    return read_named(str(Path(directory) / contract.approvals.allowed_signers), "allowed signers").decode()
+    path = str(Path(directory) / contract.approvals.allowed_signers)
+    try:
+        return read_named(path, "allowed signers").decode()
+    except UnicodeDecodeError as error:
+        because = f"{path}: byte {error.start} is not UTF-8"
+        raise UsageError("check an approval", because, "write its comments in UTF-8, or leave them out") from None
 
 
 def read_host(site: Site, host: str, paths: tuple[str, ...]) -> Bundle:

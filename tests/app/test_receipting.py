@@ -57,6 +57,14 @@ def test_what_a_crash_left_out_of_the_archive_is_filed_with_the_next_receipt(sit
     assert told(site) == 4
 
 
+def test_a_workspace_that_calls_itself_otherwise_ends_no_chain(site: Site) -> None:
+    """Its id lies in a file beside the receipts: one receipt under another id, and nothing after it would verify."""
+    issue(site, "audit", new_key(site, "host.audit"), SUBJECTS, {})
+    with pytest.raises(ReceiptError, match="its receipts are of the instance 'i'"):
+        issue(replace(site, instance="other"), "audit", new_key(site, "host.audit"), SUBJECTS, {})
+    assert told(site) == 1
+
+
 def test_a_filed_receipt_is_never_rewritten(site: Site, tmp_path: Path) -> None:
     issue(site, "audit", new_key(site, "host.audit"), SUBJECTS, {})
     name = next((tmp_path / "receipts" / "receipts").iterdir()).name

@@ -13,6 +13,8 @@ from waveboard.app.receipting import new_key, newest_of
 from waveboard.app.registers import change
 from waveboard.cli import run
 from waveboard.cli.site import cap_receipt, opened
+from waveboard.model.errors import UsageError
+from waveboard.wiring import load_contracts, usable, workspace_signers
 
 ROOT = Path(__file__).resolve().parents[2]
 FLEET = ROOT / "examples" / "mint" / "fleet"
@@ -138,6 +140,36 @@ def test_a_state_directory_that_cannot_be_one_is_one_clear_error(mint: Path, cap
     assert said.startswith("error: cannot open the state directory: File exists") and "way out: " in said
 
 
+@pytest.mark.parametrize("text", [b"", b"\xff\xfe", b"two words", b"other"], ids=["empty", "no text", "two words", "another"])
+def test_an_instance_that_is_not_the_workspaces_own_is_told_before_anything_is_written(
+    mint: Path, text: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--workspace", str(mint), "gaps", "claim", "GAP-OP-941"]) == 0
+    (mint / ".waveboard" / "instance").write_bytes(text)
+    for words in (("gaps", "claim", "GAP-OP-942"), ("session", "start")):
+        capsys.readouterr()
+        assert run(["--workspace", str(mint), *words]) in (1, 8)
+        said = capsys.readouterr().err
+        assert said.count("error: cannot ") == 1 and "way out: put " in said and "fault" not in said
+    assert run(["--workspace", str(mint), "receipts", "verify"]) == 0
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_state_directory_that_others_could_write_to_is_refused_and_not_mended(
+    mint: Path, mode: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--workspace", str(mint), "gaps", "claim", "GAP-OP-941"]) == 0
+    (mint / ".waveboard").chmod(mode)
+    capsys.readouterr()
+    assert run(["--workspace", str(mint), "gaps", "claim", "GAP-OP-942"]) == 1
+    said = capsys.readouterr().err
+    assert "others could write to it" in said and "chmod go-w" in said
+    assert (mint / ".waveboard").stat().st_mode & 0o777 == mode
+    (mint / ".waveboard").chmod(0o755)  # as a plain mkdir leaves it: closed without a word
+    assert run(["--workspace", str(mint), "gaps", "claim", "GAP-OP-942"]) == 0
+    assert (mint / ".waveboard").stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("form", ["json", "junit", "sarif", "prometheus", "markdown"])
 def test_every_output_format_is_written(mint: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--workspace", str(mint), "verify", "mint-storage", "--evidence", str(FLEET), "--format", form]) == 2
@@ -161,6 +193,13 @@ def test_agents_cannot_approve(mint: Path, monkeypatch: pytest.MonkeyPatch, caps
     (mint / "w.plan").write_bytes(plan_json.to_bytes(planned(E.MOUNT)))
     code = run(["--workspace", str(mint), "approve", str(mint / "w.plan"), "--key", "/nonexistent", "--as", "ronny@mint"])
     assert code == 4 and "only people approve" in capsys.readouterr().err
+
+
+def test_allowed_signers_that_are_no_text_are_named(mint: Path) -> None:
+    (mint / "trust" / "allowed_signers").write_bytes(b"# caf\xe9\n")
+    with pytest.raises(UsageError, match="allowed_signers: byte 5 is not UTF-8") as refused:
+        workspace_signers(str(mint), usable(load_contracts(mint)))
+    assert refused.value.fix
 
 
 RUNS = {

@@ -38,17 +38,21 @@ def issue(site: Site, kind: str, key: str, subjects: tuple[Subject, ...], body: 
 
 
 def belongs(site: Site) -> None:
-    """Returns when the store knows every receipt that is filed. Raises: ReceiptError: a store that was lost, or put back from an older
-    time, would begin a second chain under the same key, and would know neither used approvals nor what was done."""
+    """Returns when the store knows every receipt that is filed, and they are this workspace's. Raises: ReceiptError: a store that was lost,
+    or put back from an older time, would begin a second chain under the same key, and would know neither used approvals nor what was done;
+    a receipt of another instance would end the chain."""
     raw = site.archive.read(bundle.CHECKPOINT)
     seq, digest = site.store.receipt_head()
     if raw is None:
         ahead = seq == 0 and any(name.startswith(bundle.RECEIPTS) for name in site.archive.all())
     else:
         try:
-            filed = chain.claimed(raw)
+            filed, instance = chain.claimed(raw)
         except ReceiptError:
             return  # `receipts verify` tells of it, and the next receipt files another
+        if instance != site.instance:
+            because = f"its receipts are of the instance {instance!r}, and the state directory says {site.instance!r}"
+            raise ReceiptError("use the store", because, "put back the `instance` file that belongs to the receipts")
         ahead = filed.seq > seq or (filed.seq == seq and digest != f"sha256:{filed.sha256}")
     if ahead:
         raise ReceiptError(

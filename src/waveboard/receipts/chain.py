@@ -112,9 +112,9 @@ def read_checkpoint(raw: bytes, public: bytes) -> tuple[Head, str]:
     return _signed(envelope.verify(envelope.from_bytes(raw), CHECKPOINT_TYPE, public))
 
 
-def claimed(raw: bytes) -> Head:
-    """The head a checkpoint names, whoever signed it. Raises: ReceiptError."""
-    return _signed(envelope.from_bytes(raw).payload)[0]
+def claimed(raw: bytes) -> tuple[Head, str]:
+    """The head and the instance a checkpoint names, whoever signed it. Raises: ReceiptError."""
+    return _signed(envelope.from_bytes(raw).payload)
 
 
 def _signed(payload: bytes) -> tuple[Head, str]:

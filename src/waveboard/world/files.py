@@ -5,6 +5,7 @@ its directory belong to this user or root and nobody else may write to them.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -91,12 +92,16 @@ def _bytes(directory: Path, path: Path, limit: int) -> bytes | Unreadable:
 
 
 def state_dir(directory: Path) -> Path:
-    """`.waveboard/` of the workspace, made 0700; never followed through a link."""
+    """`.waveboard/` of the workspace, made 0700; never followed through a link, never believed once others could write to it."""
     state = directory / ".waveboard"
     if state.is_symlink():
         raise ContractError("open the state directory", f"{state} is a symbolic link", "make it a real directory")
     try:
         state.mkdir(mode=0o700, exist_ok=True)
+        mode = stat.S_IMODE(state.stat().st_mode)
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            because = f"others could write to it (mode {mode:04o}): {state}"
+            raise ContractError("open the state directory", because, f"look who did; when nobody has: chmod go-w {state}")
         state.chmod(0o700)
     except OSError as error:
         raise ContractError(
@@ -111,12 +116,18 @@ def instance_of(state: Path, fresh: str) -> str:
     """The workspace's own id, made once from `fresh` (random text given by the caller)."""
     path = state / "instance"
     with suppress(FileNotFoundError):
-        return path.read_text(encoding="utf-8").strip()
+        told = path.read_bytes().removesuffix(b"\n")
+        if not re.fullmatch(rb"[!-~]{1,128}", told):
+            raise _no_instance(f"{path} holds no id of a workspace")
+        return told.decode()
     if any((state / "receipts").glob("*.json")):
-        because = f"{path} is gone, and the receipts of this workspace bear the id that stood there"
-        raise ContractError("open the state directory", because, "put it back: every receipt names it as `instance`")
+        raise _no_instance(f"{path} is gone, and the receipts of this workspace bear the id that stood there")
     write_whole(path, (fresh + "\n").encode())
     return fresh
+
+
+def _no_instance(because: str) -> ContractError:
+    return ContractError("open the state directory", because, "put it back: every receipt names it as `instance`")
 
 
 def write_whole(path: Path, raw: bytes, mode: int = 0o600) -> None:
