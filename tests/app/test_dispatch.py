@@ -217,6 +217,29 @@ def test_liar_who_touched_another_host(desk: Desk) -> None:
     assert not told.holds, "declared or not: the wave may not change that host"
 
 
+def test_liar_who_moved_the_goalposts(desk: Desk) -> None:
+    """A threshold raised, or an exit condition gone, makes `done` true without anything done."""
+    dispatch.dispatch(desk.site, "W8B", AGENT.principal, 4)
+    place = CONTRACT.waves["W8B"].place
+    assert place is not None
+    for path in ("mint.storage.guard.policy.yaml", place.file):
+        files = {**CONTRACT.files, path: "sha256:" + "7" * 64}
+        moved = Desk(replace(desk.site, contract=replace(CONTRACT, files=files)), desk.fleet)
+        told = moved.report().comparison
+        assert not told.holds and [m.name for m in told.undeclared] == [f"@workspace file:{path}"]
+        told = moved.report(files_changed=[path]).comparison
+        assert told.holds and not told.outside, "said openly: whoever reads it sees by what it is judged"
+    register = {**CONTRACT.files, "operational.gaps.yaml": "sha256:" + "7" * 64}
+    assert Desk(replace(desk.site, contract=replace(CONTRACT, files=register)), desk.fleet).report().comparison.holds
+
+
+def test_a_sentence_is_told_with_the_condition_it_rests_on(desk: Desk) -> None:
+    dispatch.dispatch(desk.site, "W8B", AGENT.principal, 4)
+    said = {"says": "everything is off the boot disk", "condition": "mint-data.root.used_pct > 0"}
+    (judged,) = desk.report(statements=[said]).comparison.sentences
+    assert judged.support is Support.SUPPORTED and judged.why.startswith("mint-data.root.used_pct > 0: ")
+
+
 def test_what_cannot_be_seen_is_not_believed(desk: Desk) -> None:
     dispatch.dispatch(desk.site, "W8B", AGENT.principal, 4)
     (desk.fleet / "mint-data.json").unlink()

@@ -90,6 +90,7 @@ def _observed(
         before=_outputs(before),
         after=_outputs(after),
         files=site.contract.files,
+        judging=frozenset({*site.contract.judging, *([wave.place.file] if wave.place else [])}),
         mutable=frozenset(wave.mutate_hosts),
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from waveboard.model.claim import Claim, Comparison, Difference, Dispatch, Judged, Mutation, Pasted, Support
+from waveboard.model.contract import WORKSPACE_HOST
 
 _SEEN, _NOT_SEEN, _AGAINST = Support.SUPPORTED, Support.UNSUPPORTED, Support.CONTRADICTED
 
@@ -36,7 +37,8 @@ class Observed:
 
     differences: by host, of every host that was read; read: host -> paths of files that were read then and now; runs: run keys of
     the chain; answers: conditions of the claim's statements; exits: the wave's exit conditions; before, after: (host, probe) ->
-    output of the two audits; files: the workspace's files now, path -> sha256; mutable: hosts the wave may change.
+    output of the two audits; files: the workspace's files now, path -> sha256; judging: those of them that the claim is judged by;
+    mutable: hosts the wave may change.
     """
 
     differences: Mapping[str, Difference]
@@ -47,23 +49,32 @@ class Observed:
     before: Mapping[tuple[str, str], str]
     after: Mapping[tuple[str, str], str]
     files: Mapping[str, str]
+    judging: frozenset[str]
     mutable: frozenset[str]
 
 
 def compare(claim: Claim, dispatch: Dispatch, seen: Observed) -> Comparison:
     """The whole comparison."""
-    mutations = tuple(m for difference in seen.differences.values() for m in difference.mutations)
+    moved = _goalposts(dispatch, seen)
+    mutations = (*(m for difference in seen.differences.values() for m in difference.mutations), *moved)
     names = {m.name for m in mutations}
-    declared = tuple(dict.fromkeys([d.name for d in claim.actions] + _host_files(claim, seen)))
+    own = [m.name for m in moved if m.subject in claim.files_changed]
+    declared = tuple(dict.fromkeys([d.name for d in claim.actions] + _host_files(claim, seen) + own))
     return Comparison(
         sentences=tuple(_sentences(claim, dispatch, seen, names)),
         declared=declared,
         observed=mutations,
         undeclared=tuple(m for m in mutations if m.name not in declared),
         unfound=tuple(d for d in declared if d not in names),
-        outside=tuple(m for m in mutations if m.host not in seen.mutable),
+        outside=tuple(m for m in mutations if m.host not in {*seen.mutable, WORKSPACE_HOST}),
         unseen=tuple(why for difference in seen.differences.values() for why in difference.unseen),
     )
+
+
+def _goalposts(dispatch: Dispatch, seen: Observed) -> tuple[Mutation, ...]:
+    """What the claim is judged by, where it is not what it was at the dispatch: there anything can be made true."""
+    pairs = ((path, dispatch.files.get(path, ""), seen.files.get(path, "")) for path in sorted(seen.judging))
+    return tuple(Mutation(WORKSPACE_HOST, "file", path, then, now) for path, then, now in pairs if then != now)
 
 
 def _host_files(claim: Claim, seen: Observed) -> list[str]:
@@ -139,7 +150,9 @@ def _statement(text: str, condition: str, seen: Observed) -> Judged:
     answer = seen.answers.get(condition)
     if answer is None or answer.holds is None:
         return Judged(text, _NOT_SEEN, answer.saw if answer else "it was not asked")
-    return Judged(text, _SEEN if answer.holds else _AGAINST, answer.saw)
+    return Judged(
+        text, _SEEN if answer.holds else _AGAINST, f"{condition}: {answer.saw}"
+    )  # the words are the worker's, not the condition's
 
 
 def _pasted(pasted: Pasted, seen: Observed) -> Judged:
