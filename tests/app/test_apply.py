@@ -40,6 +40,29 @@ def test_an_approved_plan_is_carried_out_and_taken_back(desk: Desk) -> None:
     assert desk.host.damage == []
 
 
+@pytest.mark.parametrize(
+    ("before_it_opens", "hours", "because", "fix"),
+    [
+        (
+            timedelta(hours=30),
+            24,
+            "the plan counts from .* and 24 hours from now are over by then",
+            "--hours 31, or nearer to it",
+        ),
+        (timedelta(days=9), 168, "the plan counts from .* and 168 hours from now are over by then", "sign nearer to it"),
+        (timedelta(days=-30), 24, "the plan counted until ", "plan again"),
+    ],
+)
+def test_an_approval_that_could_never_count_is_not_asked_of_a_person(
+    desk: Desk, before_it_opens: timedelta, hours: int, because: str, fix: str
+) -> None:
+    known = desk.planned()
+    desk.site.clock.at = known.plan.not_before - before_it_opens
+    with pytest.raises(ApprovalNeeded, match=because) as refused:
+        approve(desk.site, known, "ronny", ALLOWED, lambda message: pytest.fail("nobody is asked to sign"), hours)
+    assert refused.value.fix.startswith(fix)
+
+
 def test_an_overlapping_wave_is_refused_before_any_host_hears_of_it(desk: Desk) -> None:
     first, second = desk.approved("M1"), desk.approved("M2")
     desk.fleet.faults = ["fine"] * 2 + ["lose-answer"] * 500  # the first wave gets stuck half way

@@ -1,14 +1,15 @@
 """A person signs a plan's digest. The only verb that can make an approval; no agent's door reaches it."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from waveboard.app.plans import Known, made_here
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
-from waveboard.model.change import Approval
+from waveboard.model.change import APPROVAL_HOURS_MAX, Approval
 from waveboard.model.errors import ApprovalNeeded
 from waveboard.model.receipt import ActorKind
+from waveboard.model.units import instant_text
 from waveboard.receipts import approval
 from waveboard.receipts.approval import Signed
 
@@ -23,6 +24,7 @@ def approve(site: Site, known: Known, principal: str, allowed_signers: str, sign
     made_here(site, known, "approve")
     at = site.clock.now().replace(microsecond=0)
     not_after = min(known.plan.not_after, at + timedelta(hours=hours))
+    _can_count(known, at, hours)
     nonce = "".join(f"{ord(c) & 15:x}" for c in site.clock.token(32))
     message = approval.build(
         known.plan, known.digest, principal, nonce, max(known.plan.not_before, at - timedelta(seconds=60)), not_after
@@ -38,6 +40,19 @@ def approve(site: Site, known: Known, principal: str, allowed_signers: str, sign
     body = approval.record(made, allowed_signers)
     issue(site, "approval", new_key(site, "wave.approve"), (subject("plan", known.digest),), body)
     return made
+
+
+def _can_count(known: Known, at: datetime, hours: int) -> None:
+    """Raises: ApprovalNeeded when an approval of these hours would be over before the plan may begin, or the plan is over."""
+    opens, ends = known.plan.not_before, known.plan.not_after
+    cannot = f"approve {known.plan.wave}"
+    if at >= ends:
+        raise ApprovalNeeded(cannot, f"the plan counted until {instant_text(ends)}", "plan again, and have that plan signed")
+    if at + timedelta(hours=hours) <= opens:
+        wanted = (opens - at) // timedelta(hours=1) + 1
+        fix = f"--hours {wanted}, or nearer to it" if wanted <= APPROVAL_HOURS_MAX else "sign nearer to it"
+        because = f"the plan counts from {instant_text(opens)}, and {hours} hours from now are over by then"
+        raise ApprovalNeeded(cannot, because, fix)
 
 
 def same_person(site: Site, known: Known) -> str:

@@ -9,7 +9,7 @@ from waveboard.app.plans import Known, find, from_bytes
 from waveboard.app.site import Site
 from waveboard.cli import show
 from waveboard.cli.site import opened
-from waveboard.model.change import ActionKind
+from waveboard.model.change import APPROVAL_HOURS_MAX, ActionKind
 from waveboard.model.errors import UsageError
 from waveboard.model.units import instant_text
 from waveboard.world.files import read_named, write_whole
@@ -81,7 +81,11 @@ def promote(ctx: click.Context, pack: str, out: str | None, as_json: bool) -> in
 @click.option("--key", required=True, type=click.Path(), help="SSH private key, or the public key of one your agent holds.")
 @click.option("--as", "principal", required=True, help="Your name as allowed_signers has it.")
 @click.option(
-    "--hours", type=click.IntRange(1, 168), default=24, show_default=True, help="How long the approval counts, within the window."
+    "--hours",
+    type=click.IntRange(1, APPROVAL_HOURS_MAX),
+    default=24,
+    show_default=True,
+    help="How long the approval counts, within the window.",
 )
 @click.pass_context
 def approve(ctx: click.Context, plan: str, key: str, principal: str, hours: int) -> int:

@@ -146,6 +146,9 @@ def retired(name: str) -> str:
     return name.removesuffix(_RETIRE)
 
 
+APPROVAL_HOURS_MAX = 168  # how long a person's word may lie about before it is used
+
+
 @dataclass(frozen=True, slots=True)
 class Approval:
     """A person's signature over a plan digest. message: the exact signed bytes (waveboard.approval/1 canonical JSON)."""
