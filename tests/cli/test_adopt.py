@@ -318,3 +318,11 @@ def test_a_place_that_waveboard_yaml_names_is_taken_even_where_nothing_lies() ->
     assert free_place("h", ["hosts.yaml", "./adopted/h/waivers.yaml"], lambda at: False) == "adopted/h-2"
     assert free_place("h", ["adopted/h-2/waivers.yaml"], lambda at: at == "adopted/h") == "adopted/h-3"
     assert free_place("h", ["adopted/h-2/waivers.yaml"], lambda at: False) == "adopted/h"
+
+
+def test_data_that_stays_in_a_directory_of_the_boot_disk_has_a_contract(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its gates need the place (`data_mount`), and its profile has no disk that could say it."""
+    words = ("--evidence", str(FLEET / "mint-apps.json"), "--tier", "local-ext4", "--mount", "/srv/app")
+    made = told(capsys, shop, "adopt", "mint-apps", *words, code=2)
+    assert made["proposals"] and {p["code"] for p in made["proposals"]} == {"wrong-prefix"}, made["proposals"]
+    assert "data_mount: /srv/app" in (shop / "adopted" / "mint-apps" / "infra.storage.placement.policy.yaml").read_text()

@@ -211,6 +211,25 @@ def test_interfaces_files_and_what_is_read_only_are_no_data() -> None:
     assert made.services == () and "single file" in asked(made, "odd:/etc/nginx.conf")
 
 
+@pytest.mark.parametrize(
+    ("name", "where", "source"),
+    [
+        ("app", "/a\nb", "/opt/app"),
+        ("app", "/a/../b", "/opt/app"),
+        ("app", "//a", "/opt/app"),
+        ("app", "a", "/opt/app"),
+        ("app", "/a", "/opt/\x1b[31m"),
+        ("a b", "/a", "/opt/app"),
+    ],
+)
+def test_what_no_contract_can_name_is_told_and_the_rest_is_drafted(name: str, where: str, source: str) -> None:
+    odd = container(name, ContainerMount("bind", where, source))
+    good = container("good", DATA, service="../../etc")
+    made = drafted(host(DISK, containers=(odd, good)), places=of(odd, good))
+    assert [(s.container, s.data_dir) for s in made.services] == [("good", "/mnt/data/old-1/good")]
+    assert [t.what for t in made.unknown] == [name] and "no contract can name it" in made.unknown[0].why
+
+
 def test_two_paths_that_must_move_are_told_and_the_first_is_planned() -> None:
     both = container("both", replace(DATA, destination="/a", source="/opt/a"), replace(DATA, destination="/b", source="/opt/b"))
     made = drafted(host(DISK, containers=(both,)), places=of(both))

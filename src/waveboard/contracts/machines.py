@@ -266,12 +266,13 @@ class _Drawing:
             entry = (read.value.vm_storage or {})[names[0]] if names else VmStorage()
             shares = sorted((m.path, m.source) for m in entry.nfs_mounts or ())
             own = sorted((m.path, m.source) for m in self.storage.nfs_mounts or ())
-            shared = entry.data_mount in [path for path, _ in shares]  # the data is the share's: no disk is asked for
+            # the data is a share's, or a directory of the boot disk: no disk is asked for
+            elsewhere = entry.data_mount in [path for path, _ in shares] or self.storage.tier == "local-ext4"
             pairs: list[tuple[str, tuple[str, ...], object, object]] = [
                 ("target_storage_tier", ("tier",), self.storage.tier, entry.target_storage_tier),
                 ("data_mount", ("data_disk", "mount"), disk.mount, entry.data_mount)
                 if disk
-                else ("data_mount", ("tier",), None, None if shared else entry.data_mount),
+                else ("data_mount", ("tier",), None, None if elsewhere else entry.data_mount),
                 ("nfs_mounts", ("nfs_mounts",), own or None, (shares or None) if own else None),
             ]
             for key, loc, mine, theirs in pairs:

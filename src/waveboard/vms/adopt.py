@@ -4,9 +4,11 @@ The draft is what should be: a blank second disk is proposed as the data disk, a
 it. What the host cannot show and nobody said is a question, never a guess.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from posixpath import normpath
 
 from waveboard.model.contract import Service
 from waveboard.model.errors import UsageError
@@ -22,6 +24,10 @@ ENGINES: Mapping[str, frozenset[str]] = {  # by the last word of an image's name
     "redis": frozenset({"redis", "valkey", "keydb", "redis-stack-server"}),
     "s3": frozenset({"minio", "s3", "seaweedfs", "garage"}),
 }
+_NAME, _PATH = (
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"),
+    re.compile(r"/[^\x00-\x1f\x7f]{0,4000}"),
+)  # what a contract can hold
 ON_A_DISK = frozenset({"tank-vms", "tank-docker"})
 ON_BOOT = frozenset({PlacementClass.BOOT, PlacementClass.MIXED})
 
@@ -208,7 +214,10 @@ def _service(made: Draft, container: Container, places: HostPlacements | None) -
     """The container with its data paths, the one that needs moving first; None when it keeps nothing."""
     mounts = []
     for mount in container.mounts:
-        if mount.keeps_data and mount.type == "bind" and "." in mount.source.rpartition("/")[2]:
+        if mount.keeps_data and not (_NAME.fullmatch(container.name) and _sayable(mount)):
+            why = f"it keeps data at {mount.destination}: no contract can name it or that place, so the draft does not"
+            made.unknown.append(Told(container.name, why))
+        elif mount.keeps_data and mount.type == "bind" and "." in mount.source.rpartition("/")[2]:
             why = f"{mount.source} looks like a single file: add its path to the service if it is data"
             made.questions.append(Told(f"{container.name}:{mount.destination}", why))
         elif mount.keeps_data:
@@ -225,6 +234,12 @@ def _service(made: Draft, container: Container, places: HostPlacements | None) -
     ordered = [*wrong, *(m for m in mounts if m not in wrong)]
     paths = tuple(m.destination for m in ordered)
     return Service(container.name, engine_of(container.image), paths, _place(made, container, ordered[0], wrong))
+
+
+def _sayable(mount: ContainerMount) -> bool:
+    """Whether a contract can hold its place in the container, and on the host where that is asked for."""
+    paths = (mount.destination, mount.source) if mount.type == "bind" else (mount.destination,)
+    return all(_PATH.fullmatch(path) and "//" not in path and (path.rstrip("/") or "/") == normpath(path) for path in paths)
 
 
 def _apart(made: Draft, services: list[Service]) -> Iterator[Service]:
@@ -250,7 +265,8 @@ def _place(made: Draft, container: Container, mount: ContainerMount, wrong: list
     if made.disk is None:
         return None
     if mount in wrong:
-        name = container.labels.get("com.docker.compose.service") or container.name
+        told = container.labels.get("com.docker.compose.service", "")
+        name = told if _NAME.fullmatch(told) else container.name
         return f"{made.disk.mount}/{made.host}/{name}"
     return mount.source if mount.type == "bind" and mount.source.startswith(made.disk.mount + "/") else None
 
