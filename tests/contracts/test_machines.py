@@ -81,6 +81,17 @@ def test_a_workspace_without_hypervisors_asks_nothing_of_one() -> None:
         ("profiles.yaml", '"{hostname}-data"', '"{hostname}-data-disk-number-1"', "too-long", "profiles.yaml:13:17"),
         ("profiles.yaml", "size_gb: 100", "size_gb: 0", "out-of-range", "profiles.yaml:11:18"),
         ("profiles.yaml", "ci_user: ubuntu", "ci_user: null", "vm-incomplete", "profiles.yaml:7:19"),
+        ("profiles.yaml", "cidr: dhcp", 'cidr: "{lan_ip}"', "bad-address", "profiles.yaml:7:19"),
+        ("profiles.yaml", "cidr: dhcp", 'cidr: "{lan_ip}/33"', "bad-address", "profiles.yaml:7:19"),
+        ("profiles.yaml", "cidr: dhcp", "cidr: ten/24", "bad-address", "profiles.yaml:7:19"),
+        ("profiles.yaml", "ci_user: ubuntu", "ci_user: ubuntu, gateway: 10.0.0.254/24", "bad-address", "profiles.yaml:7:19"),
+        (
+            "profiles.yaml",
+            "ci_user: ubuntu",
+            'ci_user: ubuntu, nameserver: "10.0.0.1 10.0.0.2"',
+            "bad-address",
+            "profiles.yaml:7:19",
+        ),
         ("profiles.yaml", 'template_vmid: "9000", ', "", "vm-incomplete", "profiles.yaml:7:19"),
         ("profiles.yaml", "bus: scsi", "bus: sata", "unknown-enum", "profiles.yaml:12:14"),
         ("profiles.yaml", "fstype: ext4", "fstype: ext4\n        format: force", "unknown-key", "profiles.yaml:15:9"),
@@ -92,6 +103,12 @@ def test_a_workspace_without_hypervisors_asks_nothing_of_one() -> None:
 def test_what_disagrees_is_one_error_at_its_place(file: str, old: str, new: str, code: str, at: str) -> None:
     found = changed(file, old, new)
     assert found.contract is None and ("error", code, at) in said(found), said(found)
+
+
+def test_addresses_of_both_families_are_taken() -> None:
+    for cidr, gateway in (("{lan_ip}/24", "10.0.0.254"), ("2001:db8::7/64", "2001:db8::1")):
+        found = changed("profiles.yaml", "cidr: dhcp", f'cidr: "{cidr}", gateway: "{gateway}", nameserver: "{gateway}"')
+        assert found.contract is not None and found.contract.vms["db-1"].network.gateway == gateway, said(found)
 
 
 def test_two_vms_never_share_a_serial() -> None:

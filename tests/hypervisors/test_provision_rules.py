@@ -1,5 +1,6 @@
 """From a VM's contract and what its hypervisor has to steps, or one clear refusal each."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pytest
 from tests.hypervisors.estate import DISK, KIT, PUBLIC, SHAPE, SPEC, memory
 from waveboard.model.errors import RefusedError
 from waveboard.model.units import GIB
-from waveboard.model.vm import HypervisorState, Pool, VmDisk, VmSpec, VmState
+from waveboard.model.vm import HypervisorState, Network, Pool, VmDisk, VmSpec, VmState
 from waveboard.vms import provision, seed
 
 EMPTY = memory().look()
@@ -116,3 +117,28 @@ def test_the_seed_is_cloud_config_without_the_private_key_and_made_the_same_twic
     assert made["user-data"].startswith("#cloud-config\n") and made["user-data"].count(seed.HOST_KEY) == 1
     assert PUBLIC in made["user-data"] and "192.0.2.12/24" in made["network-config"]
     assert seed.HOST_KEY not in made["meta-data"]
+
+
+def test_the_way_out_is_of_the_gateways_own_family() -> None:
+    six = replace(SPEC, network=Network("vmbr0", "2001:db8::7/64", "2001:db8::1"))
+    assert '"routes":[{"to":"::/0","via":"2001:db8::1"}]' in seed.files(six, KIT)["network-config"]
+    assert '"to":"0.0.0.0/0"' in seed.files(SPEC, KIT)["network-config"]
+
+
+def test_no_word_of_a_contract_becomes_more_than_a_word_of_the_seed() -> None:
+    """Everything is JSON: no key, name or domain adds a line, and no account has a password."""
+    odd = 'x"\n- name: root\n  passwd: "" # {{ ds }} %s @HOST\u00e9'
+    told = replace(
+        SPEC, ci_user="op", ssh_keys=(f"ssh-ed25519 AAAA {odd}",), packages=(odd,), network=Network("b", "dhcp", odd, odd, odd)
+    )
+    made = seed.files(told, KIT)
+    user = json.loads(made["user-data"].removeprefix("#cloud-config\n"))
+    assert user["packages"] == [odd] and [one["name"] for one in user["users"]] == ["wbaudit", "wbhand", "op"]
+    assert all(
+        one["lock_passwd"] is True and not {"passwd", "plain_text_passwd", "hashed_passwd"} & set(one) for one in user["users"]
+    )
+    assert (
+        not user["ssh_pwauth"] and user["disable_root"] and user["users"][2]["ssh_authorized_keys"] == [f"ssh-ed25519 AAAA {odd}"]
+    )
+    assert json.loads(made["network-config"])["ethernets"]["lan"]["nameservers"] == {"addresses": [odd], "search": [odd]}
+    assert all(text.removeprefix("#cloud-config\n").count("\n") == 1 for text in made.values())

@@ -432,3 +432,19 @@ def test_kinds_that_rules_contribute_are_those_they_name() -> None:
         if isinstance(stage, Built):
             for one in (FACTS, blank):
                 assert {s.kind for s in stage.steps(Asked(SPEC, POLICY, one))} <= set(stage.kinds)
+
+
+def test_every_kind_that_a_rule_names_for_bootstrap_is_asked_for_of_some_host() -> None:
+    """A step that is never rendered enforces nothing."""
+    elsewhere = ContainerMount("bind", "/data", "/opt/cache")
+    served = replace(CACHE, mounts=(elsewhere,), labels={"com.docker.compose.service": "cache"})
+    blank, images_on = {Docker: Unavailable("no socket")}, {Docker: IMAGES, ConfigFiles: ConfigFiles({})}
+    cases = ({}, blank, images_on, {Docker: replace(DOCKER, containers=(served,))})
+    asked = {
+        rule.id: {s.kind for nouns in cases for s in stage.steps(Asked(SPEC, POLICY, replace(FACTS, nouns={**NOUNS, **nouns})))}
+        for rule in rules()
+        if isinstance(stage := rule.stages[Stage.BOOTSTRAP], Built)
+    }
+    named = {rule.id: set(rule.stages[Stage.BOOTSTRAP].kinds) for rule in rules() if rule.id in asked}  # type: ignore[union-attr]
+    assert all(kinds for kinds in asked.values()), asked
+    assert set().union(*asked.values()) == set().union(*named.values())

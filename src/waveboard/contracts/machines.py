@@ -6,6 +6,7 @@ is believed: the difference is a complaint, and there is no VmSpec.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface
 
 from waveboard.contracts.check import error, warning
 from waveboard.contracts.estate import Estate
@@ -101,6 +102,14 @@ def _storage_of(estate: Estate, host: str) -> Storage | None:
 
 def _limits(given: Limits) -> LogRotation:
     return LogRotation(round(given.max_size_mb * MB), given.files)
+
+
+def _address(text: str, *, prefix: bool) -> bool:
+    try:
+        (ip_interface if prefix else ip_address)(text)
+    except ValueError:
+        return False
+    return prefix == ("/" in text)
 
 
 class _Drawing:
@@ -215,8 +224,14 @@ class _Drawing:
         cidr = self._need("ci_network_cidr")
         if "{lan_ip}" in cidr and self.vm.lan_ip is None:
             self._bad("vm-incomplete", "its address is asked for, and it has no `lan_ip`", "give it one", "provisioning")
+        cidr = cidr.replace("{lan_ip}", self.vm.lan_ip or "")
         texts = [str(v) if (v := self._value(name)) else None for name in ("gateway", "nameserver", "search_domain")]
-        return Network(self._need("bridge"), cidr.replace("{lan_ip}", self.vm.lan_ip or ""), *texts)
+        asked = {"ci_network_cidr": cidr} if cidr != "dhcp" else {}
+        for name, text in (*asked.items(), *zip(("gateway", "nameserver"), texts, strict=False)):
+            if text and not self.existing and not _address(text, prefix=name == "ci_network_cidr"):
+                what = "an address with its prefix, as 192.0.2.7/24, or dhcp" if name in asked else "one address"
+                self._bad("bad-address", f"its `{name}` is {text}", f"write {what}", "provisioning")
+        return Network(self._need("bridge"), cidr, *texts)
 
     def _data(self, pool: str) -> DataDisk | None:
         disk = self.storage.data_disk

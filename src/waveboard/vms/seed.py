@@ -64,7 +64,7 @@ def _network(network: Network) -> dict[str, object]:
     else:
         card["addresses"] = [network.cidr]
         if network.gateway:
-            card["routes"] = [{"to": "0.0.0.0/0", "via": network.gateway}]
+            card["routes"] = [{"to": "::/0" if ":" in network.gateway else "0.0.0.0/0", "via": network.gateway}]
     names = {"addresses": [network.nameserver]} if network.nameserver else {}
     search = {"search": [network.search_domain]} if network.search_domain else {}
     if names or search:

@@ -43,6 +43,7 @@ def _probes(estate: Estate) -> Iterator[Complaint]:
 CHECK = Check(
     (
         "vm-incomplete",
+        "bad-address",
         "no-pool",
         "too-long",
         "root-outside-mount",
