@@ -53,6 +53,7 @@ REFUSED: dict[str, tuple[HypervisorState, VmSpec, str]] = {
     "id taken": (having(replace(WHOLE, tag="", name="somebody")), SPEC, "VM id 212 is taken by somebody"),
     "id taken by another workspace": (having(replace(WHOLE, tag="wb-other-0123456789ab")), SPEC, "VM id 212 is taken by new-1"),
     "name taken": (having(replace(OTHER, name="new-1", disks=())), SPEC, "the name new-1 is taken by VM 300"),
+    "on another node": (having(replace(WHOLE, node="pve2")), SPEC, "VM 212 lives on pve2, and the contracts ask for pve1"),
     "half made": (having(replace(WHOLE, locked="clone")), SPEC, "VM 212 is locked (clone)"),
     "pool too small": (EMPTY, replace(SPEC, data=replace(DISK, size_bytes=61 * GIB)), "pool tank has 64.4 GB free, and new-1 needs"),
     "pools count together": (

@@ -193,6 +193,34 @@ def test_a_storage_that_cannot_be_used_now_says_why(pve: Odd) -> None:
     assert (pools["local"].holds_seeds, pools["slow"].holds_seeds) == (True, False)
 
 
+AGENT = "GET /nodes/pve1/qemu/212/agent/network-get-interfaces"
+
+
+def test_an_agent_that_does_not_run_does_not_answer(pve: Odd) -> None:
+    pve.says[AGENT] = [Answer(status=500, message="QEMU guest agent is not running")]
+    assert pve.makes().guest(212) == (False, ())
+    cards = [{"name": "lo"}, {"name": "eth0", "ip-addresses": [{"ip-address": "192.0.2.12"}, {"ip-address": "fe80::1"}]}]
+    pve.says[AGENT] = [Answer({"result": cards})]
+    assert pve.makes().guest(212) == (True, ("192.0.2.12",))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=403, message="Permission check failed (/vms/212, VM.GuestAgent.Audit)"),
+        Answer(status=401, message="invalid token value"),
+        Answer(status=500, message="Configuration file 'nodes/pve1/qemu-server/212.conf' does not exist"),
+        Answer(None),
+        HTML,
+    ],
+    ids=range(5),
+)
+def test_an_agent_that_could_not_be_asked_is_not_silent(pve: Odd, answer: Answer) -> None:
+    pve.says[AGENT] = [answer]
+    with pytest.raises((RefusedError, HostError)):
+        pve.makes().guest(212)
+
+
 # -- what is changed -----------------------------------------------------------------------------------------------------
 
 

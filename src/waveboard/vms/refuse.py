@@ -49,6 +49,9 @@ def _identity(spec: VmSpec, state: HypervisorState, instance: str) -> Iterator[R
         yield Refusal(said, "give the VM a free id in the lifecycle contract; an existing VM is taken over by `waveboard adopt`")
     elif there is not None and there.name != spec.host:
         yield Refusal(f"VM {spec.vmid} is called {there.name}, not {spec.host}", "correct its id in the lifecycle contract")
+    elif there is not None and there.node != spec.node:
+        said = f"VM {spec.vmid} lives on {there.node}, and the contracts ask for {spec.node}"
+        yield Refusal(said, "migrate it back, or name another hypervisor for it (`proxmox_host`)")
     elif there is not None and there.locked:
         yield Refusal(f"VM {spec.vmid} is locked ({there.locked})", "wait until that task ends, then plan again")
     for other in state.vms.values():

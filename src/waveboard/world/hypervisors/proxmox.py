@@ -8,7 +8,7 @@ from waveboard.model.units import GIB, MIB
 from waveboard.model.vm import BackupState, DataDisk, HypervisorState, Pool, Shape, VmState
 from waveboard.world.hypervisors import iso, pve_backups, pve_words
 from waveboard.world.hypervisors.pve_answers import named, record, rows, whole
-from waveboard.world.hypervisors.pve_api import Gone, PveApi
+from waveboard.world.hypervisors.pve_api import Forbidden, Gone, PveApi
 
 CLONE_S, TASK_S = 7200.0, 600.0
 LOOKS = 5  # a VM of others may go, or move, between the list and its configuration
@@ -58,9 +58,11 @@ class Proxmox:
         )
 
     def guest(self, vmid: int) -> tuple[bool, tuple[str, ...]]:
-        """Whether the guest's agent answers, and the addresses it tells."""
+        """Whether the guest's agent answers, and the addresses it tells. Raises: RefusedError where it may not, or cannot here, be asked."""
         try:
-            told = record(self._api.get(f"/nodes/{self._node}/qemu/{vmid}/agent/network-get-interfaces"))
+            told = record(self._api.get(f"{self._at(vmid)}/agent/network-get-interfaces"))
+        except (Forbidden, Gone):
+            raise
         except RefusedError:
             return False, ()
         cards = rows(told.get("result"))

@@ -134,16 +134,20 @@ class Gone(RefusedError):
     """What was asked about is not there, or not on that node, any more."""
 
 
+class Forbidden(RefusedError):
+    """The token may not ask that, or is none any more: what was asked about is not known."""
+
+
 def _refused(cannot: str, status: int, said: str) -> RefusedError | HostError:
     if status in _DOWN:
         return HostError(cannot, f"the node is down or does not answer ({status} {said})", "bring it back, then go on")
     if status == 401:
-        return RefusedError(
+        return Forbidden(
             cannot, f"the API token is not accepted: {said}", "check the token file, and that the token is not expired"
         )
     if status == 403:
         fix = "give the token's user and the token itself that privilege (pveum acl modify)"
-        return RefusedError(cannot, f"the API token lacks rights: {said}", fix)
+        return Forbidden(cannot, f"the API token lacks rights: {said}", fix)
     if "no quorum" in said or "not quorate" in said:
         return RefusedError(cannot, f"the cluster has no quorum: {said}", "bring its nodes back")
     if "is locked" in said or "can't lock file" in said:
