@@ -8,7 +8,7 @@ import re
 
 from ..aside import Aside
 from ..docker import demand_container, inspect, mounted_at, volume_device, volume_path
-from ..docker_life import demand_well, healthy, stop_container, users_of, wait_for
+from ..docker_life import demand_well, healthy, stop_container, wait_for
 from ..files import plain_path
 from ..grammar import NAME, word
 from ..holdings import demand_marker
@@ -18,6 +18,7 @@ from ..place import at
 from ..redis_log import redis_now
 from ..refused import Json, Refused
 from ..verb import Ctx, verdict
+from ..writers import demand_alone
 from .service_relocate import ServiceRelocate
 
 
@@ -82,9 +83,7 @@ class NameVolume(ServiceRelocate):
         ctx.down()
         self.hold_down(ctx, container)
         stopped = stop_container(args["container"], args["engine"])
-        left = mounted_below(dst) or users_of(dst)
-        if left:
-            raise Refused("precondition", f"have {dst} to itself", f"still in use: {', '.join(left[:5])}")
+        demand_alone(dst)
         self._refuse_shared(args, dst)  # again: one may have been started meanwhile
         marker = demand_marker(dst, args["engine"])
         ctx.phase("switch", **stopped)

@@ -10,14 +10,14 @@ from ..compose import COMPOSE_KEYS, ComposeService
 from ..copying import copy_tree
 from ..directories import make_directory
 from ..docker import containers, demand_container, docker, docker_root, inspect, mounted_at, name_of, volume_device, volume_path
-from ..docker_life import demand_well, healthy, start_containers, stop_container, users_of, wait_for
+from ..docker_life import demand_well, healthy, start_containers, stop_container, wait_for
 from ..documents import dumped
 from ..files import plain_path, read_bytes, sha_of, swap, write_atomic
 from ..grammar import NAME, integer, is_path, one_of, or_null, shape, word
 from ..guards import immutable, is_guard, leave_guard, lift_guard
 from ..holdings import demand_marker, ready_digest
 from ..manifest import Manifest
-from ..mounts import MOUNT, demand_mount, mounted_below
+from ..mounts import MOUNT, demand_mount
 from ..moves import ENGINE, demand_same
 from ..place import at
 from ..proof import prove_equal, read_ahead
@@ -27,6 +27,7 @@ from ..s3 import S3Access
 from ..sizes import demand_space, tree_size
 from ..still import Since
 from ..verb import Ctx, mine, verdict
+from ..writers import demand_alone
 
 
 class ServiceRelocate(ComposeService):
@@ -130,9 +131,7 @@ class ServiceRelocate(ComposeService):
         ctx.down()
         self.hold_down(ctx, container)
         stopped = stop_container(args["container"], args["engine"])
-        left = mounted_below(src) or users_of(src)
-        if left:
-            raise Refused("precondition", f"have {src} to itself", f"still in use: {', '.join(left[:5])}")
+        demand_alone(src)
         self._refuse_shared(args, src)  # again: the copy may have taken hours
         marker = demand_marker(src, args["engine"])
         ctx.phase("final-copy", **stopped)
@@ -141,6 +140,7 @@ class ServiceRelocate(ComposeService):
         proven = prove_equal(ctx, src, dst, "do", proof)
         if demand_marker(dst, args["engine"]) != marker:
             raise Refused("not-equal", f"prove {dst}", "its engine files are not those of the source")
+        demand_alone(src)  # again: the proof read both sides for a while
         ctx.note(manifest=proven["manifest"])
         ctx.phase("switch", **proven)
         self.switch(ctx)
