@@ -42,7 +42,7 @@ def copy_tree(ctx: Ctx, src: str, dst: str, *, live: bool, seconds: float, skip:
         code = "no-space" if "No space left" in ran.said else "tool-failed"
         raise Refused(code, f"copy {src} to {dst}", f"rsync ended with {ran.code}: {ran.said}")
     if not live:
-        match_directory_times(src, dst)
+        match_times(src, dst)
         on_disk(dst)
     ctx.copied += ctx.latest  # type: ignore[attr-defined]
 
@@ -55,10 +55,21 @@ def on_disk(dst: str) -> None:
         raise Refused("tool-failed", f"write {dst} to its disk", ran.said)
 
 
-def match_directory_times(src: str, dst: str) -> None:
-    """rsync 3.4 leaves a directory's own mtime behind where it both deleted and updated files in it; set them as in src."""
+def match_times(src: str, dst: str) -> None:
+    """rsync 3.4 leaves a directory's own mtime behind where it both deleted and updated files in it, and that of a link, pipe or
+    device where the copy is made within the same second; set them as in src."""
     top, there = os.fsencode(at(src)), os.fsencode(at(dst))
-    for directory, _, _ in os.walk(top, topdown=False):
-        status, copy = os.lstat(directory), there + directory[len(top) :]
-        if os.path.lexists(copy) and os.lstat(copy).st_mtime_ns != status.st_mtime_ns:
-            os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
+    waiting = [top]
+    for directory in waiting:  # parents first: setting a time changes no other
+        match_time(directory, there + directory[len(top) :])
+        for entry in os.scandir(directory):
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+            elif not entry.is_file(follow_symlinks=False):
+                match_time(entry.path, there + entry.path[len(top) :])
+
+
+def match_time(source: bytes, copy: bytes) -> None:
+    status = os.lstat(source)
+    if os.path.lexists(copy) and os.lstat(copy).st_mtime_ns != status.st_mtime_ns:
+        os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)

@@ -68,7 +68,8 @@ class Manifest:
         kind = stat.S_IFMT(status.st_mode)
         shown = name.decode("utf-8", "surrogateescape")
         link, target, device, digest, size = "", "", 0, "", 0
-        if status.st_nlink > 1 and kind != stat.S_IFDIR:
+        whiteout = kind == stat.S_IFCHR and not status.st_rdev  # overlayfs has one inode for many of them, also outside the tree
+        if status.st_nlink > 1 and kind != stat.S_IFDIR and not whiteout:
             link = self.links.setdefault(status.st_ino, shown)
         if kind == stat.S_IFREG:
             size = status.st_size

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import lab
+from tests.hand import driver
 from tests.hand.conftest import LabHost
 from tests.hand.driver import COMPOSE, Controller, step
 
@@ -123,7 +124,8 @@ def test_retire_gives_back_exactly_what_was_set_aside(lab_host: LabHost) -> None
     assert controller.close("done")["ok"]
     paths = [one["path"] for one in aside if one["kind"] == "path"]
     volumes = [one["volume"] for one in aside if one["kind"] == "volume"]
-    assert len(paths) == 2 and len(volumes) == 2
+    layers = {one["path"].rpartition("/")[2].partition(".")[0] for one in aside if one["why"] == "layer-copy"}
+    assert layers == {"minio", "postgres"} and len(paths) == 2 + len(layers) and len(volumes) == 2
     foreign = step("r0", "retire", {"paths": ["/opt/stacks"], "volumes": []}, reversibility="none", deletes=["/opt/stacks"])
     refusing = lab_host.controller([foreign], fence=2, kind="retire")
     assert refusing.start("do", "r0")["error"]["code"] == "refused"
@@ -142,6 +144,35 @@ def test_retire_gives_back_exactly_what_was_set_aside(lab_host: LabHost) -> None
     controller.fence = 3
     assert controller.start("undo", "s-postgres")["ok"]  # its data is carried back from where it is now
     assert controller.wait("undo", "s-postgres")["state"] == "done"
+    assert held(lab_host) == kept
+
+
+def beside(host: LabHost, container: str) -> str:
+    """What a container sees of what it wrote itself."""
+    return host.root(f"docker exec {container} sh -c 'cat /etc/wb-note* /srv/wb/*; stat -c %a /srv; ls -d /root 2>&1 || true'")
+
+
+def test_what_containers_wrote_beside_their_data_goes_there_and_back(lab_host: LabHost) -> None:
+    names = ("mint-modules-minio", "mint-modules-redis")
+    wrote = "mkdir -p /srv/wb; chmod 750 /srv; echo noted > /etc/wb-note; echo queued > /srv/wb/job; rmdir /root"
+    for name in names:
+        lab_host.root(f"docker exec {name} sh -c '{wrote}'")
+    kept, wanted = held(lab_host), [beside(lab_host, name) for name in names]
+    assert all("noted\nqueued\n750" in one and "No such file" in one for one in wanted)
+    steps = ("s-format", "s-mount", "s-minio", "s-redis")
+    controller = lab_host.controller([one for one in driver.w8b_steps(lab_host.root) if one["id"] in steps])
+    forward(controller, steps)
+    assert [beside(lab_host, name) for name in names] == wanted and held(lab_host) == kept
+    ids = "docker inspect -f '{{.Id}}' " + " ".join(names)
+    again = f"docker compose -f {COMPOSE} up -d --no-deps minio redis >&2; {ids}"
+    assert lab_host.root(ids) == lab_host.root(again)  # compose finds nothing to do
+    aside = {one["path"] for one in lab_host.ask({"op": "aside"})["aside"] if one["why"] == "layer-copy"}
+    assert len(aside) == 2 and all("queued" in lab_host.root(f"cat {path}/srv/wb/job") for path in aside)
+    for name in names:
+        lab_host.root(f"docker exec {name} sh -c 'echo later > /etc/wb-note-2'")
+    facts = back(controller, steps)
+    assert all(facts[name]["layer"] for name in ("s-minio", "s-redis"))
+    assert [beside(lab_host, name) for name in names] == [one.replace("noted\n", "noted\nlater\n") for one in wanted]
     assert held(lab_host) == kept
 
 

@@ -6,7 +6,9 @@ Docker is played by one container that runs on whatever its compose file says; d
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,8 @@ class Service:
     def __init__(self, sandbox: Sandbox, patch: pytest.MonkeyPatch, source: str = "bind", engine: str = "other") -> None:
         told, self.old = SOURCES[source]
         self.root, self.patch, self.running, self.on = sandbox.root, patch, True, self.old
+        self.made, self.started = 1, 1  # which container it is, and how often one was started; 0: this one never was
+        self.made_of: tuple[str, bool] = (BEFORE, False)  # the compose file's text, and whether an override came with it
         edits = [{"line": 1, "old": BEFORE.strip(), "new": [AFTER.strip()]}]
         args = {"container": "app", "engine": engine, "project": "p", "service": "app", "compose_file": COMPOSE,
                 "compose_before_sha256": driver.sha(BEFORE), "compose_edited_by": None, "compose_edits": edits, "source": told,
@@ -43,7 +47,7 @@ class Service:
         self.ctx, self.verb = context(sandbox, "service_relocate", args), hand.VERBS["service_relocate"]
         self.kind = "volume" if source == "volume" else "bind"
         self.before_stop: Callable[[], None] = lambda: None
-        for place in (self.old, "/mnt/data", "/opt/stacks"):
+        for place in (self.old, "/mnt/data", "/opt/stacks", self.upper):
             self.at(place).mkdir(parents=True)
         self.at(COMPOSE).write_text(BEFORE)
         for number in range(4):
@@ -56,7 +60,7 @@ class Service:
     def _play(self) -> None:
         stand: dict[str, Any] = {
             "inspect": lambda name: self.container(), "demand_container": lambda name: self.container(), "stop_container": self.stop,
-            "docker": lambda *a, **k: hand.Ran(0, b"", b""), "start_containers": lambda names: setattr(self, "running", True),
+            "docker": lambda *a, **k: hand.Ran(0, b"", b""), "start_containers": lambda names: self.start(),
             "demand_well": lambda *a, **k: None, "healthy": lambda *a: [], "demand_mount": lambda *a: None, "read_ahead": lambda *a: None,
             "demand_space": lambda *a, **k: None, "immutable": lambda path, wanted=None: False, "checkpoint": lambda one: None,
             "demand_marker": lambda *a: {}, "volume_path": lambda name: VOLUME, "volume_device": lambda name: None,
@@ -64,7 +68,7 @@ class Service:
         for name, what in stand.items():
             self.patch.setattr(hand, name, what)
         steps: dict[str, Any] = {
-            "up": lambda me, *a, **k: self.up(), "refuse_other_image": lambda *a: None, "_refuse_shared": lambda *a: None,
+            "up": lambda me, args, *a, **k: self.up(*a, **k), "refuse_other_image": lambda *a: None, "_refuse_shared": lambda *a: None,
             "_preflight": lambda me, ctx: self.container(), "_declared": lambda *a: True,
         }  # fmt: skip
         for name, what in steps.items():
@@ -73,11 +77,19 @@ class Service:
     def at(self, path: str) -> Path:
         return Path(f"{self.root}{path}")
 
+    @property
+    def upper(self) -> str:
+        """The container's own layer, as overlay2 keeps it."""
+        return f"/var/lib/docker/overlay2/{self.made}/diff"
+
     def container(self) -> dict[str, Any]:
         named = {"Type": "volume", "Name": "vol"} if self.on == VOLUME else {"Type": "bind"}
         mount = {**named, "Source": self.on, "Destination": "/data", "RW": True}
-        one = container("app", mount, Image="sha256:1", HostConfig={"RestartPolicy": {"Name": "always"}})
-        one["State"]["Running"] = self.running
+        graph = {"Name": "overlay2", "Data": {"UpperDir": self.upper, "LowerDir": "/var/lib/docker/overlay2/image/diff"}}
+        told = {"Image": "sha256:1", "HostConfig": {"RestartPolicy": {"Name": "always"}}, "GraphDriver": graph}
+        one = container("app", mount, Id=f"id-{self.made}", **told)
+        began = f"2026-02-26T03:00:{self.started:02}Z" if self.started else "0001-01-01T00:00:00Z"
+        one["State"] |= {"Running": self.running, "StartedAt": began}
         return one
 
     def stop(self, name: str, engine: str) -> dict[str, Any]:
@@ -86,9 +98,20 @@ class Service:
         self.running = False
         return {}
 
-    def up(self) -> None:
-        self.on, self.running = (self.old if self.at(COMPOSE).read_text() == BEFORE else DST), True
+    def start(self) -> None:
+        self.started += not self.running
+        self.running = True
+
+    def up(self, *argv: str, files: Any = ()) -> None:
+        of = (self.at(COMPOSE).read_text(), bool(files))
+        if of != self.made_of:  # compose removes the old container, and its layer with it
+            shutil.rmtree(self.at(self.upper))
+            self.made_of, self.made, self.started, self.running = of, self.made + 1, 0, False
+            self.on = self.old if of[0] == BEFORE else DST
+            self.at(self.upper).mkdir(parents=True)
         self.at(self.on).mkdir(parents=True, exist_ok=True)  # as docker does for a bind source that is not there
+        if "--no-start" not in argv:
+            self.start()
 
     def write(self, name: str, text: str) -> None:
         place = self.at(f"{self.on}/{name}")
@@ -265,6 +288,22 @@ def test_a_copy_that_the_disk_does_not_take_is_no_copy(rooted: Sandbox, monkeypa
     with pytest.raises(hand.Refused, match=r"write /mnt/data/files to its disk: .*Input/output error"):
         service.verb.do(service.ctx)
     assert service.at(COMPOSE).read_text() == BEFORE
+
+
+def test_what_is_no_file_and_was_made_within_the_second_is_copied_with_its_time(
+    rooted: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rsync compares their times by whole seconds; the proof does not."""
+    service = Service(rooted, monkeypatch)
+
+    def shutting_down() -> None:
+        os.mkfifo(service.at(f"{OLD}/base/queue"))
+        service.at(f"{OLD}/base/current").symlink_to("f0")
+        os.mknod(service.at(f"{OLD}/base/gone"), 0o600 | stat.S_IFCHR, os.makedev(0, 0))
+
+    service.before_stop = shutting_down
+    service.verb.do(service.ctx)
+    assert service.on == DST
 
 
 def test_another_image_under_the_name_is_seen_before_anything_stops(rooted: Sandbox) -> None:

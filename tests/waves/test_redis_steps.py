@@ -12,6 +12,7 @@ from waveboard.model.facts import (
     ConfigFile,
     ConfigFiles,
     DeviceLinks,
+    Docker,
     HostFacts,
     Mount,
     Mounts,
@@ -161,3 +162,12 @@ def test_a_declared_volume_joins_the_others() -> None:
     told = applied(lines, named("f", lines, "r", "/data", "r", "p_r", "/d"))
     assert told[3] == "      - r:/data:rw" and told[4:6] == ("volumes:", "  r:") and told[-2:] == ("  other:", None)
     assert key_for("p", "p_r") == "r" and key_for("p", "x_r") == "x_r"
+
+
+def test_a_redis_that_wrote_into_its_own_layer_is_not_made_anew() -> None:
+    facts = host()
+    docker = facts[Docker]
+    wrote = tuple(replace(one, writable_bytes=512) for one in docker.containers)
+    there = replace(facts, nouns={**facts.nouns, Docker: replace(docker, containers=wrote)})
+    with pytest.raises(RefusedError, match=r"cache wrote into its own layer \(512 B by docker's count\)"):
+        planned(PERSIST, facts=there)

@@ -77,16 +77,20 @@ class NameVolume(ServiceRelocate):
         plain_path(dst)
         self._refuse_shared(args, dst)
         demand_mount(args["dst_mount"], dst)
+        self.demand_keepable(ctx, container)
         ctx.phase("baseline")
         ctx.note(baseline=self.digest(args), healthy=healthy([args["container"]]))
         ctx.phase("stop")
         ctx.down()
         self.hold_down(ctx, container)
         stopped = stop_container(args["container"], args["engine"])
+        self.note_stopped(ctx)
         demand_alone(dst)
         self._refuse_shared(args, dst)  # again: one may have been started meanwhile
         marker = demand_marker(dst, args["engine"])
-        ctx.phase("switch", **stopped)
+        ctx.phase("keep", **stopped)
+        ctx.note(layer=self.keep_own(ctx, "layer"))
+        ctx.phase("switch")
         self.switch(ctx)
         return {"marker": marker}
 
@@ -98,12 +102,13 @@ class NameVolume(ServiceRelocate):
         if not self.switched(ctx):
             facts = self._copy_and_switch(ctx)
         ctx.phase("aside")
+        self.demand_at_rest(ctx)
         if not self.in_place(args):
             self.source_aside(ctx)
         ctx.phase("start")
         if "made_volume" not in ctx.notes:
             ctx.note(made_volume=True)
-        self.up(args)
+        self.make_anew(ctx, "filled", ctx.notes.get("layer"), "dst")
         wait_for(f"{args['container']} run", 90, lambda: bool(demand_container(args["container"])["State"]["Running"]))
         ctx.take_back(volume=args["volume"])
         self._demand_bound(args)
@@ -119,6 +124,7 @@ class NameVolume(ServiceRelocate):
         told = {
             "before": {**(ctx.notes["before"] or {}), "held": ctx.notes.get("baseline")},
             "after": {**settings, "held": after},
+            "layer": ctx.notes.get("layer"),
         }
         return {**facts, **told, "volume": args["volume"], "dst": args["dst"]}
 
@@ -167,6 +173,7 @@ class NameVolume(ServiceRelocate):
             "the compose file is the planned one": self.switched(ctx),
             f"{args['container']} mounts {args['dst']} by volume {args['volume']}": self.uses(args, "dst"),
             f"{args['container']} runs": running,
+            "it began with what the old one wrote into its own layer": self.began_whole(ctx),
             "what it holds was compared": "after" in ctx.notes,
         }
         return verdict(facts, not self.switched(ctx) and running and self.uses(args, "source"))

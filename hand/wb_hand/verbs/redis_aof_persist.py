@@ -10,6 +10,7 @@ from ..docker import demand_container, docker, inspect, mounted_at, volume_devic
 from ..docker_life import demand_well, healthy, start_containers, stop_container, wait_for
 from ..files import read_bytes, sha_of, swap
 from ..holdings import digest_service, ready_digest
+from ..layers import demand_nothing_own
 from ..manifest import Manifest
 from ..moves import demand_kept
 from ..redis_log import RedisNow, aof_at_start, aof_on_disk, demand_log, demand_log_soon, redis_now, redis_tree, wait_log
@@ -86,6 +87,7 @@ class RedisAofPersist(ComposeService):
         cannot = f"make appendonly last for {name}"
         self.demand_labels(args, container, cannot)
         self.refuse_other_image(args, container["Image"])
+        demand_nothing_own(container, cannot)
         before, after = self.trial(ctx)
         mount = mounted_at(container, args["data_path"])
         was = [
@@ -140,6 +142,7 @@ class RedisAofPersist(ComposeService):
         if container["State"]["Running"] or container["State"]["StartedAt"] != rest["started"]:
             because = "somebody started it with its old settings meanwhile: its log misses what was written since"
             raise Refused("refused", cannot, because, "undo, then begin again with redis_aof_live")
+        demand_nothing_own(container, cannot)
         if rest["log"] is None:  # cut off between the stop and the look: it ended by itself, so its log is whole or it is not
             aof_on_disk(rest["tree"], RedisNow(rest["settings"], {}))
             if container["State"]["ExitCode"] != 0:
@@ -157,6 +160,7 @@ class RedisAofPersist(ComposeService):
         container = demand_container(name)
         if self.recreated(container, ctx):
             self.refuse_other_image(args, container["Image"])
+            demand_nothing_own(container, f"undo {name}")
         held = self._stop_new(ctx, container) if self.recreated(container, ctx) else None
         ctx.phase("restore")
         if self.switched(ctx):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 
+from ..anew import MadeAnew
 from ..aside import Aside
-from ..compose import COMPOSE_KEYS, ComposeService
+from ..compose import COMPOSE_KEYS
 from ..copying import copy_tree
 from ..directories import make_directory
 from ..docker import containers, demand_container, docker, docker_root, inspect, mounted_at, name_of, volume_device, volume_path
@@ -30,8 +31,11 @@ from ..verb import Ctx, mine, verdict
 from ..writers import demand_alone
 
 
-class ServiceRelocate(ComposeService):
-    """One compose service's data in a directory of the data disk, mounted by bind."""
+class ServiceRelocate(MadeAnew):
+    """One compose service's data in a directory of the data disk, mounted by bind.
+
+    The container is made anew for it, and begins with what the old one had written into its own layer: only the data moves.
+    """
 
     keys = {
         **COMPOSE_KEYS,
@@ -82,19 +86,19 @@ class ServiceRelocate(ComposeService):
         if not self.switched(ctx):
             facts = self._copy_and_switch(ctx)
         ctx.phase("aside")
+        self.demand_at_rest(ctx)
         self.source_aside(ctx)
         ctx.phase("start")
-        self.up(args)
+        self.make_anew(ctx, "filled", ctx.notes.get("layer"), "dst")
         wait_for(f"{args['container']} run", 90, lambda: bool(demand_container(args["container"])["State"]["Running"]))
-        if not self.uses(args, "dst"):
-            raise Refused("not-equal", f"verify {args['container']}", f"it does not mount {args['dst']} at {args['data_path']}")
         ctx.phase("verify")
         after = self.digest(args)
         ctx.up()
         demand_well([args["container"]], ctx.notes.get("healthy") or [])
         demand_same(ctx.notes.get("baseline"), after, args["writers"], args["container"])
         ctx.note(after=after)
-        return {**facts, "before": ctx.notes.get("baseline"), "after": after, "dst": args["dst"]}
+        told = {"before": ctx.notes.get("baseline"), "after": after, "layer": ctx.notes.get("layer")}
+        return {**facts, **told, "dst": args["dst"]}
 
     def source_aside(self, ctx: Ctx) -> None:
         """The old directory renamed and a guard in its place; an old volume stays where it is and is registered."""
@@ -121,6 +125,7 @@ class ServiceRelocate(ComposeService):
         demand_mount(args["dst_mount"], dst)
         if not mine(ctx, dst):
             demand_space(src, args["dst_mount"]["target"])
+            self.demand_keepable(ctx, container)
         make_directory(ctx, dst)
         ctx.phase("copy")
         copy_tree(ctx, src, dst, live=True, seconds=ctx.step["limit_s"])
@@ -131,6 +136,7 @@ class ServiceRelocate(ComposeService):
         ctx.down()
         self.hold_down(ctx, container)
         stopped = stop_container(args["container"], args["engine"])
+        self.note_stopped(ctx)
         demand_alone(src)
         self._refuse_shared(args, src)  # again: the copy may have taken hours
         marker = demand_marker(src, args["engine"])
@@ -141,7 +147,8 @@ class ServiceRelocate(ComposeService):
         if demand_marker(dst, args["engine"]) != marker:
             raise Refused("not-equal", f"prove {dst}", "its engine files are not those of the source")
         demand_alone(src)  # again: the proof read both sides for a while
-        ctx.note(manifest=proven["manifest"])
+        ctx.phase("keep")
+        ctx.note(manifest=proven["manifest"], layer=self.keep_own(ctx, "layer"))
         ctx.phase("switch", **proven)
         self.switch(ctx)
         return {**proven, "marker": marker}
@@ -193,6 +200,7 @@ class ServiceRelocate(ComposeService):
         if self.switched(ctx) or self.uses(args, "dst"):
             demand_mount(args["dst_mount"], args["dst"])
             self._refuse_other_image(ctx)
+            self.demand_way_back(ctx)
             written = self._written_since(ctx) or not self._old_whole(ctx)
             if written:
                 self._room_back_or_up(args)
@@ -201,6 +209,7 @@ class ServiceRelocate(ComposeService):
             with contextlib.suppress(Refused):
                 docker("update", "--restart", "no", name)
             stop_container(name, args["engine"])
+            self.keep_since(ctx)
         ctx.phase("data")
         carried = self._data_back(ctx, written)
         ctx.phase("restore")
@@ -217,7 +226,7 @@ class ServiceRelocate(ComposeService):
         demand_same(ctx.notes.get("undo_baseline"), after, args["writers"] if still else "live", name)
         ctx.phase("keep")
         left = ctx.retire_undone(args["dst"])
-        return {"carried": carried, "left": left, "after": after}
+        return {"carried": carried, "left": left, "after": after, "layer": ctx.notes.get("undo_layer")}
 
     def _refuse_other_image(self, ctx: Ctx) -> None:
         """Before anything stops: what is recreated must be what ran. A container that was never recreated is only started."""
@@ -325,7 +334,9 @@ class ServiceRelocate(ComposeService):
         """The container as it was. Compose would let it inherit the new bind where its image declares a volume that the
         old file does not name, so an anonymous volume is first mounted by an override and then inherited by compose itself."""
         args, name = ctx.args, ctx.args["container"]
-        if self.uses(args, "source"):  # never recreated: only its restart policy was changed
+        found = inspect(name)
+        back = found is not None and found["Id"] == ctx.notes.get("refilled")  # made anew by this undo, which was cut off
+        if self.uses(args, "source") and (back or "undo_layer" not in ctx.notes):  # else only its restart policy was changed
             self.start_unchanged(ctx)
             return
         if args["source"]["kind"] == "volume" and not self._declared(args):
@@ -334,7 +345,7 @@ class ServiceRelocate(ComposeService):
             override = f"{ctx.plan.directory}/{ctx.step['id']}.override.json"
             write_atomic(override, dumped({"services": {args["service"]: {"volumes": [keep]}}, "volumes": volumes}).encode())
             self.up(args, "--no-start", files=[args["compose_file"], override])
-        self.up(args)
+        self.make_anew(ctx, "refilled", self.layer_back(ctx), "source")
         wait_for(f"{name} run", 90, lambda: bool(demand_container(name)["State"]["Running"]))
 
     def _declared(self, args: Json) -> bool:
@@ -350,6 +361,7 @@ class ServiceRelocate(ComposeService):
             "the compose file is the planned one": self.switched(ctx),
             f"{args['container']} mounts {args['dst']}": self.uses(args, "dst"),
             f"{args['container']} runs": running,
+            "it began with what the old one wrote into its own layer": self.began_whole(ctx),
             "what it holds was compared": "after" in ctx.notes,
         }
         src = args["source"].get("path")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ..compose import COMPOSE_KEYS, ComposeService
+from ..anew import MadeAnew
+from ..compose import COMPOSE_KEYS
 from ..copying import copy_tree
 from ..directories import existing, make_directory
 from ..docker import demand_container, docker, inspect, mounted_at
@@ -20,7 +21,7 @@ from ..sizes import demand_space
 from ..verb import Ctx, mine, verdict
 
 
-class SurfaceGovern(ComposeService):
+class SurfaceGovern(MadeAnew):
     """A directory that a container writes in its own layer becomes a bind mount.
 
     A container that is made anew loses its layer. Here the whole layer is first copied aside, proven equal and registered, and
@@ -40,15 +41,12 @@ class SurfaceGovern(ComposeService):
             return mount is not None and mount["Type"] == "bind" and mount["Source"] == args["dst"]
         return found is not None and mount is None
 
-    def kept_layer(self, ctx: Ctx, what: str = "layer") -> str:
-        return f"{ctx.args['dst']}.wb-{what}-{ctx.short}"
-
     def do(self, ctx: Ctx) -> Json:
         args, facts = ctx.args, {}
         if not self.switched(ctx):
             facts = self._copy_and_switch(ctx)
         ctx.phase("recreate")
-        self._recreate(ctx, "filled", self.kept_layer(ctx), "dst")
+        self.make_anew(ctx, "filled", self.kept_layer(ctx), "dst")
         ctx.up()
         ctx.phase("verify")
         demand_well([args["container"]], ctx.notes.get("healthy") or [])
@@ -74,13 +72,14 @@ class SurfaceGovern(ComposeService):
         ctx.down()
         self.hold_down(ctx, container)
         stop_container(args["container"], "other")
+        self.note_stopped(ctx)
         src = inside_layers(layer, args["data_path"], f"govern {args['data_path']}")  # the first write may have come meanwhile
         ctx.phase("final-copy")
         copy_tree(ctx, src, dst, live=False, seconds=ctx.step["limit_s"])
         ctx.phase("prove")
         proven = prove_equal(ctx, src, dst, "do")
         ctx.phase("keep")
-        self._keep_layer(ctx, layer.upper, kept, "layer-copy")
+        self.keep_layer(ctx, layer.upper, kept, "layer-copy")
         ctx.note(manifest=proven["manifest"])
         ctx.phase("switch", **proven)
         self.switch(ctx)
@@ -112,34 +111,10 @@ class SurfaceGovern(ComposeService):
         if os.lstat(at(existing(args["dst"]))).st_dev != os.stat(at("/")).st_dev:
             raise Refused("precondition", f"use {args['dst']}", "it is not on the root filesystem, as the plan says")
 
-    def _keep_layer(self, ctx: Ctx, upper: str, kept: str, why: str) -> None:
-        make_directory(ctx, kept)
-        copy_tree(ctx, upper, kept, live=False, seconds=ctx.step["limit_s"])
-        prove_equal(ctx, upper, kept, why)
-        ctx.keep_aside(kept, upper, why)
-
-    def _recreate(self, ctx: Ctx, done: str, layer: str, side: str) -> None:
-        """A container as the compose file says, with `layer` (but for the governed directory) as its own; then start it."""
-        args, name = ctx.args, ctx.args["container"]
-        self.up(args, "--no-start")
-        fresh = demand_container(name)
-        if not self.uses(args, side):
-            raise Refused(
-                "not-equal", f"make {name} anew", f"at {args['data_path']} it has {mounted_at(fresh, args['data_path'])}"
-            )
-        if ctx.notes.get(done) != fresh["Id"]:
-            if fresh["State"]["Running"] or fresh["Id"] == ctx.notes.get("container"):
-                raise Refused("not-equal", f"make {name} anew", "compose left the old container, or somebody started the new one")
-            self._fill(ctx, fresh, layer, side)
-            ctx.note(**{done: fresh["Id"]})
-        start_containers([name])
-
-    def _fill(self, ctx: Ctx, fresh: Json, layer: str, side: str) -> None:
+    def fill(self, ctx: Ctx, fresh: Json, layer: str, side: str, skip: str = "") -> None:
+        """With all of the layer but the governed directory."""
         upper, path = layer_of(fresh).upper, ctx.args["data_path"]
-        status = os.lstat(at(upper))
-        ctx.note(made={**ctx.notes.get("made", {}), upper: [status.st_dev, status.st_ino]})
-        copy_tree(ctx, layer, upper, live=False, seconds=ctx.step["limit_s"], skip=path)
-        prove_equal(ctx, layer, upper, f"fill-{side}", skip=path)
+        super().fill(ctx, fresh, layer, side, skip=path)
         if side == "source":  # the way back: what lies in the mounted directory now belongs in the layer again
             make_directory(ctx, upper + path)
             copy_tree(ctx, ctx.args["dst"], upper + path, live=False, seconds=ctx.step["limit_s"])
@@ -161,7 +136,7 @@ class SurfaceGovern(ComposeService):
         if untouched:
             self.start_unchanged(ctx)
         else:
-            self._recreate(ctx, "refilled", ctx.notes["undo_layer"], "source")
+            self.make_anew(ctx, "refilled", ctx.notes["undo_layer"], "source")
         ctx.up()
         ctx.phase("verify")
         if not self.uses(args, "source"):
@@ -181,7 +156,7 @@ class SurfaceGovern(ComposeService):
             docker("update", "--restart", "no", ctx.args["container"])
             stop_container(ctx.args["container"], "other")
             layer = self.kept_layer(ctx, "undo-layer")
-            self._keep_layer(ctx, upper, layer, "undo-layer-copy")
+            self.keep_layer(ctx, upper, layer, "undo-layer-copy")
         elif found is not None and not found["State"]["StartedAt"].startswith("0001-"):
             because = "somebody made it anew since, and what it wrote into its own layer would be lost"
             raise Refused("changed", f"undo {ctx.args['container']}", because, "save what it wrote, then settle by hand")

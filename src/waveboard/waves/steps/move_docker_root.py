@@ -131,6 +131,7 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "systemctl stop docker.socket docker.service containerd.service",
             f"# {DAEMON_JSON} restored byte for byte",
             f"mv {to} {to}.wb-undone-<plan> && mv {aside} {src}   # volumes written since are carried back",
+            f"# what containers wrote since into their own layers is not carried back: it is kept in {to}.wb-undone-<plan>",
             "systemctl start containerd.service docker.service docker.socket",
         ),
         copy_bytes=amount.size_bytes,

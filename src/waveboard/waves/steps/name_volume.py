@@ -16,6 +16,7 @@ from waveboard.waves.compose_volume import key_for, named
 from waveboard.waves.composed import composed
 from waveboard.waves.estimate import Amount, move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
+from waveboard.waves.own_layer import own_layer
 from waveboard.waves.stateful import amount_in, data_disk, declared, mount_at, running
 
 
@@ -65,7 +66,8 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         return Rendered((), outlook, f"{name} already keeps {data_path} in volume {volume} at {to}")
     compose = composed(outlook, container)
     edits = named(compose.file, compose.lines, compose.service, data_path, key_for(compose.project, volume), volume, to)
-    amount = Amount(0) if mount.type == "bind" and mount.source == to else amount_in(outlook, mount)
+    layer = own_layer(outlook, container, compose, to)
+    amount = layer.amount + (Amount(0) if mount.type == "bind" and mount.source == to else amount_in(outlook, mount))
     source, carry, back = _texts(name, mount, to, outlook.wave)
     step = Step(
         id=prefix,
@@ -89,15 +91,18 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             "# record what the service itself says it holds; for redis CONFIG GET dir save appendonly too",
             f"docker update --restart no {name} && docker stop -t 120 {name}   # redis by SAVE first",
             *carry,
+            *layer.keep,
             f"# {compose.file}, compare-and-swap:\n{shown(edits)}",
-            f"{compose.up()}   # makes volume {volume}: driver local, type none, o bind, device {to}",
+            f"# compose makes volume {volume}: driver local, type none, o bind, device {to}",
+            *layer.make,
             "# compare with the record, and the directory behind the volume with the one that is meant; roll back unless equal",
         ),
         undo_commands=(
             f"docker stop -t 120 {name}",
+            *layer.keep_back,
             *back,
             f"# {compose.file} restored byte for byte",
-            compose.up(),
+            *layer.make_back,
             f"# volume {volume} is left, empty of data of its own, registered as set aside: only a signed retire removes it",
         ),
         copy_bytes=amount.size_bytes,

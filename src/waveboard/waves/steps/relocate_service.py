@@ -1,6 +1,7 @@
 """Move one compose service's data to the data disk: quiesce, copy, prove equal, switch one mount, prove the service's own data.
 
-The old data stays where it was or is renamed aside; nothing is deleted. Only the mount of the named data path changes.
+The old data stays where it was or is renamed aside; nothing is deleted. Only the mount of the named data path changes: the container
+is made anew, and begins with what the old one had written into its own layer.
 Source: notes on safe moves 5c; the compose file reference (short volume syntax).
 """
 
@@ -13,6 +14,7 @@ from waveboard.waves.compose_edit import bind, shown
 from waveboard.waves.composed import composed
 from waveboard.waves.estimate import move_seconds
 from waveboard.waves.kind import Outlook, Rendered, StepKind, text_param, writers
+from waveboard.waves.own_layer import own_layer
 from waveboard.waves.stateful import amount_in, declared, mount_at, running
 
 _CHECKS = {
@@ -37,7 +39,8 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             f"plan {outlook.wave}", f"{to} is not below a data disk this wave mounts", "mount_data_disk comes first"
         )
     edits = bind(compose.file, compose.lines, compose.service, data_path, to)
-    amount = amount_in(outlook, mount)
+    layer = own_layer(outlook, container, compose, to)
+    amount = amount_in(outlook, mount) + layer.amount
     is_bind = mount.type == "bind"
     short = mount.name[:12] if len(mount.name) == 64 else mount.name
     src = mount.source if is_bind else f"volume {mount.name}"
@@ -64,17 +67,20 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
             f"# record {_CHECKS[service.engine]}",
             f"docker update --restart no {name} && docker stop -t 120 {name}",
             f"rsync -aHAXS --numeric-ids {place}/ {to}/   # then compare: modes, owners, xattrs, links, sha256; stop unless equal",
+            *layer.keep,
             f"# {compose.file}, compare-and-swap:\n{shown(edits)}",
-            compose.up(),
+            *layer.make,
             f"# compare {_CHECKS[service.engine]} with the record; roll back unless equal",
             *((f"mv {src} {aside}        # kept: nothing is deleted",) if is_bind else (f"# the old volume {short} stays",)),
         ),
         undo_commands=(
             f"docker stop -t 120 {name}",
+            *layer.keep_back,
             "# writes since the switch are carried back; without any, the old data is used exactly as it was",
             *((f"mv {aside} {src}",) if is_bind else ()),
             f"# {compose.file} restored byte for byte",
-            f"# {name} started again on {'volume ' + short if mount.name else src}",
+            f"# {name} on {'volume ' + short if mount.name else src} again:",
+            *layer.make_back,
         ),
         copy_bytes=amount.size_bytes,
         downtime_s=move_seconds(amount.size_bytes),
