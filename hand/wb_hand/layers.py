@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -64,13 +64,12 @@ def own_writes(container: Json) -> list[str]:
 
     Empty: one that is made anew from the same image lacks nothing of it. Times of directories do not count.
     """
-    found = _differing(container) if plain(container) else _told(container)
-    return list(islice(found, 20))
+    return list(islice(_differing(container) if plain(container) else _lasting(_told(container)), 20))
 
 
 def demand_nothing_own(container: Json, cannot: str) -> None:
-    """Raises: Refused when it wrote something that a container made anew would lack."""
-    found = own_writes(container)
+    """Raises: Refused when it wrote something that a container made anew would lack, and does not make at its start."""
+    found = list(islice(_lasting(_differing(container) if plain(container) else _told(container)), 20))
     if found:
         because = f"that would lose what it wrote into its own layer: {', '.join(found[:5])}"
         raise Refused("precondition", cannot, because, "save that and remove it in the container, then try again")
@@ -114,6 +113,9 @@ def _told(container: Json) -> Iterator[str]:
     places, parents = _mount_places(container), {os.path.dirname(one["Path"]) for one in changes}
     for one in changes:
         path = str(one["Path"])
-        made_at_start = any((path + "/").startswith(place + "/") for place in MADE_AT_START)
-        if path not in places and not made_at_start and not (one["Kind"] == 0 and path in parents):
+        if path not in places and not (one["Kind"] == 0 and path in parents):
             yield path
+
+
+def _lasting(paths: Iterable[str]) -> Iterator[str]:
+    return (path for path in paths if not any((path + "/").startswith(place + "/") for place in MADE_AT_START))

@@ -95,6 +95,18 @@ def test_what_a_container_wrote_is_what_its_image_has_not(overlay: Path, what: s
     assert hand.own_writes(one) == wanted
 
 
+def test_what_a_start_makes_again_is_no_loss_and_hides_none(overlay: Path) -> None:
+    script = "mkdir -p run/redis; for n in $(seq 30); do touch run/redis/$n; done"
+    subprocess.run(["sh", "-ec", script], cwd=overlay / "merged", check=True)
+    graph = {"Name": "overlay2", "Data": {"UpperDir": str(overlay / "upper"), "LowerDir": str(overlay / "lower")}}
+    one = container("app", GraphDriver=graph)
+    assert len(hand.own_writes(one)) == 20
+    hand.demand_nothing_own(one, "try")
+    (overlay / "merged/srv/c").touch()
+    with pytest.raises(hand.Refused, match=r"own layer: /srv/c$"):
+        hand.demand_nothing_own(one, "try")
+
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_move_and_its_way_back_carry_what_the_container_wrote_itself(
     rooted: Sandbox, monkeypatch: pytest.MonkeyPatch, source: str

@@ -34,12 +34,6 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         )
     if says_log(container.command):
         return Rendered((), outlook, f"{name} already starts with appendonly yes")
-    if container.writable_bytes:
-        raise RefusedError(
-            f"plan {outlook.wave} on {outlook.facts.host}",
-            f"{name} wrote into its own layer ({standing(outlook, container)}): a container made anew would lack it",
-            "save that and remove it in the container; audit again",
-        )
     compose = composed(outlook, container)
     edits = start_with_log(compose.file, compose.lines, compose.service, container.command)
     step = Step(
@@ -56,7 +50,8 @@ def render(spec: StepSpec, outlook: Outlook, prefix: str) -> Rendered:
         reversibility=Reversibility.RESTORABLE,
         commands=(
             "# refused unless the log is on, its rewrite ended well and its base is on disk in the directory that redis starts from",
-            f"# refused too if {name} has anything in its own layer: the new container would lack it",
+            f"# refused too if {name} holds more in its own layer than its start makes in /run: the new one would lack it",
+            f"#   (now: {standing(outlook, container)})",
             "# record CONFIG GET dir save appendonly and every key's value",
             f"docker exec {name} redis-cli SAVE; docker update --restart no {name} && docker stop -t 120 {name}",
             f"# {compose.file}, compare-and-swap:\n{shown(edits)}",
