@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from waveboard.cli import show
+from waveboard.cli.out import EVIDENCE, write_files
 from waveboard.cli.site import opened
 from waveboard.model.errors import UsageError
 from waveboard.model.facts import Docker, HostFacts, Unavailable, Usage
-from waveboard.world.files import write_whole
+from waveboard.world.files import free
 
 
 @click.command()
@@ -32,17 +33,18 @@ def audit(ctx: click.Context, hosts: tuple[str, ...], out: str | None, sysroot: 
         one = read_sysroot(sysroot, ())
         raw = bundle.to_json(one)
         if out:
-            write_whole(Path(out) / f"{one.host}.json", raw, 0o644)
+            write_files(out, {f"{one.host}.json": raw}, EVIDENCE)
         click.echo(raw.decode() if as_json or not out else f"{one.host}: {bundle.digest(one)}")
         return 5 if one.failure else 0
     site = opened(ctx.obj)
     chosen = hosts or tuple(t.id for t in site.contract.targets if not t.probe_of)
     if not chosen:
         raise UsageError("audit", "the contracts name no host", "add targets to the hosts contract")
+    for host in chosen if out else ():
+        free(Path(str(out)) / f"{host}.json", over=EVIDENCE)  # told before any host is read
     reading = read.audit(site, chosen)
     if out:
-        for host, digest in reading.bundles.items():
-            write_whole(Path(out) / f"{host}.json", site.store.get_object(digest), 0o644)
+        write_files(out, {f"{host}.json": site.store.get_object(digest) for host, digest in reading.bundles.items()}, EVIDENCE)
     if as_json:
         rows = {
             h: {"bundle": reading.bundles.get(h), "unavailable": f.reason if isinstance(f, Unavailable) else None}

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from waveboard.cli import show
+from waveboard.cli.out import BOARD, new_file
 from waveboard.cli.site import opened
 from waveboard.model.board import Board
 from waveboard.model.units import instant_text
@@ -35,17 +36,17 @@ def show_(ctx: click.Context, watch: int | None) -> int:
 
 @board.command()
 @click.option("--format", "form", type=click.Choice(("markdown",)), default="markdown", show_default=True)
-@click.option("-o", "out", type=click.Path(dir_okay=False), help="Write the document to this file.")
+@new_file("Write the document to this file.", BOARD)
 @click.pass_context
 def render(ctx: click.Context, form: str, out: str | None) -> int:
     """The board as a document: current truth, causes, wave map, gates, procedure, prompts, closeout."""
     from waveboard.app.board import board as gather
     from waveboard.register.board_markdown import render as written
-    from waveboard.world.files import write_whole
+    from waveboard.world.files import write_named
 
     text = written(gather(opened(ctx.obj)))
     if out:
-        write_whole(Path(out), text.encode(), 0o644)
+        write_named(Path(out), text.encode(), BOARD)
         show.progress(f"written to {out}")
     else:
         click.echo(text, nl=False)

@@ -6,8 +6,7 @@ import click
 
 from waveboard.cli import show
 from waveboard.cli.site import opened
-from waveboard.model.errors import UsageError
-from waveboard.world.files import write_whole
+from waveboard.world.files import write_named
 
 
 def bring_in(ctx: click.Context, capability: str, paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
@@ -54,10 +53,6 @@ def written(text: str, out: str | None) -> int:
     if out is None:
         click.echo(text, nl=False)
         return 0
-    if Path(out).exists():
-        raise UsageError(
-            f"write {out}", "it exists already", "name another place; the operator's own files are never written over"
-        )
-    write_whole(Path(out), text.encode(), 0o644)
+    write_named(Path(out), text.encode())
     click.echo(out)
     return 0

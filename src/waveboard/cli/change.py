@@ -8,11 +8,12 @@ import click
 from waveboard.app.plans import Known, find, from_bytes
 from waveboard.app.site import Site
 from waveboard.cli import show
+from waveboard.cli.out import PLAN, new_file
 from waveboard.cli.site import opened
 from waveboard.model.change import APPROVAL_HOURS_MAX, ActionKind
 from waveboard.model.errors import UsageError
 from waveboard.model.units import instant_text
-from waveboard.world.files import read_named, write_whole
+from waveboard.world.files import read_named, write_named
 
 if TYPE_CHECKING:
     from waveboard.app.read import Reading
@@ -27,7 +28,7 @@ def written(known: Known, out: str | None, as_json: bool) -> int:
     from waveboard.waves import show as shown
 
     if out:
-        write_whole(Path(out), known.raw, 0o644)
+        write_named(Path(out), known.raw, PLAN)
     if as_json:
         click.echo(known.raw.decode())
     else:
@@ -39,7 +40,7 @@ def written(known: Known, out: str | None, as_json: bool) -> int:
 
 @click.command()
 @click.argument("wave")
-@click.option("-o", "out", type=click.Path(dir_okay=False), help="Write the plan to this file.")
+@new_file("Write the plan to this file.", PLAN)
 @click.option("--json", "as_json", is_flag=True, help="Print the plan's exact bytes.")
 @click.pass_context
 def plan(ctx: click.Context, wave: str, out: str | None, as_json: bool) -> int:
@@ -55,9 +56,7 @@ def plan(ctx: click.Context, wave: str, out: str | None, as_json: bool) -> int:
 
 @click.command()
 @click.argument("pack")
-@click.option(
-    "-o", "out", type=click.Path(dir_okay=False), help="Write the promotion's plan to this file, for approve and apply."
-)
+@new_file("Write the promotion's plan to this file, for approve and apply.", PLAN)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def promote(ctx: click.Context, pack: str, out: str | None, as_json: bool) -> int:
@@ -176,7 +175,7 @@ def settle(ctx: click.Context, plan: str, done: tuple[str, ...], undone: tuple[s
 
 @click.command()
 @click.argument("plan")
-@click.option("-o", "out", type=click.Path(dir_okay=False), help="Write the plan to this file.")
+@new_file("Write the plan to this file.", PLAN)
 @click.option("--json", "as_json", is_flag=True, help="Print the plan's exact bytes.")
 @click.pass_context
 def retire(ctx: click.Context, plan: str, out: str | None, as_json: bool) -> int:

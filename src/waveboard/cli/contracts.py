@@ -1,12 +1,10 @@
 """`waveboard contracts`: everything wrong with the workspace's contracts at once, each with its place and a way out."""
 
-from pathlib import Path
-
 import click
 
 from waveboard.cli import show
+from waveboard.cli.out import SCHEMA, write_files
 from waveboard.model.contract import Complaint
-from waveboard.world.files import write_whole
 
 
 @click.group()
@@ -52,9 +50,12 @@ def schemas(out: str) -> int:
 
     from waveboard.contracts.schemas import export
 
-    for name, schema in export().items():
-        write_whole(Path(out) / f"{name}.schema.json", (json.dumps(schema, indent=2, sort_keys=True) + "\n").encode(), 0o644)
-        click.echo(f"{out}/{name}.schema.json")
+    files = {
+        f"{name}.schema.json": (json.dumps(schema, indent=2, sort_keys=True) + "\n").encode() for name, schema in export().items()
+    }
+    write_files(out, files, SCHEMA)
+    for name in files:
+        click.echo(f"{out}/{name}")
     return 0
 
 

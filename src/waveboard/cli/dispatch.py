@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from waveboard.cli import show
+from waveboard.cli.out import PROMPT, new_file
 from waveboard.cli.site import opened
 from waveboard.model.claim import Comparison, Mutation, Support
 from waveboard.model.errors import UsageError
@@ -18,18 +19,18 @@ _LARGEST = 2**20
 @click.argument("name", metavar="WAVE")
 @click.option("--to", "worker", required=True, help="The worker, as its WAVEBOARD_ACTOR says (an agent's begins with `agent:`).")
 @click.option("--hours", type=click.IntRange(1, 168), default=8, show_default=True, help="How long the worker may apply.")
-@click.option("-o", "out", type=click.Path(dir_okay=False), help="Write the prompt to this file.")
+@new_file("Write the prompt to this file.", PROMPT)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def dispatch(ctx: click.Context, name: str, worker: str, hours: int, out: str | None, as_json: bool) -> int:
     """Give WAVE to one worker: read its hosts as the baseline, print the worker's prompt."""
     from waveboard.app import dispatch as work
     from waveboard.waves import order
-    from waveboard.world.files import write_whole
+    from waveboard.world.files import write_named
 
     given = work.dispatch(opened(ctx.obj), name, worker, hours)
     if out:
-        write_whole(Path(out), given.text.encode(), 0o644)
+        write_named(Path(out), given.text.encode(), PROMPT)
     if as_json:
         show.document({"run_key": given.run_key, **order.to_json(given.made), "text": given.text})
         return 0

@@ -3,6 +3,7 @@
 import click
 
 from waveboard.cli import show
+from waveboard.cli.out import new_file
 from waveboard.cli.register_verbs import HOURS, JSON, REASON, claimed, in_full, released, reparented, said
 from waveboard.cli.site import opened
 
@@ -175,7 +176,7 @@ def import_(ctx: click.Context, paths: tuple[str, ...], dry_run: bool, as_json: 
 
 @gaps.command()
 @click.option("--format", "form", type=click.Choice(["yaml", "markdown"]), default="yaml", show_default=True)
-@click.option("-o", "out", default=None, type=click.Path(dir_okay=False), help="Write here; an existing file is refused.")
+@new_file("Write here.")
 @click.pass_context
 def export(ctx: click.Context, form: str, out: str | None) -> int:
     """Write the gaps as they stand, in the operator's own format."""

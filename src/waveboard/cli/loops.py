@@ -144,13 +144,16 @@ def export(ctx: click.Context, out: str | None) -> int:
     """Write the loops as they stand: one table, or with -o the operator's own scope files."""
     from waveboard.app import exporting
     from waveboard.app.registers import current
-    from waveboard.cli.bringing import written
+    from waveboard.cli.out import write_files
 
     view = current(opened(ctx.obj))
     if out is None:
-        return written(exporting.loops_markdown(view), None)
-    for name, state in view.loops.items():
-        written(exporting.loop_markdown(state), f"{out}/{name}.scope.md")
+        click.echo(exporting.loops_markdown(view), nl=False)
+        return 0
+    files = {f"{name}.scope.md": exporting.loop_markdown(state).encode() for name, state in view.loops.items()}
+    write_files(out, files)
+    for name in files:
+        click.echo(f"{out}/{name}")
     return 0
 
 

@@ -6,8 +6,9 @@ import click
 
 from waveboard.cli import show
 from waveboard.cli.change import written
+from waveboard.cli.out import PLAN, new_file
 from waveboard.cli.site import opened
-from waveboard.world.files import write_whole
+from waveboard.world.files import write_named
 
 
 @click.group()
@@ -17,7 +18,7 @@ def vm() -> None:
 
 @vm.command()
 @click.argument("host")
-@click.option("-o", "out", type=click.Path(dir_okay=False), help="Write the plan to this file, for approve and apply.")
+@new_file("Write the plan to this file, for approve and apply.", PLAN)
 @click.option("--disposable", is_flag=True, help="Undo may remove the data disk too, whatever it holds by then.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan's exact bytes.")
 @click.pass_context
@@ -32,7 +33,7 @@ def provision(ctx: click.Context, host: str, out: str | None, disposable: bool, 
 
 @vm.command("bootstrap")
 @click.argument("host")
-@click.option("-o", "out", type=click.Path(dir_okay=False), help="Write the plan to this file.")
+@new_file("Write the plan to this file.", PLAN)
 @click.option("--json", "as_json", is_flag=True, help="Print the plan's exact bytes.")
 @click.pass_context
 def bootstrap(ctx: click.Context, host: str, out: str | None, as_json: bool) -> int:
@@ -135,7 +136,7 @@ def prove(ctx: click.Context, host: str, out: str, keep: bool, timeout: int, as_
     told: dict[str, object] = {"schema": "waveboard.vm-prove/1", "host": host}
     if isinstance(found, Waiting):
         file = Path(out) / f"{found.known.plan.wave}.plan"
-        write_whole(file, found.known.raw, 0o644)
+        write_named(file, found.known.raw, PLAN)
         if as_json:
             show.document({**told, "state": "waiting", "plan": found.known.digest, "file": str(file), "because": found.because})
         else:

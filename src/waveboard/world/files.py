@@ -148,9 +148,49 @@ def write_whole(path: Path, raw: bytes, mode: int = 0o600) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
-        raise WaveboardError(
-            f"write {path}", error.strerror or str(error), "free space or fix permissions; nothing was half-written"
-        ) from error
+        raise _unwritten(path, error) from error
+
+
+def write_named(path: Path, raw: bytes, over: bytes = b"") -> None:
+    """As `write_whole`, at a place that a person named: what stands there stays, unless `free` lets it go. Raises: UsageError, as it does."""
+    free(path, raw, over)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))  # the name first, so no other terminal takes it now
+        made = True
+    except FileExistsError:
+        free(path, raw, over)
+        made = False
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    try:
+        write_whole(path, raw, 0o644)
+    except WaveboardError:
+        if made:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def free(path: Path, raw: bytes | None = None, over: bytes = b"") -> None:
+    """Raises: UsageError when something stands at that place already, other than a file of exactly these bytes, or one with `over` in it."""
+    if not path.exists() and not path.is_symlink():
+        return
+    with suppress(OSError):
+        if path.is_file() and not path.is_symlink():
+            there = path.read_bytes()
+            if there in (raw, b"") or (over and over in there):
+                return
+    kind = "it exists already, and is not what this command writes" if over else "it exists already"
+    raise UsageError(f"write {path}", kind, "name another place; what somebody else wrote is never written over")
+
+
+def _unwritten(path: Path, error: OSError) -> WaveboardError:
+    return WaveboardError(
+        f"write {path}", error.strerror or str(error), "free space or fix permissions; nothing was half-written"
+    )
 
 
 def read_named(path: str, what: str) -> bytes:
