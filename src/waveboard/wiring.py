@@ -18,7 +18,8 @@ from waveboard.app.receipting import belongs
 from waveboard.app.site import Site
 from waveboard.audit import bundle as bundles
 from waveboard.contracts.expiry import expired
-from waveboard.contracts.load import Loaded, load, wanted
+from waveboard.contracts.load import Loaded, estate_of, load, wanted
+from waveboard.contracts.nodes import Document
 from waveboard.model.contract import Complaint, Contract, Known, Unreadable
 from waveboard.model.document import Recorded
 from waveboard.model.errors import ContractError, EvidenceError, UsageError
@@ -56,6 +57,12 @@ def workspace_bytes(directory: Path) -> tuple[bytes, Mapping[str, bytes | Unread
     """waveboard.yaml, every file it asks for, and the shelves they are checked against."""
     text = read_named(str(directory / MARK), "workspace file")
     return text, read_files(directory, wanted(text)), shelves()
+
+
+def gap_files(directory: Path) -> tuple[Document, ...]:
+    """The usable files of the gap register, in their order."""
+    estate = estate_of(*workspace_bytes(directory))
+    return tuple(read.document for read in estate.gaps) if estate else ()
 
 
 @cache

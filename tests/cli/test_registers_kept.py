@@ -1,6 +1,7 @@
 """What an operator wrote comes back as it was: through the door, on a real workspace."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from waveboard.cli import run
+from waveboard.wiring import load_contracts
 
 ROOT = Path(__file__).resolve().parents[2]
 FLEET = ROOT / "examples" / "mint" / "fleet"
@@ -50,7 +52,12 @@ def exported(place: Path) -> list[dict[str, object]]:
 
 
 def test_a_commit_that_looks_like_a_number_stays_a_commit(place: Path) -> None:
-    assert [one.get("fixed_in") for one in exported(place)] == ["0123456", "505e20", "12e34567", None]
+    assert does(place, "gaps", "fix", "GAP-OP-4", "--in", "0707") == 0
+    exported(place)
+    (place / "out.yaml").rename(place / "g.yaml")
+    shutil.rmtree(place / ".waveboard")
+    register = load_contracts(place).contract
+    assert register and [gap.fixed_in for gap in register.registers.gaps] == ["0123456", "505e20", "12e34567", "0707"]
 
 
 def test_an_acceptance_keeps_its_end_its_reason_and_who_answers(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,3 +121,61 @@ def test_two_bundles_of_one_host_are_refused_and_a_broken_one_is_named(
     (tmp_path / "empty.json").write_text("")
     assert does(place, "verify", "mint-storage", "--evidence", str(tmp_path / "empty.json")) == 5
     assert f"cannot read the evidence bundle {tmp_path / 'empty.json'}" in capsys.readouterr().err
+
+
+HEAD = """\
+# The register of w. Ask @ronny before you edit.
+version: 1
+updated: "2026-02-01"
+policy: {triage: weekly}  # since January
+gaps:
+  # what the drill found
+  - id: GAP-OP-1
+    status: open  # hopefully not for long
+    severity: low
+    parent_loop: ""
+    deferred_until: 2026-05-01
+  - {id: GAP-OP-2, status: accepted, accepted_until: 2099-03-31, accepted_by: "@ronny", accepted_reason: old}
+  - id: GAP-OP-3
+    status: accepted
+    accepted_until: 2026-01-31  # it has ended
+    accepted_reason: a while
+contacts: ["@ronny"]
+"""
+
+
+def exported_text(place: Path) -> str:
+    (place / "out.yaml").unlink(missing_ok=True)
+    assert does(place, "gaps", "export", "-o", str(place / "out.yaml")) == 0
+    return (place / "out.yaml").read_text()
+
+
+def test_an_export_keeps_all_that_stands_in_the_register(place: Path) -> None:
+    ended = HEAD.replace(
+        "    status: accepted\n    accepted_until: 2026-01-31", "    status: open\n    accepted_until: 2026-01-31"
+    )
+    (place / "g.yaml").write_text(ended)
+    assert exported_text(place) == ended, "nothing happened, so it is the file itself"
+    (place / "g.yaml").write_text(HEAD)
+    told = exported_text(place)
+    assert re.sub("updated: .*", 'updated: "2026-02-01"', told) == ended, (
+        "an acceptance that ended is told as open, and stays on record"
+    )
+    assert does(place, "gaps", "fix", "GAP-OP-1", "--in", "0123456") == 0
+    assert does(place, "gaps", "file", "--id", "GAP-OP-9", "--description", "d", "--severity", "low", "--type", "x") == 0
+    now = exported_text(place)
+    assert '    deferred_until: 2026-05-01\n    fixed_in: "0123456"\n  - {id: GAP-OP-2, ' in now and "  - id: GAP-OP-9\n" in now
+    assert set(told.splitlines()) - set(now.splitlines()) <= {line for line in told.splitlines() if line.startswith("updated: ")}
+    assert now.rstrip().endswith('contacts: ["@ronny"]')
+
+
+def test_an_export_of_two_files_keeps_the_head_of_both(place: Path) -> None:
+    (place / "waveboard.yaml").write_text("schema: waveboard/1\nname: w\ncontracts: {hosts: h.yaml, gaps: [g.yaml, more.yaml]}\n")
+    (place / "g.yaml").write_text(HEAD)
+    (place / "more.yaml").write_text(
+        "# more of them\npolicy: {triage: daily}\ngaps:\n  - id: GAP-OP-7\n    status: open\nkept: by hand\n"
+    )
+    told = exported_text(place)
+    assert yaml.safe_load(told)["policy"] == {"triage": "weekly"} and "# policy: {triage: daily}\n" in told
+    assert "# more.yaml says beside its gaps:\n# # more of them\n" in told and "# kept: by hand\n" in told
+    assert [one["id"] for one in yaml.safe_load(told)["gaps"]] == ["GAP-OP-1", "GAP-OP-2", "GAP-OP-3", "GAP-OP-7"]

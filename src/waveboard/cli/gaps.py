@@ -1,5 +1,7 @@
 """`waveboard gaps`: the gap register as it stands, and every way to change it. Closing asks for evidence, never for a word."""
 
+from pathlib import Path
+
 import click
 
 from waveboard.cli import show
@@ -183,10 +185,13 @@ def export(ctx: click.Context, form: str, out: str | None) -> int:
     from waveboard.app import exporting
     from waveboard.app.registers import current
     from waveboard.cli.bringing import written
+    from waveboard.wiring import gap_files
 
-    site = opened(ctx.obj)
-    view = current(site)
-    return written(exporting.gaps_yaml(view, view.at) if form == "yaml" else exporting.gaps_markdown(view), out)
+    view = current(opened(ctx.obj))
+    if form == "markdown":
+        return written(exporting.gaps_markdown(view), out)
+    files = gap_files(Path(str(ctx.obj["workspace"])))
+    return written(exporting.gaps_yaml(view, view.at, files), out)
 
 
 def _state(row: dict[str, object]) -> str:
