@@ -15,10 +15,13 @@ from waveboard.app.read import audit
 from waveboard.cli import run
 from waveboard.contracts.board import draft
 from waveboard.gates import shelf
+from waveboard.model.board import Closing
 from waveboard.model.contract import Cluster
 from waveboard.model.opening import Opening
 from waveboard.model.units import instant_text
 from waveboard.register.board_markdown import render
+from waveboard.wiring import load_contracts
+from waveboard.world.files import write_tree
 from waveboard.world.hosts.replay import ReplayReader
 
 MINT = Path(__file__).resolve().parents[2] / "examples" / "mint"
@@ -54,7 +57,7 @@ def test_a_wave_that_is_open_says_since_when(desk: Desk) -> None:  # noqa: F811
     now = desk.site.clock.now()
     desk.site.store.begin_wave(Opening("W8A", "none", (), ("mint-data", "mint-apps"), (), "dana@desk", now))
     text = render(board(desk.site))
-    assert f"| no runtime mutation | open since {instant_text(now)} |" in text
+    assert f"| no runtime mutation |  | mint-data, mint-apps | open since {instant_text(now)} |" in text
     assert text.startswith("---\nstatus: working")
 
 
@@ -72,6 +75,33 @@ def test_importing_the_rendered_board_gives_the_same_waves(desk: Desk) -> None: 
         )
         assert tuple(again["rules"]) == wave.rules and tuple(again["outputs"]) == wave.outputs
         assert again["worker"] == {"opening": wave.opening, "scope": list(wave.scope_notes), "acceptance": list(wave.acceptance)}
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_rendered_board_is_read_back_as_what_it_was_made_of(desk: Desk, tmp_path: Path, closed: bool) -> None:  # noqa: F811
+    found = board(desk.site)
+    if closed:
+        failing = ("mint-data.root.used_pct < guard.root_usage_warn_pct: 81 is not `below` (60)",)
+        end = Closing("CAP-20260226-030000__wave.close__R1", found.at, "failed", failing)
+        found = replace(found, waves=tuple(replace(row, closing=end) for row in found.waves))
+    odd = replace(found.waves[0], spec=replace(found.waves[0].spec, goal="a < b | c"))
+    made = draft("board.md", render(replace(found, waves=(odd, *found.waves[1:]))).encode(), shelf.gates())
+    assert [note.message for note in made.notes if "is quoted" not in note.message] == []
+    write_tree(tmp_path / "draft", {name: text.encode() for name, text in made.files.items()})
+    (tmp_path / "draft").chmod(0o755)
+    loaded = load_contracts(tmp_path / "draft")
+    assert loaded.contract and loaded.errors == ()
+    assert [c.code for c in loaded.warnings] == ["unknown-fact"], "guard thresholds are the only thing that a board does not hold"
+    again, was = loaded.contract, desk.site.contract
+    kept = ("policy", "mutate_hosts", "read_only_hosts", "stor", "gaps", "loops", "excludes", "entry", "exit", "rules", "outputs")
+    for name, wave in was.waves.items():
+        assert [getattr(again.waves[name], key) for key in kept] == [getattr(wave, key) for key in kept], name
+    assert again.waves["W8A"].goal == "a < b | c" and again.name == was.name
+    assert {t.id for t in again.targets} == {"mint-data", "mint-apps"}
+    assert {name: (p.hosts, p.mode, p.promotion) for name, p in again.packs.items()} == {
+        name: (p.hosts, p.mode, p.promotion) for name, p in was.packs.items()
+    }
+    assert {g for p in again.packs.values() for g in (*p.gates, *p.later)} == {g for p in was.packs.values() for g in p.gates}
 
 
 def test_words_from_outside_cannot_break_the_document(desk: Desk) -> None:  # noqa: F811

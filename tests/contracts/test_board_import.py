@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from waveboard.contracts.board import Draft, draft
+from waveboard.contracts.board_rendered import condition
 from waveboard.gates import shelf
 from waveboard.model.errors import ContractError
 from waveboard.wiring import load_contracts
@@ -124,6 +125,27 @@ def test_sentences_become_conditions_or_are_told() -> None:
         "31 `Everybody is happy.` is no condition that a machine can judge; it is a comment of W3B",
     ]
     assert "# exit: Everybody is happy." in made().files["waves/W3B.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("`not_boot_backed: db`", {"not_boot_backed": "db"}),
+        ("`not_boot_backed: db`: did not hold (it is `there`)", {"not_boot_backed": "db"}),
+        ('`gate_passes: {"gate":"D236","hosts":["db"]}`: held', {"gate_passes": {"gate": "D236", "hosts": ["db"]}}),
+        ("`db.root.used_pct < 60`", "db.root.used_pct < 60"),
+        ("`all_is_well: true`", None),
+        ("`db.root.used_pct`", None),
+        ("`not_boot_backed: db` and more", None),
+    ],
+)
+def test_a_condition_in_code_marks_is_taken_as_it_stands(said: str, meant: object) -> None:
+    assert condition(said) == meant
+
+
+def test_a_vm_whose_name_begins_with_a_digit_stops_no_import() -> None:
+    files = draft("board.md", BOARD.replace("crane-nine", "9-cranes").encode(), ("D235",)).files
+    assert "9-cranes" in files["ssh.targets.yaml"]
 
 
 def test_the_prompt_is_kept_word_for_word() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from waveboard.contracts import board_rendered as rendered
 from waveboard.contracts.board_text import Line, Part, bullets, fenced, front_matter, parts, table
 from waveboard.contracts.formats.shape import ID
 from waveboard.contracts.text import CONTRACT, decode
@@ -21,6 +22,7 @@ _VM = re.compile(r"\bVM ?([0-9]{1,9})\b(?: \(([A-Za-z0-9][A-Za-z0-9.-]*)\))?")
 _PACK = re.compile(r"verify\.pack\.run ([A-Za-z0-9._-]+)")
 _SECTION = re.compile(r"(\S+) (entry|exit|promote criteria)", re.IGNORECASE)
 _PROMPT = re.compile(r"Prompt: (\S+)")
+_MAY, _ONLY = "may change", "read only"  # columns of a rendered wave map
 _APART = re.compile(r"no overlap between ([A-Za-z0-9/, ]+)", re.IGNORECASE)
 
 
@@ -72,10 +74,10 @@ class _Import:
         self.parts = tuple(parts(text, skip))
         self.notes: list[Note] = []
         self.hosts = {vm: name or f"vm-{vm}" for vm, name in sorted(_VM.findall(text))}  # the named mention of a VM sorts last
-        self.pack = (_PACK.findall(text) or ["main"])[0]
-        self.waves = {
-            self._id(row["wave"], line): _Wave(row, line) for part in self.parts for line, row in table(part) if row.get("wave")
-        }
+        self.packs = {name: pack for name, pack in rendered.packs(text).items() if ID.fullmatch(name)}
+        self.pack = (_PACK.findall(text) or [*self.packs] or ["main"])[0]
+        mapped = next((rows for part in self.parts if (rows := [*table(part)]) and "wave" in rows[0][1]), [])
+        self.waves = {self._id(row["wave"], line): _Wave(row, line) for line, row in mapped if row["wave"]}
 
     def _id(self, cell: str, line: int) -> str:
         """A wave's id becomes the name of its file. Raises: ContractError for one that is none."""
@@ -118,6 +120,8 @@ class _Import:
 
     def _condition(self, said: str) -> object | None:
         """The condition a sentence means, where it is one of the few that waves are written with."""
+        if (exact := rendered.condition(said)) is not None:
+            return exact
         vm, low = _VM.search(said), said.lower()
         host = self.hosts[vm[1]] if vm else ""
         runs = re.search(r"\b([0-9]{1,2}) consecutive\b", low)
@@ -148,8 +152,11 @@ class _Import:
             self.hosts[vm] for part in re.split(r"[.;]\s*", scope) if "read-only" in part.lower() for vm, _ in _VM.findall(part)
         }
         mutate = [h for h in named if h not in still and policy == "controlled-runtime"]
+        only = [h for h in named if h not in mutate]
+        if _MAY in wave.row:
+            mutate, only = rendered.listed(wave.row[_MAY]), rendered.listed(wave.row.get(_ONLY, ""))
         value: dict[str, object] = {"schema": "waveboard.wave/1", "id": name, "goal": wave.row.get("goal") or name, "draft": True}
-        value |= {"mutation_policy": policy, "scope": {"mutate": mutate, "read_only": [h for h in named if h not in mutate]}}
+        value |= {"mutation_policy": policy, "scope": {"mutate": mutate, "read_only": only}}
         value["links"] = {
             noun: _ids(_cell(wave.row, word)) for noun, word in (("stor", "stor"), ("gaps", "gap"), ("loops", "loop"))
         }
@@ -171,23 +178,40 @@ class _Import:
 
     def _apart(self, name: str) -> list[str]:
         groups = (re.findall(r"[A-Za-z0-9]+", found) for found in _APART.findall(self.text))
-        return [other for group in groups if name in group for other in group if other != name and other in self.waves]
+        told = [other for group in groups if name in group for other in group if other != name]
+        return [other for other in dict.fromkeys([*told, *rendered.beside(self.text).get(name, ())]) if other in self.waves]
+
+    def _hosts(self) -> list[str]:
+        """Those the board names; of a wave map that says which hosts a wave is about, no others than it and conditions name."""
+        found = {host for wave in self.waves.values() for said in (*wave.entry, *wave.exit) for host in rendered.hosts_in(said)}
+        found |= {
+            host for wave in self.waves.values() for key in (_MAY, _ONLY) for host in rendered.listed(wave.row.get(key, ""))
+        }
+        found |= {host for pack in self.packs.values() for host in _texts(pack["hosts"])}
+        return sorted(found if any(_MAY in wave.row for wave in self.waves.values()) else found | set(self.hosts.values()))
 
     def _workspace(self) -> str:
-        value: dict[str, object] = {"schema": "waveboard/1", "name": self.front.get("scope") or "draft"}
+        name = self.front.get("scope", "").removesuffix("-wave-orchestration")
+        value: dict[str, object] = {"schema": "waveboard/1", "name": name or "draft"}
         value |= {"owner": self.front["owner"]} if self.front.get("owner") else {}
         value["contracts"] = {"hosts": "ssh.targets.yaml", "gaps": "operational.gaps.yaml", "loops": "loop-scopes/*.scope.md"}
         return _yaml(value | {"packs": "packs.yaml", "waves": "waves/*.yaml", "store": "sqlite:///.waveboard/state.db"})
 
     def _targets(self) -> str:
-        targets = [{"id": name, "host": name, "description": f"VM {vm}"} for vm, name in sorted(self.hosts.items())]
+        vms = {name: vm for vm, name in self.hosts.items()}
+        targets = [{"id": h, "host": h, **({"description": f"VM {vms[h]}"} if h in vms else {})} for h in self._hosts()]
         return "# The board names these hosts; their addresses are yours to fill in.\n" + _yaml({"ssh": {"targets": targets}})
 
     def _packs(self) -> str:
-        hosts, named = sorted(set(self.hosts.values())), sorted(set(re.findall(r"\bD[0-9]{3}\b", self.text)))
-        pack: dict[str, object] = {"mode": "report", "hosts": hosts, "gates": [g for g in named if g in self.gates]}
-        later = [g for g in named if g not in self.gates]
-        return _yaml({"packs": {self.pack: pack | ({"later": later} if later else {})}})
+        named = sorted(set(re.findall(r"\bD[0-9]{3}\b", self.text)))
+        packs = self.packs or {self.pack: {"mode": "report", "hosts": self._hosts(), "gates": named}}
+        return _yaml({"packs": {name: self._known(pack) for name, pack in packs.items()}})
+
+    def _known(self, pack: Mapping[str, object]) -> dict[str, object]:
+        """Gates that nobody knows here are left for later."""
+        named = _texts(pack["gates"])
+        later = [gate for gate in named if gate not in self.gates]
+        return {**pack, "gates": [gate for gate in named if gate in self.gates], **({"later": later} if later else {})}
 
     def _quoted(self) -> Iterator[tuple[int, str]]:
         for number, line in enumerate(self.text.splitlines(), 1):
@@ -195,6 +219,10 @@ class _Import:
 
     def _note(self, line: int, message: str) -> None:
         self.notes.append(Note(Place(self.file, line), message))
+
+
+def _texts(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
 
 
 def _cell(row: Mapping[str, str], word: str) -> str:

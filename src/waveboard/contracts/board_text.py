@@ -73,7 +73,7 @@ def table(part: Part) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _cells(text: str) -> list[str]:
-    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", text.strip().strip("|"))]
+    return [cell.strip().replace("\\|", "|").replace("&lt;", "<") for cell in re.split(r"(?<!\\)\|", text.strip().strip("|"))]
 
 
 def bullets(lines: tuple[Line, ...]) -> Iterator[Line]:

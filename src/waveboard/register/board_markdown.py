@@ -46,7 +46,9 @@ def _truth(board: Board) -> Iterator[str]:
     for pack in board.packs:
         enforced = [gate for gate in pack.gates if pack.modes.get(gate, pack.mode).value == "enforce"]
         mode = "enforce" if len(enforced) == len(pack.gates) else f"enforce for {','.join(enforced)}" if enforced else "report"
-        yield f"- Gates of the pack {pack.id} ({mode}): `{','.join(pack.gates)}`"
+        on, due = ", ".join(pack.hosts), pack.promotion
+        rule = f"; promoted after {due.runs} stable runs, {due.min_interval_s} s apart" if due else ""
+        yield f"- Gates of the pack {pack.id} ({mode}){f' on {on}' if on else ''}{rule}: `{','.join(pack.gates)}`"
     yield "- Verification:" if board.verified or board.said else "- Verification: nothing was judged yet"
     for told in (*board.verified, *board.said):
         yield f"  - `{told.run_key}` ({_plain(told.result)})"
@@ -75,11 +77,12 @@ def _observed(cause: Cause) -> str:
 
 def _map(board: Board) -> Iterator[str]:
     yield from ("## 3) Wave Map (authoritative linkage)", "")
-    yield "| Wave | Goal | Primary STOR | Gap IDs | Loop IDs | Mutation Policy | State |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| Wave | Goal | Primary STOR | Gap IDs | Loop IDs | Mutation Policy | May change | Read only | State |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for row in board.waves:
         spec = row.spec
-        cells = (spec.id, spec.goal, ", ".join(spec.stor), ", ".join(spec.gaps), "; ".join(spec.loops), _POLICY[spec.policy])
+        cells = (spec.id, spec.goal, ", ".join(spec.stor), ", ".join(spec.gaps), "; ".join(spec.loops), _POLICY[spec.policy],
+                 ", ".join(spec.mutate_hosts), ", ".join(spec.read_only_hosts))  # fmt: skip
         state = row.state + (f", with {row.worker}" if row.worker else "")
         yield "| " + " | ".join(_cell(cell) for cell in (*cells, state)) + " |"
     yield ""
