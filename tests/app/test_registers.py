@@ -18,6 +18,7 @@ from waveboard.model.contract import FindingsMap, LinkRule, Pack, StorFinding
 from waveboard.model.errors import ApprovalNeeded, RefusedError, UsageError, WaveboardError
 from waveboard.model.finding import Finding, GateReport, Mode, PackReport, Severity, Verdict
 from waveboard.model.history import PackRun
+from waveboard.model.receipt import Actor, ActorKind
 from waveboard.model.register import Gap, Loop, Registers
 from waveboard.model.units import instant_text
 from waveboard.receipts.verify import verify
@@ -228,6 +229,42 @@ def test_what_a_crash_left_without_a_receipt_gets_it_with_the_next_change(site: 
     assert not site.store.receipted(lost.run_key)
     filing.say_fixed(site, "GAP-9", "y", "")
     assert site.store.receipted(lost.run_key)
+
+
+def test_a_claim_that_comes_while_a_closing_is_proven_stops_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged(site)
+    mend(site)
+    fresh = settling._fresh
+
+    def slowly(noun: str, name: str) -> Callable[..., PackReport]:
+        def judging(*asked: object) -> PackReport:
+            registers.take(replace(site, actor=Actor("dana@desk", ActorKind.HUMAN)), noun, name, 1)
+            return fresh(*asked)  # type: ignore[arg-type]
+
+        return judging
+
+    monkeypatch.setattr(settling, "_fresh", slowly("gap", "GAP-1"))
+    refused("dana@desk holds it until", close(site))
+    monkeypatch.setattr(settling, "_fresh", slowly("loop", "LOOP-B"))
+    refused("dana@desk holds it until", lambda: settling.close_loop(site, "LOOP-B", "", ""))
+    assert state(site, "GAP-1") == "open" and not registers.current(site).loops["LOOP-B"].closed
+
+
+@pytest.mark.parametrize("hidden", ["\x1b[31m", "\u202e", "\u200b", "\x00", "\udcff"])
+def test_words_that_no_register_file_may_hold_are_refused(site: Site, hidden: str) -> None:
+    later = site.clock.now() + timedelta(days=9)
+    new = filing.NewGap("d", "low", "x", "GAP-11")
+    for act in (
+        lambda: filing.accept(site, "GAP-9", f"a{hidden}", "ronny", later),
+        lambda: filing.accept(site, "GAP-9", "a", f"ronny{hidden}", later),
+        lambda: filing.say_fixed(site, "GAP-9", f"a{hidden}", ""),
+        lambda: filing.file_gap(site, replace(new, description=f"a{hidden}")),
+        lambda: filing.file_loop(site, "LOOP-C-20260301", {"objective": f"a{hidden}", "owner": "r"}),
+        lambda: filing.reparent(site, "gap", "GAP-9", "LOOP-B", f"a{hidden}"),
+    ):
+        refused(f"U\\+{ord(hidden[0]):04X}", act, UsageError)
+    assert site.store.changes() == ()
+    filing.accept(site, "GAP-9", "two lines\n\tand a tab, \u00e9\U0001f600", "ronny", later)
 
 
 def test_a_faster_terminal_makes_the_slower_decide_anew(site: Site) -> None:

@@ -47,6 +47,12 @@ def test_one_unexpected_finding_beside_it_blocks_as_ever() -> None:
     assert told.counts["unexpected"] == 1
 
 
+def test_only_a_star_and_a_question_mark_are_no_letters_of_their_own() -> None:
+    named = replace(SEEN, subject="volume:[ab]")
+    assert covers(replace(W, subject="volume:[ab]"), named) and covers(replace(W, subject="volume:[a?]*"), named)
+    assert not covers(replace(W, subject="volume:[ab]"), replace(SEEN, subject="volume:a"))
+
+
 def test_it_never_covers_what_could_not_be_seen() -> None:
     blind = waived(report(SEEN, reasons=("apps: unreachable",)))
     assert outcome.exit_code(blind) == 5 and not blind.complete and outcome.blocks(blind.reports[0])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from waveboard.app.receipting import issue, new_key, subject
 from waveboard.app.site import Site
+from waveboard.contracts.text import hidden
 from waveboard.model.errors import RefusedError, UsageError
 from waveboard.model.register import Change, Claim
 from waveboard.model.units import instant_text
@@ -17,6 +18,7 @@ from waveboard.register.rules import refusal
 from waveboard.register.view import GapState, LoopState, View
 
 MEND_PRODUCER = "mend what makes it come back, and prove it: waveboard vm prove HOST; until then the gap stays open"
+_SAID = ("filed", "reparented", "fix-said", "accepted")  # kinds whose detail is somebody's words, and no host's
 _ATTEMPTS = 20  # changes are decided anew when another terminal was faster
 Draft = Callable[[View], Sequence[Change]]
 
@@ -51,6 +53,7 @@ def record(site: Site, key: str, cannot: str, draft: Draft) -> Recorded:
         now = current(site)
         changes = tuple(replace(one, seq=now.head + n) for n, one in enumerate(draft(now), 1))
         for one in changes:
+            _readable(one, cannot)
             because = refusal(now, one)
             if because:
                 raise RefusedError(cannot, because, _way_out(one, because))
@@ -59,6 +62,15 @@ def record(site: Site, key: str, cannot: str, draft: Draft) -> Recorded:
                 _receipt(site, changes)
             return Recorded(key, changes, current(site))
     raise RefusedError(cannot, "other terminals change the register all the time", "run it again")
+
+
+def _readable(one: Change, cannot: str) -> None:
+    """Raises: UsageError when a person says what no register file may hold: it could neither be exported nor read by another."""
+    said = [one.reason, *(map(str, one.detail.values()) if one.kind in _SAID else ())]
+    if found := next(filter(None, map(hidden, said)), ""):
+        raise UsageError(
+            cannot, f"what it says holds the invisible or control character {found}", "say it without that character"
+        )
 
 
 def gap_named(view: View, name: str, cannot: str) -> GapState:

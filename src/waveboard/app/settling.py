@@ -45,6 +45,7 @@ def close_gap(site: Site, name: str, run_key: str, reason: str) -> tuple[Recorde
     key = new_key(site, "gaps.close")
 
     def draft(view: View) -> list[Change]:
+        not_anothers(site, name, cannot)  # once more: proving takes its time
         detail: dict[str, object] = {"saw": list(found.saw), "fixed_in": gap_named(view, name, cannot).fix}
         if found.producer:
             detail["producer_proof"] = found.producer
@@ -102,7 +103,12 @@ def close_loop(site: Site, name: str, run_key: str, reason: str) -> Recorded:
     saw = [_absent(report, link, cannot) for link in links]
     evidence = tuple(dict.fromkeys((run.run_key, run.report, *dict(report.evidence).values())))
     done = replace(closing, evidence=evidence, detail={"saw": saw})
-    return record(site, key, cannot, lambda view: [done])
+
+    def draft(view: View) -> list[Change]:
+        not_anothers(site, own, cannot)
+        return [done]
+
+    return record(site, key, cannot, draft)
 
 
 def _links(site: Site, stors: set[str]) -> tuple[LinkRule, ...]:

@@ -104,7 +104,7 @@ def loop(found: LoopFile) -> Loop:
 
 def host_of(row: WaiverRow) -> str:
     """The one host a waiver is about, "" where it names a pattern or none: a bare fact in its condition is that host's."""
-    return row.host if row.host and not set(row.host) & set("*?[") else ""
+    return row.host if row.host and not set(row.host) & set("*?") else ""
 
 
 def _waivers(estate: Estate) -> Iterator[Waiver]:

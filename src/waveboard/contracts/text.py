@@ -17,7 +17,7 @@ from waveboard.contracts.scalars import NotANumber, resolve
 from waveboard.model.contract import Complaint, Place
 
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )
 
 
@@ -34,6 +34,12 @@ CONTRACT = Limits(2**20, 20, 50_000)
 REGISTER = Limits(4 * 2**20, 20, 400_000)  # files that list an estate; the operator's gap register has 1,463 entries in 1.1 MB
 
 
+def hidden(text: str) -> str:
+    """`U+001B`: the first character in it that no file may hold; "" when it could stand in one."""
+    found = _HIDDEN.search(text)
+    return f"U+{ord(found.group()):04X}" if found else ""
+
+
 def decode(file: str, raw: bytes, limits: Limits) -> tuple[str, list[Complaint]]:
     """UTF-8 text without its byte order mark; "" when the bytes are not usable as text."""
     if len(raw) > limits.size_bytes:
@@ -46,8 +52,8 @@ def decode(file: str, raw: bytes, limits: Limits) -> tuple[str, list[Complaint]]
         said = f"byte {raw[problem.start]:#04x} is not UTF-8"
         return "", [_error(Lines(file, before).place(len(before)), "not-utf8", said, "save the file as UTF-8")]
     text = text.removeprefix("\ufeff")
-    if hidden := _HIDDEN.search(text):
-        return "", [_hidden(Lines(file, text).place(hidden.start()), hidden.group())]
+    if found := _HIDDEN.search(text):
+        return "", [_hidden(Lines(file, text).place(found.start()), found.group())]
     return text, []
 
 
@@ -179,8 +185,8 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent, span: Span) -> Scalar:
         self._tag(event, event.tag)
-        if hidden := _HIDDEN.search(event.value):
-            self.complaints.append(_hidden(Place(self.file, span.line, span.col), hidden.group()))
+        if found := _HIDDEN.search(event.value):
+            self.complaints.append(_hidden(Place(self.file, span.line, span.col), found.group()))
         if event.style is not None and event.style != "":
             return Scalar(event.value, span, block=event.style in "|>")
         if self._keys_next():

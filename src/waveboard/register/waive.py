@@ -44,7 +44,7 @@ def covers(waiver: Waiver, finding: Finding) -> bool:
     if waiver.fingerprint:
         return waiver.fingerprint == finding.fingerprint
     return waiver.gate == finding.gate and all(
-        not pattern or fnmatchcase(value, pattern)
+        not pattern or fnmatchcase(value, pattern.replace("[", "[[]"))  # `*` and `?` alone stand for anything
         for pattern, value in ((waiver.host, finding.host), (waiver.code, finding.code), (waiver.subject, finding.subject))
     )
 

@@ -185,7 +185,7 @@ def _waiver(estate: Estate, read: Read[Waivers], at: int, waiver: Waiver) -> Ite
     if waiver.gate and codes is None:
         known = f"the gates are: {', '.join(sorted(estate.gate_codes)) or 'none'}"
         yield error(read.at(*loc, "gate"), show((*loc, "gate")), _DANGLING, f"there is no gate `{waiver.gate}`", known)
-    if waiver.code and codes is not None and not set(waiver.code) & set("*?[") and waiver.code not in codes:
+    if waiver.code and codes is not None and not set(waiver.code) & set("*?") and waiver.code not in codes:
         place, fix = read.at(*loc, "code"), f"its codes are: {', '.join(sorted(codes))}"
         yield error(place, show((*loc, "code")), _DANGLING, f"{waiver.gate} never says `{waiver.code}`", fix)
     if waiver.owner.strip().casefold() == UNOWNED:
