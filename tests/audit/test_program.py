@@ -168,7 +168,13 @@ def test_a_poor_tree_says_what_it_lacks(tmp_path: Path) -> None:
     assert isinstance(known.get(Fstab), Unavailable)
 
 
-@pytest.mark.parametrize("bad", ["", "x", "/a\nb", "/a/../b", "/\x00", "/a\x7f", "relative", "/x\nWB_PARAMETERS\ntouch /tmp/y"])
+def test_a_path_may_lead_up_and_a_root_may_not() -> None:
+    assert "/a/../b\n" in program.with_params(NONCE, ["/a/../b"])
+    with pytest.raises(UsageError):
+        program.with_params(NONCE, [], "/a/../b")
+
+
+@pytest.mark.parametrize("bad", ["", "x", "/a\nb", "/\x00", "/a\x7f", "relative", "/x\nWB_PARAMETERS\ntouch /tmp/y"])
 def test_a_path_outside_the_grammar_never_reaches_a_host(bad: str) -> None:
     with pytest.raises(UsageError):
         program.with_params(NONCE, [bad])

@@ -41,6 +41,12 @@ def test_the_document_has_exactly_its_keys_and_order() -> None:
     assert found["why"] == ("/srv is on the ext4 mounted at /: it rests on disk sda, which also holds what the host starts from")
 
 
+@pytest.mark.parametrize(("path", "told"), [("/srv", "something is to be mounted on the way"), ("/mnt/data", "comes back after")])
+def test_without_fstab_the_answer_says_what_nobody_can_tell(path: str, told: str) -> None:
+    assert told in Resolver(facts({**HOST, "without": ["Fstab"]}, [path])).where(path).why
+    assert "fstab" not in Resolver(facts(HOST, [path])).where(path).why
+
+
 def test_the_same_facts_give_the_same_bytes() -> None:
     one, two = (json.dumps(document(Resolver(facts(HOST, ["/srv"])).where("/srv"))) for _ in range(2))
     assert one == two

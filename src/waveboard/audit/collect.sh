@@ -309,7 +309,9 @@ device() { # the device whose directory, resolved, is $1 (without wb_root); the 
 	*) walk "$b_dir/device"; case $w_canon in /sys/devices/*) b_at=$w_canon/block/$b_name ;; esac ;; # kernels whose /sys/block is no list of links
 	esac
 	printf '|dev %s\n|at %s\n' "$b_name" "${b_at#/sys}"
-	attribute number dev; attribute size size
+	v_line=; attribute number dev
+	case $v_line:$b_dir in *:*:/sys/devices/*) b_done=$b_done$b_name$wb_nl$v_line$wb_nl ;; esac # nothing is left to be told of it
+	attribute size size
 	case $wb_root:$b_dir in
 	*/virtual/block/loop*/*) ;; # a partition
 	:*/virtual/block/loop[0-9]*) [ -e loop ] || return 0 ;; # attached to no file, as most are: nothing more to tell
@@ -339,7 +341,7 @@ backing() { # a name with a line break in it is told as no name at all: its firs
 	[ -z "$b_value" ] || printf '|loop_file %s\n' "$b_value"
 }
 block() {
-	begin block; wb_loops= b_seen=$wb_nl
+	begin block; wb_loops= b_seen=$wb_nl b_done=$wb_nl
 	if [ -z "$wb_root" ]; then
 		for b_link in /sys/class/block/*; do cd -P "$b_link" && device "$PWD"; done 2>/dev/null
 		cd /
@@ -347,7 +349,9 @@ block() {
 		for b_list in /sys/class/block /sys/block /sys/dev/block; do
 			at "$b_list" || continue
 			for b_link in "$a_file"/*; do
-				b_link=${b_link##*/}; walk "$b_list/$b_link"; b_to=$w_canon
+				b_link=${b_link##*/}
+				case $b_done in *"$wb_nl$b_link$wb_nl"*) continue ;; esac # a link costs a child
+				walk "$b_list/$b_link"; b_to=$w_canon
 				if [ "$w_exists" = 1 ] && [ -d "$wb_root$b_to" ]; then
 					recorded "$b_to"
 					for b_part in "$wb_root$b_to"/*/partition "$wb_root$b_to"/*/start; do # older kernels do not number their partitions

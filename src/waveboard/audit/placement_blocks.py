@@ -53,7 +53,7 @@ class BlockGraph:
         for name, device in self.devices.items():
             if device.dm_name:
                 self._by_dm_name[device.dm_name] = name
-            if (device.dm_uuid or "").startswith("mpath-"):
+            if self._is_multipath(device):
                 self._leg_of.update((leg, name) for leg in device.slaves)
 
     def follow_loops(self, by: Callable[[BlockDevice], Backing]) -> None:
@@ -132,7 +132,7 @@ class BlockGraph:
         name, uuid = device.name, device.dm_uuid or ""
         if device.parent is not None:
             return under(Node("partition", name, show_size(device.size_bytes)), self._whole(device, device.parent))
-        if uuid.startswith("mpath-"):
+        if self._is_multipath(device):
             return self._multipath(device)
         if device.slaves:
             return self._stacked(device, uuid)
@@ -150,6 +150,14 @@ class BlockGraph:
         if directory.endswith("/" + parent):  # the partition's own path says what kind of device it is cut from
             return self._leaf(BlockDevice(parent, "", 0, directory))
         return not_known(parent, f"{parent}, which {part.name} is a part of, is not listed")
+
+    def _is_multipath(self, device: BlockDevice) -> bool:
+        """By its uuid; older kernels do not tell it, and then whole disks that all are the same one."""
+        if device.dm_uuid or not device.name.startswith("dm-"):
+            return (device.dm_uuid or "").startswith("mpath-")
+        legs = [self.devices[leg] for leg in device.slaves if leg in self.devices]
+        told = {(leg.wwid, leg.size_bytes) for leg in legs if leg.parent is None}
+        return len(device.slaves) == len(legs) > 1 == len(told) and all(leg.wwid and leg.parent is None for leg in legs)
 
     def _multipath(self, device: BlockDevice) -> Backing:
         """One LUN, however many paths lead to it."""

@@ -232,10 +232,20 @@ class Filesystems:
     def _upper(self, mount: Mount) -> Backing:
         upper, lowers = layers(mount.super_options)
         if upper is not None:
-            return under(Node("overlay", upper, "upper directory"), self.at(upper))
+            return self._written(upper, lowers)
         if not lowers:
             return not_known(mount.target, f"the overlay at {mount.target} names no layers")
         return under(Node("overlay", lowers[0], "read-only layers"), join([self.at(lower) for lower in lowers]))
+
+    def _written(self, upper: str, lowers: Sequence[str]) -> Backing:
+        """What is written goes to the upper directory. What was there before and is only read lies in the lower ones: elsewhere, that
+        is told, and the upper directory's disks are not all that the files are on."""
+        found = under(Node("overlay", upper, "upper directory"), self.at(upper))
+        below = join([self.at(lower) for lower in lowers]) if lowers else found
+        beside = below.leaves <= found.leaves and below.net <= found.net and below.ram <= found.ram
+        if found.unknown or (beside and not below.unknown):
+            return found
+        return spelled(found if beside else found._replace(flags=found.flags | {"LOWER_ELSEWHERE"}))
 
     def _every_layer(self, mount: Mount) -> Backing:
         upper, lowers = layers(mount.super_options)

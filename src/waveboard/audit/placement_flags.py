@@ -70,6 +70,13 @@ class Marks:
         """The mount point at or above the paths that fstab names and nothing is mounted on."""
         return next((at for path in paths for at in prefixes(path) if at in self._absent), None) if self._absent else None
 
+    def not_told(self, kind: PlacementClass) -> str:
+        """What nobody can say of data of this class without fstab."""
+        if self._fstab_read:
+            return ""
+        asked = "this mount comes back after a restart" if kind in _ELSEWHERE else "something is to be mounted on the way there"
+        return f"fstab could not be read, so whether {asked} cannot be told"
+
     def planned_at(self, target: str) -> FstabEntry | None:
         """What fstab wants mounted here."""
         return self._planned.get(target)

@@ -78,6 +78,7 @@ KERNEL = frozenset(
 STACKED = frozenset(["ecryptfs", "fuse.bindfs", "fuse.gocryptfs"])  # their source is the directory below
 
 
+_OSTREE_IMAGE = "/run/ostree/.private/cfsroot-lower"  # OSTREE_COMPOSEFS_LOWERMNT
 _LITERAL = re.compile(r"[0-9]+(\.[0-9]+){3}|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*")
 
 
@@ -139,7 +140,8 @@ def _plain_address(told: str) -> str:
 
 
 def layers(options: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
-    """(upperdir, lowerdirs) of an overlay. A value cut at an escaped comma is put together again; \\: \\, and \\\\ are undone."""
+    """(upperdir, lowerdirs) of an overlay. A value cut at an escaped comma is put together again; \\: \\, and \\\\ are undone. The image
+    that ostree mounts where no table shows it lies beside the layer with the data, and is not named beside it."""
     whole: list[str] = []
     for item in options:
         if whole and (len(whole[-1]) - len(whole[-1].rstrip("\\"))) % 2:
@@ -155,7 +157,7 @@ def layers(options: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
             lowers += [_plain(part) for part in _split(value) if part]
         elif key in ("lowerdir+", "datadir+"):
             lowers.append(_plain(value))
-    return upper, tuple(lowers)
+    return upper, tuple(lower for lower in lowers if lower != _OSTREE_IMAGE) or tuple(lowers)
 
 
 def _split(value: str) -> list[str]:

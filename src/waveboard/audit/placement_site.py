@@ -79,7 +79,8 @@ def where(
     if ground.doubt and found.known is Confidence.OBSERVED:
         found = found._replace(known=Confidence.DECLARED, note=ground.doubt)
     known = Confidence.NONE if kind is PlacementClass.UNKNOWN and not backing.leaves else found.known
-    why = sentence(path, found.mount, backing, kind, ground.boot.disks, reasons, flags, found.note)
+    note = "; ".join(filter(None, (found.note, ground.marks.not_told(kind))))
+    why = sentence(path, found.mount, backing, kind, ground.boot.disks, reasons, flags, note)
     return settle(path, found.mount, backing, kind, boot, known, why, flags, found.text)
 
 

@@ -19,6 +19,7 @@ _TOLD = {
     "LATE_MOUNT": "the host path now leads elsewhere: the container still sees what was there when it started",
     "ANONYMOUS": "the volume has no name, so a recreated container loses it",
     "BLOCKED": "the auditor may not look inside a directory on the way there",
+    "LOWER_ELSEWHERE": "what was not written since lies in a lower layer that is kept elsewhere",
     "LAYERS_ELSEWHERE": "images and writable layers are kept in containerd's own root",
 }
 

@@ -41,6 +41,11 @@ def with_params(nonce: str, paths: Sequence[str] = (), root: str = "") -> str:
     return parameters(nonce, paths, root) + text()
 
 
+def can_be_asked(path: str) -> bool:
+    """Whether a host can be asked about this path: what it must not hold would end the line it stands on, or is no text."""
+    return _PATH.fullmatch(path) is not None
+
+
 def parameters(nonce: str, paths: Sequence[str] = (), root: str = "") -> str:
     """The block before the program. root: directory of a recorded tree, "" for the machine itself.
 
@@ -51,8 +56,10 @@ def parameters(nonce: str, paths: Sequence[str] = (), root: str = "") -> str:
     if len(paths) > PATHS_MAX:
         raise UsageError("collect evidence", f"{len(paths)} paths asked for, the limit is {PATHS_MAX}", "ask for fewer at once")
     for path in (*paths, *((root,) if root else ())):
-        if not _PATH.fullmatch(path) or ".." in path.split("/"):
+        if not can_be_asked(path):
             raise UsageError(
-                "collect evidence", f"{path!r} is not an absolute path without `..` and control characters", "name it in full"
+                "collect evidence", f"{path!r} is not an absolute path without control characters", "name it in full"
             )
+    if ".." in root.split("/"):
+        raise UsageError("collect evidence", f"{root!r} holds `..`", "name the tree in full")
     return _HEAD % "\n".join((nonce, root.rstrip("/"), *dict.fromkeys(paths)))

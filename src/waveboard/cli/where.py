@@ -1,5 +1,7 @@
 """`waveboard where`: the chain from a path to its disks, and the boot verdict with its reason."""
 
+import os
+
 import click
 
 from waveboard.cli import show
@@ -35,6 +37,7 @@ def where(
     if not path.startswith("/"):
         raise UsageError("answer where", f"{path} is not an absolute path", "name it from the root")
     bundle = _bundle(ctx, words, path, container, evidence, sysroot)
+    path = os.fsencode(path).decode("utf-8", "backslashreplace")  # as the mount table spells what is not UTF-8
     if bundle.failure:
         raise EvidenceError(f"answer where {path} is", bundle.failure, "read the host again")
     resolver = Resolver(reading.read(bundle))
@@ -49,9 +52,10 @@ def where(
 def _bundle(
     ctx: click.Context, words: tuple[str, ...], path: str, container: str | None, evidence: str | None, sysroot: str | None
 ) -> Bundle:
+    from waveboard.audit.program import can_be_asked
     from waveboard.wiring import read_bundle_file, read_host, read_sysroot
 
-    asked = () if container else (path,)
+    asked = (path,) if can_be_asked(path) and not container else ()
     if evidence:
         return read_bundle_file(evidence)
     if sysroot:

@@ -43,7 +43,7 @@ class Placement(NamedTuple):
     disks: kernel names of the leaf disks, sorted. boot: None when it cannot be known. predicted: for a path that does not
     exist yet, the class it would get. flags: BOOT_DISK_OTHER_FS, FSTAB_NOT_MOUNTED, FSTAB_OTHER_DEVICE, NOT_PERSISTED,
     PERSISTENCE_UNKNOWN, READ_ONLY, SHADOWED, LATE_MOUNT, ANONYMOUS, PATH_MISSING, BLOCKED, AUTOFS_PENDING, VG_SHARED_WITH_BOOT,
-    DEGRADED, DUPLICATE_UUID, LAYERS_ELSEWHERE.
+    DEGRADED, DUPLICATE_UUID, LOWER_ELSEWHERE, LAYERS_ELSEWHERE.
     """
 
     path: str
