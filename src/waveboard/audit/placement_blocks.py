@@ -95,6 +95,14 @@ class BlockGraph:
             return bool(self._links)
         return any(link.startswith(kind) for link in self._links)
 
+    def nowhere(self, spec: str) -> bool:
+        """Whether it is sure that no device is called so: links of that kind were told, and none is spelled so in any case."""
+        key, equals, value = spec.partition("=")
+        told = value.strip('"')
+        links = [f"/dev/disk/by-{key}/{name}" for name in (told, encoded(told))] if equals else [spec]
+        called = {link.casefold() for link in links}
+        return not self._recorded and self.lists(spec) and called.isdisjoint(link.casefold() for link in self._links)
+
     def _listed(self, name: str | None) -> str | None:
         return name if name in self.devices else None
 

@@ -31,7 +31,8 @@ class Marks:
         self._persisted: set[str] = set()
         for entry in fstab.entries if fstab else ():
             target = entry.target.rstrip("/") or "/"
-            self._persisted.add(target)
+            if entry.at_boot:
+                self._persisted.add(target)
             if entry.origin.startswith(_OWN_ORIGINS) and entry.fstype not in _NOT_PLANNED and target.startswith("/"):
                 self._planned.setdefault(target, entry)
         self._absent = {target for target in self._planned if not tree.mounted_at(target)}
@@ -82,12 +83,14 @@ class Marks:
         return self._planned.get(target)
 
     def _other_device(self, mount: Mount) -> bool:
-        """fstab's spec means another device than the one mounted (B9). Multi-device filesystems are not compared."""
+        """fstab's spec means another device than the one mounted, or none (B9). Multi-device filesystems are not compared."""
         entry = self._planned.get(mount.target)
         if entry is None or self._blocks is None or mount.devno.startswith("0:") or "bind" in entry.options:
             return False
         name = self._blocks.named(entry.spec)
-        return name is not None and self._blocks.devices[name].devno != mount.devno
+        if name is None:
+            return mount.target not in _BY_INITRAMFS and self._blocks.nowhere(entry.spec)
+        return self._blocks.devices[name].devno != mount.devno
 
     def _shares_group(self, found: Backing) -> bool:
         """A volume group that also has extents on a boot disk: the next lvextend may use them (A4)."""

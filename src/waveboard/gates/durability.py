@@ -16,6 +16,7 @@ CODES = {
     "redis-aof-no-base": "the append-only log is on and has no sound base: restarting now may lose everything",
     "redis-save-empty": "redis takes no snapshots at all",
     "redis-snapshot-failing": "the last snapshot of redis failed",
+    "redis-dir-elsewhere": "redis writes to another directory than those the contract declares",
     "redis-volume-not-named": "redis keeps its data in no volume or bind mount of the prefix the contract asks for",
 }
 # INFO persistence, redis 7: what each must say before an append-only log can be started from
@@ -50,11 +51,23 @@ def redis(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
             yield Doubt(f"container:{name}", f"its configuration is not known: {why}")
         else:
             yield from _durable(name, config, policy.redis)
+            yield from _at_home(name, config, declared.get(name, ()))
         paths = declared.get(name) or tuple(filter(None, [(config or {}).get("dir")]))
         if paths:
             yield from _named(containers[name], paths[0], policy.redis)
         else:
             yield Doubt(f"container:{name}", "neither the contract nor redis says where its data directory is")
+
+
+def _at_home(name: str, config: Mapping[str, str], declared: tuple[str, ...]) -> Iterator[Observation]:
+    """What was judged is what the contract declares: sound storage there keeps nothing that redis writes elsewhere."""
+    subject, told = f"container:{name}", config.get("dir")
+    if told is None:
+        yield Doubt(subject, "redis did not tell `dir`")
+    elif declared and not any(below(told, path) for path in declared):
+        why = f"{name} writes to {told}; the contract declares {', '.join(declared)}"
+        fix = "find out which of the two is meant; never change `dir` before the data has been copied"
+        yield Deviation("redis-dir-elsewhere", subject, Severity.HIGH, why, fix=fix)
 
 
 def _durable(name: str, config: Mapping[str, str], rule: RedisRule) -> Iterator[Observation]:

@@ -188,12 +188,20 @@ def _report(gate: Gate, tally: Tally, pack: Pack) -> GateReport:
         verdict=_verdict(tally, bool(blind)),
         mode=pack.modes.get(gate.id, pack.mode),
         severity=gate.severity,
-        findings=tuple(sorted(tally.findings, key=lambda f: (f.host, f.code, f.subject))),
+        findings=_once_each(tally.findings),
         reasons=tuple(dict.fromkeys(reasons)),
         hosts=tuple(host for host in pack.hosts if host in tally.judged),
         canary=not blind,
         skipped=tuple(dict.fromkeys(f"{host}: {text}" for host, text in tally.skipped)),
     )
+
+
+def _once_each(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """In order; what has one fingerprint is one finding, told as it was first seen."""
+    first: dict[tuple[str, str, str], Finding] = {}
+    for finding in findings:
+        first.setdefault((finding.host, finding.code, finding.subject), finding)
+    return tuple(first[key] for key in sorted(first))
 
 
 def _verdict(tally: Tally, blind: bool) -> Verdict:

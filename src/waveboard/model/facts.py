@@ -133,6 +133,11 @@ class FstabEntry:
     options: tuple[str, ...]
     origin: str = "/etc/fstab"
 
+    @property
+    def at_boot(self) -> bool:
+        """Whether a boot mounts it, or the first look at it after one (systemd.mount(5), fstab)."""
+        return "noauto" not in self.options or "x-systemd.automount" in self.options
+
 
 @dataclass(frozen=True, slots=True)
 class Fstab:
@@ -258,6 +263,11 @@ class Container:
     log: LogSettings | None = None  # HostConfig.LogConfig: what it was made with; None when not told
     command: tuple[str, ...] | None = None  # Config.Cmd, only where it cannot hold a secret (redis-server with known options)
 
+    @property
+    def writing(self) -> bool:
+        """Whether it writes, or will again without anybody's doing: paused, or between two starts."""
+        return self.state in ("running", "paused", "restarting")
+
 
 @dataclass(frozen=True, slots=True)
 class Volume:
@@ -345,9 +355,10 @@ class RedisConfig:
 
 @dataclass(frozen=True, slots=True)
 class LargeFiles:
-    """Files at or above the probe's floor below /tmp: (path, bytes)."""
+    """Files below /tmp: (path, bytes). floor_bytes: smaller ones were not looked for."""
 
     files: tuple[tuple[str, int], ...]
+    floor_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,8 @@ def parse(sections: Sections) -> Docker | Unavailable:
         return Unavailable(f"docker.container: {documents.failures['docker.container']}")
     told = documents.one("docker.df", _Df)
     df = None if isinstance(told, Unavailable) else told
-    cache = tuple([_cache(record) for record in df.build_cache or ()]) if df else ()
+    records = (df.build_cache or ()) if df else ()
+    cached = [whole(record.size) for record in records]
     return Docker(
         root_dir=info.docker_root_dir,
         driver=info.driver,
@@ -177,8 +178,8 @@ def parse(sections: Sections) -> Docker | Unavailable:
         volumes=_volumes(volumes, df),
         images=_images(documents, df),
         layers_bytes=whole(df.layers_size) if df else None,
-        build_cache_bytes=sum([record.size_bytes for record in cache]) if df else None,
-        build_cache=cache,
+        build_cache_bytes=sum(filter(None, cached)) if df and None not in cached else None,
+        build_cache=tuple([_cache(record) for record in records]),
         daemon_json=documents.text("host.daemon_json"),
         containerd_root=documents.text("containerd.root"),
     )
@@ -190,16 +191,21 @@ def _containers(documents: Documents) -> tuple[Container, ...]:
         for told in documents.each("container.mountinfo", _Table)
     }
     links = {told.id: (told.links or {}) if told.complete is True else None for told in documents.each("container.links", _Links)}
-    sizes = {one.id: whole(one.size_rw) or 0 for one in documents.listed("docker.sizes", _Sized)}
+    sizes = {one.id: _left_out(one.size_rw) for one in documents.listed("docker.sizes", _Sized)}
     found = [_container(told, tables, links, sizes) for told in documents.each("docker.container", _Container)]
     return tuple(sorted(found, key=lambda one: (one.name, one.id)))
+
+
+def _left_out(size: object) -> int | None:
+    """Go leaves a size of nothing out, and prints -1 where it could not find one out."""
+    return 0 if size is None else whole(size)
 
 
 def _container(
     told: _Container,
     tables: Mapping[str, Sequence[Mount]],
     links: Mapping[str, Mapping[str, str] | None],
-    sizes: Mapping[str, int],
+    sizes: Mapping[str, int | None],
 ) -> Container:
     host, table = told.host_config or _HostConfig(), tables.get(told.id)
     upper = ((told.graph_driver and told.graph_driver.data) or {}).get("UpperDir")

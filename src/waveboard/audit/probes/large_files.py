@@ -38,7 +38,7 @@ def parse(sections: Sections) -> LargeFiles | Unavailable:
             found.append((match[2], int(match[1])))
         elif line and found:  # a name with a newline in it goes on
             found[-1] = (found[-1][0] + "\\n" + line, found[-1][1])
-    return LargeFiles(tuple(sorted(file for file in found if file[1] >= FLOOR_BYTES)))
+    return LargeFiles(tuple(sorted(file for file in found if file[1] >= FLOOR_BYTES)), FLOOR_BYTES)
 
 
 def _seen_by_reader(told: _Walk | Unavailable) -> LargeFiles | Unavailable:
@@ -46,7 +46,7 @@ def _seen_by_reader(told: _Walk | Unavailable) -> LargeFiles | Unavailable:
         return told
     if told.complete is not True:
         return Unavailable("tmp: more entries than the reader may walk")
-    return LargeFiles(tuple(sorted(file for file in told.files or () if file[1] >= FLOOR_BYTES)))
+    return LargeFiles(tuple(sorted(file for file in told.files or () if file[1] >= FLOOR_BYTES)), FLOOR_BYTES)
 
 
 PROBE = Probe(LargeFiles, ("tmp",), parse, ("docker",))

@@ -65,15 +65,17 @@ def pending_root(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
         return
     docker = facts[Docker]
     if docker.daemon_json is None:
-        yield Skip("daemon.json is absent or could not be read, so no data-root waiting for docker's next start was looked for")
+        yield Doubt("docker-root", "daemon.json could not be read, so where docker puts its data at its next start is not known")
         return
     try:
         asked = json.loads(docker.daemon_json or "{}")
     except (ValueError, RecursionError):
         yield _pending("daemon.json is not JSON: docker will not start with it")
         return
-    root = asked.get("data-root") if isinstance(asked, dict) else None
-    if isinstance(root, str) and root.rstrip("/") != docker.root_dir.rstrip("/"):
+    root = asked.get("data-root", "") if isinstance(asked, dict) else None
+    if not isinstance(root, str):
+        yield _pending("daemon.json is no object whose data-root is a path: docker will not start with it")
+    elif root and root.rstrip("/") != docker.root_dir.rstrip("/"):
         yield _pending(f"docker uses {docker.root_dir} and daemon.json asks for {root}: its next start changes where data goes")
 
 

@@ -7,6 +7,8 @@ Policy: the services of the host (container, data paths); where none is declared
 has; `target_storage_tier`, `data_mount`; the host's redis rule (`require_appendonly`, `require_named_volume_prefix`,
 `require_bind_mount_prefix`); the kind of filesystem that the host's profile gives its data disk.
 
+A line that no boot would mount (`noauto`, or another kind of filesystem than the one there) keeps nothing.
+
 Judged by exact container name, in any state, at the exact data path, by the worst of what is at or below it as the container
 itself sees it. A stopped container's mounts are only declared: that can fail the gate and never clears it. Sockets and other host
 interfaces, read-only mounts and tmpfs of containers without declared data paths are not data.
@@ -21,7 +23,7 @@ from waveboard.gates import seeds
 from waveboard.gates.durability import CODES as REDIS_CODES
 from waveboard.gates.durability import redis
 from waveboard.gates.gate import Canary, Deviation, Doubt, Gate, Observation, Skip, identify
-from waveboard.gates.matrix import CODES, Question, below, judge
+from waveboard.gates.matrix import CODES, LOCAL_FILESYSTEMS, Question, below, judge
 from waveboard.model.contract import HostPolicy, Place, RedisRule, Service, Sourced
 from waveboard.model.facts import Container, ContainerMount, Docker, Fstab, FstabEntry, HostFacts, Mount, Mounts, RedisConfig
 from waveboard.model.finding import Severity
@@ -30,6 +32,7 @@ from waveboard.model.graph import HostPlacements, PlacementClass
 DATABASES = frozenset({"postgres", "redis"})
 ON_ROOT = frozenset({"boot-only", "local-ext4"})
 ELSEWHERE = frozenset({"boot-backed", "boot-disk-partition", "mixed-disks", "volatile", "wrong-tier", "shadowed-mount"})
+EXT = frozenset({"ext2", "ext3", "ext4"})  # one driver of the kernel mounts all three
 DEVICE_NAME = re.compile(r"/dev/(sd|vd|xvd|hd|nvme|mmcblk)[a-z0-9]+")  # names that the kernel hands out anew at every boot
 
 
@@ -99,9 +102,12 @@ def mount_survives(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation
         )
         return
     yield from _what_is_there(facts, policy, target)
-    if not lines:
+    fstype = facts[Mounts].at(target)[-1].fstype
+    idle = [why for line in lines if (why := _not_at_boot(line, fstype))]
+    if len(idle) == len(lines):
+        why = f"{target} is mounted and nothing mounts it at boot{': ' if idle else ''}{'; '.join(idle)}"
         fix = "write it to /etc/fstab by UUID and prove the line by mounting it"
-        yield Deviation("not-persisted", subject, Severity.MEDIUM, f"{target} is mounted and nothing mounts it at boot", fix=fix)
+        yield Deviation("not-persisted", subject, Severity.MEDIUM, why, fix=fix)
     for line in lines:
         if DEVICE_NAME.fullmatch(line.spec):
             why = f"{line.origin} mounts {target} by {line.spec}, a name that may be another disk after a reboot"
@@ -123,6 +129,20 @@ def _what_is_there(facts: HostFacts, policy: HostPolicy, target: str) -> Iterato
         return
     told = judge(Question(subject, label, placement), policy)
     yield from (one for one in told if isinstance(one, Doubt) or one.code in ELSEWHERE)
+
+
+def _not_at_boot(line: FstabEntry, fstype: str) -> str:
+    """Why this line will not bring the mounted filesystem back, "" when it will."""
+    if not line.at_boot:
+        return f"the line in {line.origin} says noauto"
+    kinds = {_kind(kind) for kind in line.fstype.split(",")}
+    if fstype in LOCAL_FILESYSTEMS | EXT and not kinds & {"auto", "none", _kind(fstype)}:
+        return f"the line in {line.origin} says {line.fstype}, and the filesystem is {fstype}"
+    return ""
+
+
+def _kind(fstype: str) -> str:
+    return "ext" if fstype in EXT else fstype
 
 
 def _wanted(policy: HostPolicy) -> dict[str, Service | None]:
@@ -180,9 +200,9 @@ def _canary() -> Canary:
         seeds.places(containers={"redis": {"/data": boot}}),
         other,
         Fstab((FstabEntry("/dev/vda", "/mnt/data", "ext4", ()),)),
-        RedisConfig({"redis": {"appendonly": "no", "save": ""}}),
+        RedisConfig({"redis": {"appendonly": "no", "save": "", "dir": "/"}}),
     )
-    durable = {"appendonly": "yes", "save": "3600 1", "aof_enabled": "1", "aof_rewrite_in_progress": "0"}
+    durable = {"dir": "/data", "appendonly": "yes", "save": "3600 1", "aof_enabled": "1", "aof_rewrite_in_progress": "0"}
     durable |= {"aof_rewrite_scheduled": "0", "aof_last_bgrewrite_status": "ok", "aof_last_write_status": "ok"}
     lookalike = seeds.fleet(
         policy,
@@ -193,7 +213,8 @@ def _canary() -> Canary:
         RedisConfig({"redis": durable | {"rdb_last_bgsave_status": "ok"}}),
     )
     codes = {"container-missing", "boot-backed", "anonymous-volume", "fstab-by-device", "wrong-filesystem"}
-    return Canary(seeded, frozenset(codes | {"redis-appendonly-off", "redis-save-empty", "redis-volume-not-named"}), lookalike)
+    redis_codes = {"redis-appendonly-off", "redis-dir-elsewhere", "redis-save-empty", "redis-volume-not-named"}
+    return Canary(seeded, frozenset(codes | redis_codes), lookalike)
 
 
 GATE = Gate(

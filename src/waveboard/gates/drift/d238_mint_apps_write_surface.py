@@ -39,7 +39,11 @@ def large_files(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
     if limit is None:
         yield Skip("no contract gives host_tmp_large_file_mb")
         return
-    found = sorted((size, path) for path, size in facts[LargeFiles].files if size >= limit.value)
+    seen = facts[LargeFiles]
+    if limit.value < seen.floor_bytes:
+        floor, asked = show_size(seen.floor_bytes), show_size(limit.value)
+        yield Doubt("host:/tmp", f"files below {floor} were not looked for, and the contract asks from {asked} on")
+    found = sorted((size, path) for path, size in seen.files if size >= limit.value)
     if found:
         named = [f"{path} ({show_size(size)})" for size, path in reversed(found)]
         yield Deviation(
@@ -61,7 +65,7 @@ def surfaces(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
     for container in facts[Docker].containers:
         paths = listed.get(container.name)
         if paths is None:
-            if container.state == "running":
+            if container.writing:
                 yield Doubt(f"container:{container.name}", "its writable directories could not be listed")
             continue
         by_pattern: dict[str, list[str]] = {}

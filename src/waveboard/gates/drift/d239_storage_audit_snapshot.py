@@ -35,9 +35,9 @@ SNAPSHOT = (Mounts, BlockDevices, Usage, HostPlacements)
 
 def whole(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
     """One host's answer is tied to the host, kept, and holds what storage is judged by."""
-    if facts.identity.machine_id is None:
+    if not facts.identity.machine_id:
         yield Doubt("identity", "the evidence holds no machine id, so it is not known which machine answered")
-    if facts.identity.host_key is None:
+    if not facts.identity.host_key:
         yield Doubt("identity", "the evidence is tied to no host key, so it is not known which machine answered")
     if not facts.bundle:
         yield Doubt("evidence", "the evidence it was judged by is kept under no digest")
@@ -79,7 +79,7 @@ def distinct(fleet: Fleet) -> Iterator[Observation]:
         if isinstance(facts, Unavailable):
             continue
         for what, value in (("machine id", facts.identity.machine_id), ("host key", facts.identity.host_key)):
-            first = owners.setdefault((what, value), host) if value is not None else host
+            first = owners.setdefault((what, value), host) if value else host
             if first != host:
                 yield Deviation(
                     "identity-shared",

@@ -31,7 +31,9 @@ RULE = Rule(
         Stage.PROVISION: NotHere("a hypervisor knows no services"),
         Stage.BOOTSTRAP: NotHere("a VM is born without services: the stack that brings redis brings its settings"),
         Stage.READY: Checked(check),
-        Stage.GATE: Watched({"D236": ("redis-appendonly-off", "redis-aof-no-base", "redis-volume-not-named")}),
+        Stage.GATE: Watched(
+            {"D236": ("redis-appendonly-off", "redis-aof-no-base", "redis-dir-elsewhere", "redis-volume-not-named")}
+        ),
         Stage.WAVE: Repaired(("redis_aof_live", "redis_aof_persist", "name_volume")),
     },
 )

@@ -17,7 +17,7 @@ def check(seen: Seen) -> Iterator[Said]:
         return
     for container in seen.facts[Docker].containers:
         name, found = container.name, listed.get(container.name, ())
-        if name not in listed and container.state == "running":
+        if name not in listed and container.writing:
             yield unknown(f"{name}: its writable directories could not be listed")
         placed = seen.places.containers.get(name, {})
         for path, size in found:
