@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from waveboard.contracts.check import error
 from waveboard.contracts.checks import registers as rules
+from waveboard.contracts.checks import registries
 from waveboard.contracts.estate import Estate, LoopFile
 from waveboard.contracts.formats.gaps import Gaps
 from waveboard.contracts.formats.registries import CapabilityRegistry, GateRegistry, Topology
@@ -73,7 +74,7 @@ def bring(files: Mapping[str, bytes], known: Known) -> Brought:
         said.extend(unfit)
         reads[kind] += [Read(document, found)] if found is not None else []
     estate = Estate(_nowhere(), known, **{k: tuple(v) for k, v in reads.items()}, loops=tuple(loops), broken=_ELSEWHERE)
-    said.extend(rules.run(estate))
+    said += [*rules.run(estate), *registries.run(estate)]
     tidy = sorted(dict.fromkeys(said), key=lambda c: (c.place.file, c.place.line, c.place.col, c.code, c.message))
     return Brought(registers(estate), tuple(tidy))
 

@@ -50,12 +50,16 @@ CACHE = _quantity("docker build cache", "GB", r"\bbuild(?:er)?\s+cache\b", _GIGA
 VOLUMES = _quantity("docker local volumes", "GB", r"\b(?:local|docker)\s+volumes?\b", _GIGABYTES, "docker.local_volumes_gb")
 TMP = _quantity("large files in /tmp", "MB", r"(?:^|\s)/tmp\b", _MEGABYTES)
 LAYER = _quantity("container writable layer", "MB", r"\b(?:writable\s+layers?|container\s+rootfs)\b", _MEGABYTES)
-QUANTITIES = (ROOT, IMAGES, CACHE, VOLUMES, TMP, LAYER)
+_DATA_WORDS = r"\bdata[\s-]+(?:disk|drive|filesystem|volume|mount|partition)\b"
+DATA = _quantity("data filesystem usage", "%", _DATA_WORDS, _PERCENT)
+QUANTITIES = (ROOT, DATA, IMAGES, CACHE, VOLUMES, TMP, LAYER)
 
 # key of a threshold -> quantity and level
 GUARD_KEYS = {
     "root_usage_warn_pct": (ROOT, "warn"),
     "root_usage_fail_pct": (ROOT, "fail"),
+    "data_usage_warn_pct": (DATA, "warn"),
+    "data_usage_fail_pct": (DATA, "fail"),
     "docker_images_warn_gb": (IMAGES, "warn"),
     "docker_build_cache_warn_gb": (CACHE, "warn"),
     "docker_local_volumes_warn_gb": (VOLUMES, "warn"),

@@ -12,13 +12,15 @@ from typing import cast
 import yaml
 from yaml.error import Mark
 
-from waveboard.contracts.nodes import Document, Lines, Node, Scalar, Series, Span, Table
+from waveboard.contracts.nodes import Document, Lines, Node, Scalar, Series, Span, Table, show
 from waveboard.contracts.scalars import NotANumber, resolve
 from waveboard.model.contract import Complaint, Place
 
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    "\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
+_JOINERS = re.compile("[\u200c\u200d]")  # some scripts and emoji need them; a name that holds one looks like another name
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +100,28 @@ def _syntax(file: str, text: str, problem: yaml.MarkedYAMLError) -> Complaint:
     return _error(place, "syntax", f"this is not YAML: {said}", "quote the text, or repair the indentation")
 
 
-def _error(place: Place, code: str, message: str, fix: str) -> Complaint:
-    return Complaint("error", place, "", code, message, fix)
+def _error(place: Place, code: str, message: str, fix: str, path: str = "") -> Complaint:
+    return Complaint("error", place, path, code, message, fix)
 
 
-def _hidden(place: Place, character: str) -> Complaint:
+def _hidden(place: Place, character: str, path: str = "") -> Complaint:
     said = f"the invisible or control character U+{ord(character):04X} can hide what a text means"
-    return _error(place, "hidden-character", said, "remove it")
+    return _error(place, "hidden-character", said, "remove it", path)
 
 
 @dataclass(slots=True)
 class _Open:
-    """A collection still being read. key: the mapping key that waits for its value."""
+    """A collection still being read. steps: the way to it; key: the mapping key that waits for its value."""
 
     node: Table | Series
+    steps: tuple[str | int, ...]
     key: str | None = None
+
+    def next(self) -> tuple[str | int, ...]:
+        """The way to what is read next; to the collection itself while a mapping waits for a key."""
+        if isinstance(self.node, Series):
+            return (*self.steps, len(self.node.items))
+        return self.steps if self.key is None else (*self.steps, self.key)
 
 
 class _Builder:
@@ -179,14 +188,15 @@ class _Builder:
         if holder and isinstance(holder.node, Table) and holder.key is None:
             return self._stop(event, "complex-key", "a key must be a plain word", "write the key as text")
         node: Table | Series = Table(span) if isinstance(event, yaml.MappingStartEvent) else Series(span)
+        steps = holder.next() if holder else ()
         self._attach(node)
-        self._stack.append(_Open(node))
+        self._stack.append(_Open(node, steps))
         return True
 
     def _scalar(self, event: yaml.ScalarEvent, span: Span) -> Scalar:
         self._tag(event, event.tag)
         if found := _HIDDEN.search(event.value):
-            self.complaints.append(_hidden(Place(self.file, span.line, span.col), found.group()))
+            self.complaints.append(_hidden(Place(self.file, span.line, span.col), found.group(), self._path()))
         if event.style is not None and event.style != "":
             return Scalar(event.value, span, block=event.style in "|>")
         if self._keys_next():
@@ -221,10 +231,13 @@ class _Builder:
         key = str(node.value) if isinstance(node, Scalar) else ""
         if key == "<<":
             self.broken = True
-            self.complaints.append(_error(place, "merge-key", "`<<` merges values from elsewhere", "write the keys out"))
+            said = "`<<` merges values from elsewhere"
+            self.complaints.append(_error(place, "merge-key", said, "write the keys out", self._path(key)))
+        if hidden := _JOINERS.search(key):
+            self.complaints.append(_hidden(place, hidden.group(), self._path(key)))
         if (first := table.keys.get(key)) is not None:
             said = f"the key `{key}` stands here and at {self.file}:{first.line}:{first.col}"
-            self.complaints.append(_error(place, "duplicate-key", said, "keep one of the two"))
+            self.complaints.append(_error(place, "duplicate-key", said, "keep one of the two", self._path(key)))
         table.keys.setdefault(key, node.span)
         return key
 
@@ -240,4 +253,8 @@ class _Builder:
 
     def _say(self, event: yaml.Event, code: str, message: str, fix: str) -> None:
         mark = _mark(event.start_mark)
-        self.complaints.append(_error(Place(self.file, mark.line + 1, mark.column + 1), code, message, fix))
+        self.complaints.append(_error(Place(self.file, mark.line + 1, mark.column + 1), code, message, fix, self._path()))
+
+    def _path(self, *last: str) -> str:
+        """Where the value being read will stand; last: the key being read."""
+        return show((*self._stack[-1].next(), *last)) if self._stack else ""

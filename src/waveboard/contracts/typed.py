@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from waveboard.contracts.formats.shape import Operator, Unread
-from waveboard.contracts.nodes import Document, Loc, Table, plain, show
+from waveboard.contracts.nodes import Document, Loc, Scalar, Table, plain, show
 from waveboard.model.contract import Complaint, Place
 
 M = TypeVar("M", bound=BaseModel)
@@ -71,10 +71,11 @@ def _complaint(document: Document, model: type[BaseModel], loc: tuple[Any, ...],
         kind, "wrong-type" if kind.endswith("_type") or kind.startswith(("int_", "bool_", "float_")) else "bad-value"
     )
     about_key = bool(loc) and loc[-1] == "[key]"
-    loc = loc[:-1] if about_key else loc
+    loc = _written(document, loc[:-1] if about_key else loc)
     path, last = show(loc), str(loc[-1]) if loc else "the file"
     if code == "missing-key":
-        return Complaint("error", document.place(loc[:-1]), path, code, f"the key `{last}` is missing", f"add `{last}:`")
+        fix = _misspelt(document, model, loc) or f"add `{last}:`"
+        return Complaint("error", document.place(loc[:-1]), path, code, f"the key `{last}` is missing", fix)
     if code == "unknown-key":
         return Complaint(
             "error", document.key_place(loc), path, code, f"the key `{last}` means nothing here", _nearest(document, model, loc)
@@ -87,6 +88,20 @@ def _complaint(document: Document, model: type[BaseModel], loc: tuple[Any, ...],
     said = re.sub(r"^\w+ should have (.*?) after validation, not \d+$", r"this should have \1", said)
     fix = "write one of the words it names" if code == "unknown-enum" else "correct the value"
     return Complaint("error", place, path, code, f"{said}; found {_found(error.get('input'))}", fix)
+
+
+def _written(document: Document, loc: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The steps that the file itself takes: a format may read one word as a list of one."""
+    depth = next((at for at in range(len(loc)) if isinstance(document.node(loc[:at]), Scalar)), len(loc))
+    return loc[:depth]
+
+
+def _misspelt(document: Document, model: type[BaseModel], loc: tuple[Any, ...]) -> str:
+    """The key that stands where this one is missing and is spelled almost so, "" where there is none."""
+    holder = document.node(loc[:-1])
+    strange = sorted(set(holder.entries) - _keys_at(model, loc[:-1])) if isinstance(holder, Table) else []
+    close = get_close_matches(str(loc[-1]), strange, 1, 0.8)
+    return f"write it for `{close[0]}` at {document.key_place((*loc[:-1], close[0]))}, which nothing reads" if close else ""
 
 
 def _found(value: object) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from waveboard.contracts.check import Check, warning
 from waveboard.contracts.estate import Estate
+from waveboard.contracts.formats.placement import TIERS
 from waveboard.model.contract import Complaint
 
 _CODE = "contradicting-value"
@@ -23,8 +24,10 @@ def run(estate: Estate) -> Iterator[Complaint]:
                 ("boot disk size in GB", boot, ("resources", "boot_disk_gb"), storage.boot_disk_gb, "boot_disk_gb"),
                 ("storage tier", vm.storage_tier, ("storage_tier",), tiers[1], "target_storage_tier"),
             ):
-                if here is None or there is None or here == there or (what == "storage tier" and here in tiers):
+                if here is None or there is None or here == there:
                     continue
+                if what == "storage tier" and (here in tiers or not {here, there} <= set(TIERS)):
+                    continue  # a word that is no tier is told as such
                 place = read.at("vms", at, *loc)
                 said = f"{what} of `{vm.hostname}`: {_show(here)} here, {_show(there)} at {policy.at('vm_storage', name, key)}"
                 yield warning(place, f"vms[{at}].{'.'.join(loc)}", _CODE, said, "correct the one that is wrong")

@@ -2,10 +2,10 @@
 warning in the operator's files. The links inside the registers are looked at by `registers`."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from waveboard.contracts.check import Check, error, warning
+from waveboard.contracts.check import Check, Told, error, warning
 from waveboard.contracts.estate import Estate, section_key
 from waveboard.contracts.nodes import show
 from waveboard.contracts.typed import Read
@@ -13,9 +13,9 @@ from waveboard.model.contract import Complaint, Place
 
 _GAP = re.compile(r"GAP-[A-Z]{1,8}-[0-9]{1,6}")
 _LOOP = re.compile(r"LOOP-[A-Z0-9]+(?:-[A-Z0-9]+)*-[0-9]{8}")
+_LOOP_LIKE = "LOOP-NAME-20260226"
 _STOR = re.compile(r"[A-Z]{2,8}-[0-9]{1,6}")
 _CODE = "dangling-reference"
-Told = Callable[[Place, str, str, str, str], Complaint]
 
 
 def run(estate: Estate) -> Iterator[Complaint]:
@@ -76,8 +76,11 @@ def _findings(estate: Estate) -> Iterator[Complaint]:
                         place, path, _CODE, f"the cluster names `{name}`, which stor_findings does not hold", "correct the id"
                     )
             yield from _gaps(estate, read, ("root_cause_clusters", at, "primary_gap_ids"), cluster.primary_gap_ids or ())
-            loops = (cluster.primary_loop_id,) if cluster.primary_loop_id else ()
-            yield from _loops(estate, read, ("root_cause_clusters", at, "primary_loop_id"), loops)
+            if cluster.primary_loop_id:
+                loc = ("root_cause_clusters", at, "primary_loop_id")
+                yield from _link(
+                    read, loc, cluster.primary_loop_id, _LOOP, _LOOP_LIKE, estate.loop_ids, "the loop files", warning
+                )
 
 
 def _gaps(
@@ -89,7 +92,7 @@ def _gaps(
 def _loops(
     estate: Estate, read: Read[Any], loc: tuple[str | int, ...], names: Iterable[str], told: Told = warning
 ) -> Iterator[Complaint]:
-    yield from _linked(read, loc, names, _LOOP, "LOOP-NAME-20260226", estate.loop_ids, "the loop files", told)
+    yield from _linked(read, loc, names, _LOOP, _LOOP_LIKE, estate.loop_ids, "the loop files", told)
 
 
 def _linked(
@@ -103,11 +106,24 @@ def _linked(
     told: Told,
 ) -> Iterator[Complaint]:
     for index, name in enumerate(names):
-        place, path = read.at(*loc, index), show((*loc, index))
-        if not shape.fullmatch(name):
-            yield told(place, path, _CODE, f"`{name}` is not written like {like}", "correct the id")
-        elif listed is not None and name not in listed:
-            yield told(place, path, _CODE, f"`{name}` is not in {where}", "correct the id, or register it")
+        yield from _link(read, (*loc, index), name, shape, like, listed, where, told)
+
+
+def _link(
+    read: Read[Any],
+    loc: tuple[str | int, ...],
+    name: str,
+    shape: re.Pattern[str],
+    like: str,
+    listed: frozenset[str] | None,
+    where: str,
+    told: Told,
+) -> Iterator[Complaint]:
+    place, path = read.at(*loc), show(loc)
+    if not shape.fullmatch(name):
+        yield told(place, path, _CODE, f"`{name}` is not written like {like}", "correct the id")
+    elif listed is not None and name not in listed:
+        yield told(place, path, _CODE, f"`{name}` is not in {where}", "correct the id, or register it")
 
 
 def _packs(estate: Estate) -> Iterator[Complaint]:

@@ -3,19 +3,18 @@
 The operator's own words are told and tolerated. What would make two things one, or never end, is an error.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from waveboard.contracts.check import Check, error, warning
+from waveboard.contracts.check import Check, error, ids_of, missing, repeated, warning, word
 from waveboard.contracts.conditions import Spoken, examine, of_host, said_at
 from waveboard.contracts.estate import Estate, LoopFile
 from waveboard.contracts.formats.loops import ids_in, name_of
-from waveboard.contracts.formats.registries import CapabilityRegistry, Topology
 from waveboard.contracts.formats.waivers import Waiver, Waivers
 from waveboard.contracts.nodes import show
 from waveboard.contracts.registers import host_of
 from waveboard.contracts.typed import Read
 from waveboard.model.condition import Comparison, parse_condition
-from waveboard.model.contract import Complaint, Place
+from waveboard.model.contract import Complaint
 from waveboard.model.register import GAP_STATUSES, LOOP_STATUSES, SEVERITIES, UNOWNED
 
 _DANGLING = "dangling-reference"
@@ -26,51 +25,31 @@ def run(estate: Estate) -> Iterator[Complaint]:
     yield from _gaps(estate)
     yield from _loops(estate)
     yield from _circles(estate.loops)
-    yield from _registries(estate)
     for read in estate.waivers:
         for at, waiver in enumerate(read.value.waivers):
             yield from _waiver(estate, read, at, waiver)
 
 
 def _twice(estate: Estate) -> Iterator[Complaint]:
-    gaps = ((gap.id, read.at("gaps", at, "id")) for read in estate.gaps for at, gap in enumerate(read.value.gaps))
-    yield from _repeated("gap", gaps)
-    yield from _repeated("loop", ((loop.id, loop.at("loop_id")) for loop in estate.loops))
-    waivers = ((w.id, read.at("waivers", at, "id")) for read in estate.waivers for at, w in enumerate(read.value.waivers))
-    yield from _repeated("waiver", waivers)
-    stors = (
-        (s.id, read.at("stor_findings", at, "id")) for read in estate.findings for at, s in enumerate(read.value.stor_findings)
-    )
-    yield from _repeated("STOR finding", stors)
-    clusters = (
-        (c.id, read.at("root_cause_clusters", at, "id"))
-        for read in estate.findings
-        for at, c in enumerate(read.value.root_cause_clusters or ())
-    )
-    yield from _repeated("cluster", clusters)
-
-
-def _repeated(noun: str, ids: Iterable[tuple[str, Place]]) -> Iterator[Complaint]:
-    first: dict[str, Place] = {}
-    for name, place in ids:
-        if name in first:
-            said = f"the {noun} `{name}` stands here and at {first[name]}: one of the two would be lost"
-            yield error(place, "id", "duplicate-id", said, f"give one of them an id of its own, or keep only one {noun}")
-        first.setdefault(name, place)
+    yield from repeated("gap", ids_of(estate.gaps, "gaps"), error)
+    yield from repeated("loop", ((loop.id, loop.at("loop_id"), "loop_id") for loop in estate.loops), error)
+    yield from repeated("waiver", ids_of(estate.waivers, "waivers"), error)
+    yield from repeated("STOR entry", ids_of(estate.findings, "stor_findings"), error)
+    yield from repeated("root-cause cluster", ids_of(estate.findings, "root_cause_clusters"), error)
 
 
 def _gaps(estate: Estate) -> Iterator[Complaint]:
     for read in estate.gaps:
         for at, gap in enumerate(read.value.gaps):
             loc = ("gaps", at)
-            yield from _word(read.at(*loc, "status"), show((*loc, "status")), gap.status or "", GAP_STATUSES, "it counts as open")
+            yield from word(read.at(*loc, "status"), show((*loc, "status")), gap.status or "", GAP_STATUSES, "it counts as open")
             if gap.severity is not None:
-                yield from _word(
+                yield from word(
                     read.at(*loc, "severity"), show((*loc, "severity")), gap.severity, SEVERITIES, "it is shown as written"
                 )
             if gap.parent_loop:
                 place, path = read.at(*loc, "parent_loop"), show((*loc, "parent_loop"))
-                yield from _missing(place, path, gap.parent_loop, estate.loop_ids, "loop file")
+                yield from missing(place, path, gap.parent_loop, estate.loop_ids, "loop file")
             if gap.criterion is not None:
                 yield from examine(said_at(read.document, (*loc, "criterion"), gap.criterion), estate)
 
@@ -80,20 +59,23 @@ def _loops(estate: Estate) -> Iterator[Complaint]:
         if loop.read is None:
             continue
         front = loop.read.value
-        yield from _word(
-            loop.at("status"), "status", front.status or "", LOOP_STATUSES, "it counts neither as open nor as closed"
-        )
+        yield from word(loop.at("status"), "status", front.status or "", LOOP_STATUSES, "it counts neither as open nor as closed")
         if loop.id != name_of(loop.path):
             said = f"the loop calls itself `{loop.id}`, its file `{name_of(loop.path)}`; both names find it"
             yield warning(loop.at("loop_id"), "loop_id", "contradicting-value", said, "rename the file, or correct the id")
         if front.parent_loop:
             place = loop.at("parent_loop")
-            yield from _missing(place, "parent_loop", front.parent_loop, estate.loop_ids, "loop file")
-        for gap in ids_in(front.gaps):
-            if gap.startswith("GAP-"):
-                yield from _missing(loop.at("gaps"), "gaps", gap, estate.gap_ids, "entry of the gap register")
+            yield from missing(place, "parent_loop", front.parent_loop, estate.loop_ids, "loop file")
+        for loc, gap in _owned(front.gaps):
+            yield from missing(loop.at(*loc), show(loc), gap, estate.gap_ids, "entry of the gap register")
         if front.criterion is not None:
             yield from examine(said_at(loop.read.document, ("criterion",), front.criterion), estate)
+
+
+def _owned(gaps: object) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Each gap a loop says it owns, and where: at its place in the list, or somewhere in the sentence."""
+    parts = [(("gaps", at), one) for at, one in enumerate(gaps)] if isinstance(gaps, list) else [(("gaps",), gaps)]
+    return ((loc, gap) for loc, one in parts for gap in ids_in(one) if gap.startswith("GAP-"))
 
 
 def _circles(loops: Iterable[LoopFile]) -> Iterator[Complaint]:
@@ -123,60 +105,6 @@ def _circle(start: str, parents: Mapping[str, str]) -> tuple[str, ...]:
             return tuple(way) if upper == start else ()
         way.append(upper)
     return ()
-
-
-def _registries(estate: Estate) -> Iterator[Complaint]:
-    gates = frozenset(row.id for read in estate.gates for row in read.value.gates)
-    listed = gates | frozenset(estate.known.gates) if gates and "gates" not in estate.broken else None
-    for read in estate.gates:
-        for at, row in enumerate(read.value.gates):
-            if row.parent_loop:
-                place, path = read.at("gates", at, "parent_loop"), f"gates[{at}].parent_loop"
-                yield from _missing(place, path, row.parent_loop, estate.loop_ids, "loop file")
-            for key in ("composite_of", "composite_parent"):
-                for name in _named(getattr(row, key)):
-                    yield from _missing(read.at("gates", at, key), f"gates[{at}].{key}", name, listed, "gate")
-    for topology in estate.topology:
-        yield from _topology(topology, listed)
-    for capabilities in estate.capabilities:
-        yield from _capabilities(capabilities)
-
-
-def _topology(read: Read[Topology], listed: frozenset[str] | None) -> Iterator[Complaint]:
-    domains = frozenset(one.domain_id for one in read.value.domain_metadata or ()) or None
-    for at, one in enumerate(read.value.gate_assignments):
-        path = f"gate_assignments[{at}]"
-        yield from _missing(read.at("gate_assignments", at, "gate_id"), f"{path}.gate_id", one.gate_id, listed, "gate")
-        for domain in filter(None, (one.primary_domain, *(one.secondary_domains or ()))):
-            yield from _missing(read.at("gate_assignments", at), path, domain, domains, "domain of domain_metadata")
-    for index, name in enumerate((read.value.core_mode and read.value.core_mode.core_gate_ids) or ()):
-        place = read.at("core_mode", "core_gate_ids", index)
-        yield from _missing(place, f"core_mode.core_gate_ids[{index}]", name, listed, "gate")
-
-
-def _capabilities(read: Read[CapabilityRegistry]) -> Iterator[Complaint]:
-    names = frozenset(read.value.capabilities)
-    for name, row in read.value.capabilities.items():
-        after = row.post_action.split()[:1] if isinstance(row.post_action, str) else []
-        for needed in (*(row.requires or ()), *after):
-            yield from _missing(read.at("capabilities", name), f"capabilities.{name}", needed, names, "capability")
-
-
-def _named(value: object) -> Iterator[str]:
-    """Gate ids in a list, or in a text with commas."""
-    for one in value.replace(",", " ").split() if isinstance(value, str) else value if isinstance(value, list) else ():
-        yield str(one)
-
-
-def _missing(place: Place, path: str, name: str, listed: frozenset[str] | None, what: str) -> Iterator[Complaint]:
-    if listed is not None and name not in listed:
-        yield warning(place, path, _DANGLING, f"there is no {what} `{name}`", "correct the id, or register it")
-
-
-def _word(place: Place, path: str, word: str, known: Collection[str], so: str) -> Iterator[Complaint]:
-    if word not in known:
-        said = f"`{word}` is none of the words for this: {', '.join(known)}" if word else f"`{path}` says nothing"
-        yield warning(place, path, "unknown-enum", f"{said}; {so}", f"use one of: {', '.join(known)}")
 
 
 def _waiver(estate: Estate, read: Read[Waivers], at: int, waiver: Waiver) -> Iterator[Complaint]:

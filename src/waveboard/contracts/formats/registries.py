@@ -2,6 +2,9 @@
 
 from waveboard.contracts.formats.shape import Doc, Free, Id
 
+SAFETIES = ("read-only", "mutating", "destructive")
+APPROVALS = ("auto", "manual", "operator")
+
 
 class GateRow(Free):
     """One gate of `gate.registry.yaml`."""
