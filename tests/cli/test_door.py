@@ -76,6 +76,25 @@ def test_a_broken_contract_is_named_by_its_place(mint: Path, capsys: pytest.Capt
     assert set(told["errors"][0]) == {"file", "line", "col", "path", "code", "message", "fix"}
 
 
+def test_a_file_name_that_is_no_text_is_told_and_one_that_moves_the_cursor_is_spelled_out(
+    mint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loops = mint / "loop-scopes"
+    shutil.copy(loops / "LOOP-ALERT-ROUTING-20260220.scope.md", loops / "LOOP-\udcff.scope.md")
+    (loops / "LOOP-\x1b[2J\nforged.scope.md").write_text("no front matter\n")
+    assert run(["--workspace", str(mint), "contracts", "check", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [(e["code"], e["file"], e["path"]) for e in told["errors"]] == [
+        ("unreadable-file", "waveboard.yaml", "contracts.loops")
+    ]
+    assert "`loop-scopes/LOOP-\\udcff.scope.md`: its name is not UTF-8" in told["errors"][0]["message"]
+    assert run(["--workspace", str(mint), "contracts", "check"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(
+        line.startswith("loop-scopes/LOOP-\\u001b[2J\\u000aforged.scope.md:1:1: warning: [no-front-matter]") for line in lines
+    )
+
+
 def test_a_workspace_that_others_can_write_to_is_refused(mint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (mint / "waveboard.yaml").chmod(0o666)
     assert run(["--workspace", str(mint), "wave", "list"]) == 1

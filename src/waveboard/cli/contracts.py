@@ -33,7 +33,7 @@ def check(ctx: click.Context, strict: bool, as_json: bool) -> int:
         )
     else:
         for one in (*errors, *warnings):
-            click.echo(f"{one.place}: {one.level}: [{one.code}] {show.safe(one.message)}")
+            click.echo(f"{show.safe(str(one.place))}: {one.level}: [{one.code}] {show.safe(one.message)}")
             if one.fix:
                 click.echo(f"    way out: {show.safe(one.fix)}")
         click.echo(

@@ -59,7 +59,13 @@ def read_files(directory: Path, wanted: Iterable[Wanted]) -> Mapping[str, bytes 
         if one.glob and (why := _unlisted(directory, Path(one.pattern).parts, len(matches))):
             found[one.pattern] = Unreadable(why)
         for path in matches[:_MATCHES_MAX]:
-            found[str(path.relative_to(directory))] = _bytes(directory, path, one.limit_bytes)
+            name = str(path.relative_to(directory))
+            try:
+                name.encode()
+            except UnicodeEncodeError:  # nothing that is written down or signed can hold such a name
+                found[name.encode(errors="backslashreplace").decode()] = Unreadable("its name is not UTF-8")
+                continue
+            found[name] = _bytes(directory, path, one.limit_bytes)
     return dict(sorted(found.items()))
 
 
