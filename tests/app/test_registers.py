@@ -250,6 +250,16 @@ def test_a_claim_that_comes_while_a_closing_is_proven_stops_it(site: Site, monke
     assert state(site, "GAP-1") == "open" and not registers.current(site).loops["LOOP-B"].closed
 
 
+@pytest.mark.parametrize("name", ["GAP-7", "gap-7", "GAP-007", "LOOP-A", "loop-a"])
+def test_an_id_that_could_be_taken_for_another_is_refused(site: Site, name: str) -> None:
+    refused("registered", lambda: filing.file_gap(site, filing.NewGap("d", "low", "x", name)), UsageError)
+
+
+@pytest.mark.parametrize("name", ["GAP-70", "GAP-700", "GAP-07-7", "GAP-0"])
+def test_an_id_of_its_own_is_free(site: Site, name: str) -> None:
+    assert filing.file_gap(site, filing.NewGap("d", "low", "x", name)).changes[0].subject == name
+
+
 @pytest.mark.parametrize("hidden", ["\x1b[31m", "\u202e", "\u200b", "\x00", "\udcff"])
 def test_words_that_no_register_file_may_hold_are_refused(site: Site, hidden: str) -> None:
     later = site.clock.now() + timedelta(days=9)

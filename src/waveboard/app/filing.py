@@ -17,6 +17,7 @@ from waveboard.model.units import instant_text
 from waveboard.register.view import View
 
 _NUMBERED = re.compile(r"(.*?)([0-9]+)")
+_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _LOOP = re.compile(r"LOOP-[A-Z0-9]+(?:-[A-Z0-9]+)*-[0-9]{8}")
 
 
@@ -51,8 +52,11 @@ def file_gap(site: Site, new: NewGap) -> Recorded:
                 "that is no id of a gap",
                 "up to 64 letters, digits, `.`, `_` and `-`, beginning with one of the first two",
             )
-        if name in view.gaps:
-            raise UsageError(cannot, f"{name} is registered already", "leave --id out for the next free number")
+        if other := next((one for one in (*view.gaps, *view.loops) if _alike(one) == _alike(name)), ""):
+            because = (
+                f"{name} is registered already" if other == name else f"{name} could be taken for {other}, which is registered"
+            )
+            raise UsageError(cannot, because, "leave --id out for the next free number")
         loop = loop_named(view, new.loop, cannot).loop.id if new.loop else ""
         told = {
             "severity": new.severity,
@@ -133,6 +137,11 @@ def accept(site: Site, name: str, reason: str, owner: str, until: datetime) -> R
         return [replace(change(site, key, "gap", name, "accepted", reason), detail=detail)]
 
     return record(site, key, cannot, draft)
+
+
+def _alike(name: str) -> str:
+    """What a person who reads or types an id may not tell apart: letters by their case, numbers by zeros before them."""
+    return _ZEROS.sub("", name.casefold())
 
 
 def _next(view: View) -> str:
