@@ -223,6 +223,23 @@ def test_findings_come_vanish_return_and_reopen_what_was_closed(site: Site) -> N
     assert [f.subject for f in reconcile(site, "").returned] == ["other"]
 
 
+def test_what_a_newer_run_of_another_pack_saw_is_not_undone_by_an_older_one(site: Site) -> None:
+    packs = {name: replace(site.contract.packs["small"], id=name) for name in ("small", "other", "away")}
+    packs["away"] = replace(packs["away"], hosts=("shop-2",))
+    site = replace(site, contract=replace(site.contract, packs=packs))
+    judged(site, replace(SEEN, gaps=("GAP-5",)))
+    (old,) = site.store.pack_runs("small", 1)
+    clean = judged(site)
+    site.store.save_pack_run(
+        replace(old, run_key=new_key(site, "verify.pack.run"), pack="away", at=site.clock.now())
+    )  # of other hosts
+    told = reconcile(site, "small")
+    assert (told.run.run_key, told.older, told.new) == (clean, (), ())
+    site.store.save_pack_run(replace(old, run_key=new_key(site, "verify.pack.run"), pack="other"))
+    stale = reconcile(site, "other")
+    assert (stale.older, stale.new, stale.reopened, state(site, "GAP-5")) == (("D235",), (), (), "fixed")
+
+
 def test_what_a_crash_left_without_a_receipt_gets_it_with_the_next_change(site: Site) -> None:
     lost = registers.change(site, new_key(site, "gaps.fix"), "gap", "GAP-9", "fix-said")
     site.store.append_changes([replace(lost, detail={"fixed_in": "x"})], 0)

@@ -20,7 +20,8 @@ from waveboard.register.view import SETTLED, View
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """One reconciliation. returned: seen before, then vanished, and here again; loose: findings that belong to no gap."""
+    """One reconciliation. returned: seen before, then vanished, and here again; loose: findings that belong to no gap; older: gates left
+    out, because a newer run of another pack asked them of the same hosts."""
 
     run: PackRun
     recorded: Recorded
@@ -30,6 +31,7 @@ class Reconciled:
     unseen: tuple[Finding, ...]
     reopened: tuple[str, ...]
     loose: tuple[Finding, ...]
+    older: tuple[str, ...] = ()
 
 
 def reconcile(site: Site, pack: str) -> Reconciled:
@@ -40,7 +42,10 @@ def reconcile(site: Site, pack: str) -> Reconciled:
         raise UsageError(
             "reconcile the findings", f"{pack} was not judged yet" if pack else "no pack was judged yet", "waveboard verify PACK"
         )
-    report = report_of(site, run)
+    told_by_newer = _told_by_newer(site, run)
+    whole = report_of(site, run)
+    report = replace(whole, reports=tuple(one for one in whole.reports if one.gate not in told_by_newer))
+    older = tuple(one.gate for one in whole.reports if one.gate in told_by_newer)
     key = new_key(site, "findings.reconcile")
     told: list[Reconciled] = []
 
@@ -52,7 +57,7 @@ def reconcile(site: Site, pack: str) -> Reconciled:
         fresh = tuple(f for f in since.new if f.fingerprint not in view.findings)
         reopened = tuple(_false_closes(view, report))
         loose = tuple(f for f in report.findings if not f.gaps)
-        told[:] = [Reconciled(run, Recorded(key, (), view), fresh, back, since.vanished, since.unseen, reopened, loose)]
+        told[:] = [Reconciled(run, Recorded(key, (), view), fresh, back, since.vanished, since.unseen, reopened, loose, older)]
         evidence = (run.run_key, run.report, *dict(report.evidence).values())
         found = [replace(change(site, key, "finding", f.fingerprint, "seen"), detail=_detail(f)) for f in since.new]
         found += [change(site, key, "finding", f.fingerprint, "vanished") for f in since.vanished]
@@ -61,6 +66,14 @@ def reconcile(site: Site, pack: str) -> Reconciled:
 
     recorded = record(site, key, "reconcile the findings", draft)
     return replace(told[0], recorded=recorded)
+
+
+def _told_by_newer(site: Site, run: PackRun) -> frozenset[str]:
+    """Gates of which this run is old news: what they saw since is in a newer run of a pack that shares a host with its own."""
+    packs = site.contract.packs
+    hosts = set(packs[run.pack].hosts) if run.pack in packs else set()
+    newer = [packs[one.pack] for one in newest_runs(site) if one.at > run.at]
+    return frozenset(gate for pack in newer if hosts & set(pack.hosts) for gate in pack.gates)
 
 
 def _false_closes(view: View, report: PackReport) -> Iterator[str]:

@@ -179,7 +179,7 @@ def reconcile(ctx: click.Context, pack: str, as_json: bool) -> int:
     if as_json:
         rows = {name: [finding_row(f) for f in found] for name, found in groups.items()}
         head = {"schema": "waveboard.reconcile/1", "run_key": told.recorded.run_key, "of": told.run.run_key}
-        show.document({**head, **rows, "reopened": list(told.reopened)})
+        show.document({**head, **rows, "reopened": list(told.reopened), "left_out": list(told.older)})
         return 0
     for name, found in groups.items():
         click.echo(f"{name.replace('_', ' ')}: {len(found)}")
@@ -187,6 +187,8 @@ def reconcile(ctx: click.Context, pack: str, as_json: bool) -> int:
             line = f"  {f.fingerprint}  {show.safe(f'{f.gate} {f.host} {f.code} {f.subject}')}  {' '.join(f.gaps)}".rstrip()
             click.echo(line + (f"  waived by {f.waiver}" if f.waiver else ""))
     click.echo(f"reopened: {', '.join(told.reopened) or 'none'}")
+    if told.older:
+        click.echo(f"left out, for a newer run of another pack saw them: {', '.join(told.older)}")
     if told.loose:
         show.next_step(f"waveboard gaps file --finding {told.loose[0].fingerprint} …")
     click.echo(told.recorded.run_key)
