@@ -72,8 +72,8 @@ def pending_root(facts: HostFacts, policy: HostPolicy) -> Iterator[Observation]:
     except (ValueError, RecursionError):
         yield _pending("daemon.json is not JSON: docker will not start with it")
         return
-    root = asked.get("data-root", "") if isinstance(asked, dict) else None
-    if not isinstance(root, str):
+    root = asked.get("data-root") if isinstance(asked, dict) else asked  # a null is as good as nothing to docker
+    if not isinstance(root, str | None):
         yield _pending("daemon.json is no object whose data-root is a path: docker will not start with it")
     elif root and root.rstrip("/") != docker.root_dir.rstrip("/"):
         yield _pending(f"docker uses {docker.root_dir} and daemon.json asks for {root}: its next start changes where data goes")
