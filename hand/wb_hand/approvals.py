@@ -17,6 +17,7 @@ from .tools import run
 from .windows import in_window
 
 NAMESPACE = "waveboard-approval@v1"
+ONE_KEY = "give each person's key a line of its own in allowed_signers, with one principal"
 MESSAGE_KEYS: Mapping[str, Check] = {
     "schema": one_of("waveboard.approval/1"),
     "instance": word(NAME),
@@ -45,13 +46,14 @@ def canonical_armor(signature: str) -> str:
 
 
 def signing_key(signature: str) -> bytes:
-    """The public key inside an armor that `verify_signature` accepted: after SSHSIG and a version, a length and the key."""
+    """The public key inside a canonical armor: after SSHSIG and a version, a length and the key."""
     raw = base64.b64decode("".join(signature.split("\n")[1:-2]))
     return raw[14 : 14 + int.from_bytes(raw[10:14], "big")]
 
 
 def verify_signature(principal: str, message: str, signature: str, directory: str) -> None:
-    """Raises: Refused unless `principal` of /etc/waveboard/allowed_signers signed exactly these bytes for approvals."""
+    """Raises: Refused unless `principal` of /etc/waveboard/allowed_signers signed exactly these bytes for approvals, with a key that
+    stands there for one person: whoever holds two keys of a pattern would be two."""
     cannot, signers = "accept an approval", "/etc/waveboard/allowed_signers"
     try:
         status = os.lstat(at(signers))
@@ -61,17 +63,24 @@ def verify_signature(principal: str, message: str, signature: str, directory: st
         raise Refused("not-installed", cannot, f"{signers} is not root's alone to write")
     if canonical_armor(signature) != signature:
         raise Refused("approval-void", cannot, "the signature's armor is not the one ssh-keygen writes")
+    if b"-cert-v01@" in signing_key(signature)[:64]:
+        raise Refused("approval-void", cannot, "a certificate made it: it stands for whomever its authority names", ONE_KEY)
     file = f"{directory}/.signature-{os.getpid()}"
     write_atomic(file, signature.encode())
     try:
-        argv = ["ssh-keygen", "-Y", "verify", "-f", at(signers), "-I", principal, "-n", NAMESPACE, "-s", at(file)]
+        files = ["-f", at(signers), "-s", at(file)]
+        argv = ["ssh-keygen", "-Y", "verify", "-I", principal, "-n", NAMESPACE, *files]
         ran = run(argv, seconds=20, stdin=message.encode(), check=False)
+        found = run(["ssh-keygen", "-Y", "find-principals", *files], seconds=20, check=False)
     finally:
         os.unlink(at(file))
     if ran.code != 0:
         raise Refused(
             "approval-void", cannot, f"ssh-keygen does not accept it for {principal}: {ran.said}", "sign this plan again"
         )
+    names = found.text.splitlines()
+    if len(names) != 1 or set(names[0]) & set("*?!,"):
+        raise Refused("approval-void", cannot, f"its key stands for {', '.join(names) or 'nobody'} in {signers}", ONE_KEY)
 
 
 def judge_approval(plan: Opened, approval: Json) -> Json:

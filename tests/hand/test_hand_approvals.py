@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,33 @@ def test_one_key_under_two_names_counts_once(sandbox: Sandbox) -> None:
     text = driver.canonical(made)
     signed = [driver.approve(made, text, sandbox.keys / "ronny", name) for name in ("ronny", "dana")]
     assert code(driver.Controller(sandbox.ask, made, signed).open()) == "approval-missing"
+
+
+@pytest.mark.parametrize("names", ["*", "ronn?,dan?", "ronny,dana", "!mallory,*"])
+def test_a_key_that_stands_for_several_is_nobodys(sandbox: Sandbox, names: str) -> None:
+    """Whoever holds two such keys would be two persons."""
+    signers = sandbox.root / "etc/waveboard/allowed_signers"
+    keys = [line.split(maxsplit=1)[1] for line in signers.read_text().splitlines()]
+    signers.write_text("".join(f"{names} {key}\n" for key in keys))
+    told = sandbox.controller(sandbox.plan(quorum=2), ("ronny", "dana")).open()
+    assert code(told) == "approval-void" and "stands for" in told["error"]["because"]
+
+
+def test_a_certificate_is_no_persons_key(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Whoever holds one key would be as many persons as the authority writes certificates for it."""
+    keygen = ["ssh-keygen", "-q"]
+    for name in ("authority", "key"):
+        subprocess.run([*keygen, "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
+    public = " ".join((tmp_path / "authority.pub").read_text().split()[:2])
+    (sandbox.root / "etc/waveboard/allowed_signers").write_text(f"* cert-authority {public}\n")
+    made = sandbox.plan(quorum=2)
+    text, signed = driver.canonical(made), []
+    for name in ("ronny", "dana"):
+        issue = [*keygen, "-s", str(tmp_path / "authority"), "-I", "x", "-n", name, str(tmp_path / "key.pub")]
+        subprocess.run(issue, check=True)
+        signed.append(driver.approve(made, text, tmp_path / "key-cert.pub", name))
+    told = driver.Controller(sandbox.ask, made, signed).open()
+    assert code(told) == "approval-void" and "certificate" in told["error"]["because"]
 
 
 @pytest.mark.parametrize(
