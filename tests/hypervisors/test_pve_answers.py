@@ -287,6 +287,16 @@ def test_the_seed_of_a_vm_that_runs_stays(pve: Odd) -> None:
     assert not [name for name, _ in pve.asked if name.startswith("DELETE")]
 
 
+def test_a_status_that_is_none_starts_and_stops_nothing(pve: Odd) -> None:
+    having(pve, {})
+    pve.says["GET /nodes/pve1/qemu/212/status/current"] = [Answer({})]
+    makes = pve.makes()
+    for act in (lambda: makes.start(212), lambda: makes.stop(212, 5), lambda: makes.destroy(212, "new-1", TAG)):
+        with pytest.raises(HostError):
+            act()
+    assert not [name for name, _ in pve.asked if name.startswith(("POST", "DELETE"))]
+
+
 def test_a_list_that_is_none_destroys_nothing_and_says_so(pve: Odd) -> None:
     pve.says["GET /cluster/resources"] = [Answer(None)]
     with pytest.raises(HostError):

@@ -186,7 +186,7 @@ class Proxmox:
         return record(self._api.get(f"{self._at(vmid)}/config"))
 
     def _status(self, vmid: int) -> str:
-        return str(record(self._api.get(f"{self._at(vmid)}/status/current")).get("status"))
+        return named(record(self._api.get(f"{self._at(vmid)}/status/current")), "status")
 
 
 def _vm(vmid: int, node: str, row: Json, config: Json) -> VmState:
