@@ -63,6 +63,13 @@ def test_no_script_hides_a_module_of_python() -> None:
     assert not [path for path in scripts if path.stem in sys.stdlib_module_names]
 
 
+def test_no_pattern_has_a_group_that_gives_nothing_back() -> None:
+    """Python before 3.11.5, which Debian 12 has, matches `(?:...)*+` wrongly: there no mount table at all could be read."""
+    wrong = re.compile(r"\)(?:[*+?]|\{[0-9,]+\})\+|\(\?>")
+    assert wrong.search("(?:a+b)*+") and not wrong.search("a*+(b)+c++")
+    assert [path.name for path in SOURCES if wrong.search(path.read_text())] == []
+
+
 def test_no_drawer_names() -> None:
     drawers = [p for p in SOURCES if p.stem in FORBIDDEN or p.parent.name in FORBIDDEN]
     assert not drawers

@@ -13,9 +13,11 @@ from waveboard.model.mounts import Mount, MountTable
 _OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 MOUNTS_MAX = 20000
 # Id, parent, device, root, mount point, options, tags up to a dash, type, source, options of the filesystem. A field that runs over
-# the end of its line makes two lines one match, which the count of lines tells; that is cheaper than to forbid it.
+# the end of its line makes two lines one match, which the count of lines tells; that is cheaper than to forbid it. Tags alone end with
+# their line: there may be many, and a table without a dash would be read to its end from each of its lines. Their group is no possessive
+# one, although it never gives anything back: Python before 3.11.5 would match none.
 _LINE = re.compile(
-    r"^N N N:N [^ ]*+ (/[^ ]*+) [^ ]*+ (?:(?!- )[^ ]*+ )*+- [^ ]*+ [^ ]*+ [^\n]*+\n".replace("N", "(?:0|[1-9][0-9]{0,9}+)"),
+    r"^N N N:N [^ ]*+ (/[^ ]*+) [^ ]*+ (?:(?!- )[^ \n]*+ )*- [^ ]*+ [^ ]*+ [^\n]*+\n".replace("N", "(?:0|[1-9][0-9]{0,9}+)"),
     re.MULTILINE,
 )
 _KEPT_CHARS = 128  # longer lines name somebody's own ids; a hostile host must not fill the cache
