@@ -46,20 +46,27 @@ def test_judging_twice_gives_the_same_report() -> None:
     assert judge(CONTRACT, pack, reading(recorded())) == judge(CONTRACT, pack, reading(recorded()))
 
 
-def test_reading_a_fleet_makes_no_cycles_and_leaves_the_search_for_them_as_it_was() -> None:
-    """app.read switches the search off while it reads: what only a search could free would pile up, host by host."""
-    found = recorded()
-    reading(found)
+def test_reading_and_judging_make_no_cycles_and_leave_the_search_for_them_as_it_was() -> None:
+    """It is off meanwhile: what only a search could free would pile up, host by host."""
+    found, pack = recorded(), CONTRACT.packs["mint-storage"]
+    judge(CONTRACT, pack, reading(found))
     gc.collect()
     gc.disable()
     try:
-        reading(found)
+        judge(CONTRACT, pack, reading(found))
         assert not gc.isenabled()
         assert gc.collect() == 0
     finally:
         gc.enable()
-    reading(found)
+    judge(CONTRACT, pack, reading(found))
     assert gc.isenabled()
+
+
+def test_what_was_read_is_old_at_once() -> None:
+    """Else the first search after a fleet was read would begin with all of its facts."""
+    read = reading(recorded())
+    young = {id(one) for one in gc.get_objects(generation=0)}
+    assert read.facts and not young & {id(fact) for fact in read.facts.values()}
 
 
 @pytest.mark.parametrize("lost", ["mint-data", "mint-apps"])

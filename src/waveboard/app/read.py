@@ -1,8 +1,6 @@
 """Read hosts: evidence in, facts and placements out. One bundle a host, kept content-addressed; nothing on a host changes."""
 
-import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -24,6 +22,7 @@ from waveboard.model.facts import HostFacts, Unavailable
 from waveboard.model.graph import HostPlacements
 from waveboard.model.history import Snapshot
 from waveboard.model.units import instant_text
+from waveboard.model.unsearched import unsearched
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +105,13 @@ def understand(
     stored: the bundles' addresses, when the caller has just stored them.
     """
     digests = dict(stored) if stored is not None else {host: bundles.digest(bundle) for host, bundle in found.items()}
-    with _uncollected():  # all facts, then all placements: a processor does one kind of work at a time best
+    with unsearched():  # all facts, then all placements: a processor does one kind of work at a time best
         facts = {
             host: Unavailable(bundle.failure) if bundle.failure else reading.read(bundle, digests[host])
             for host, bundle in found.items()
         }
         placed = {host: _places(one, contract.policies.get(host)) for host, one in facts.items() if isinstance(one, HostFacts)}
     return Reading(run_key, at, facts, {host: places for host, places in placed.items() if places is not None}, digests)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the search for cycles: reading makes none (a test says so), and a fleet's facts are many to search again and again."""
-    searched = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if searched:
-            gc.enable()
 
 
 def _places(known: HostFacts, policy: HostPolicy | None) -> HostPlacements | None:

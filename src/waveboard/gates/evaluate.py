@@ -22,6 +22,7 @@ from waveboard.model.facts import HostFacts, MissingFact, Unavailable
 from waveboard.model.finding import Finding, GateReport, PackReport, Severity, Verdict
 from waveboard.model.graph import HostPlacements
 from waveboard.model.units import instant_text
+from waveboard.model.unsearched import unsearched
 
 
 @dataclass(slots=True)
@@ -57,7 +58,8 @@ def run(
     placed = {host: _placed(fact, places.get(host)) for host, fact in facts.items()}
     fleet = Fleet(pack, contract, placed, at, papers=papers)
     asked = {gate_id: known[gate_id] for gate_id in pack.gates if gate_id in known}
-    tallies = ask(fleet, asked, runner)
+    with unsearched():
+        tallies = ask(fleet, asked, runner)
     told = {gate_id: _report(gate, tallies[gate_id], pack) for gate_id, gate in asked.items()}
     reports = tuple(told.get(gate_id) or _no_such_gate(gate_id, pack) for gate_id in pack.gates)
     return PackReport(

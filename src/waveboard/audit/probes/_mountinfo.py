@@ -41,12 +41,17 @@ class Table(MountTable):
         self._ids: dict[str, int] = {}
 
     def number_of(self, mount_id: int) -> int | None:
+        if self._text and not self._text.startswith(f"{mount_id} ") and f"\n{mount_id} " not in self._text:
+            return None  # as of what a container's root hangs on: nothing else is asked of most tables by number
         if not self._ids:  # as they are spelled, which is in one way only
             self._ids = {line.partition(" ")[0]: number for number, line in enumerate(self._cut())}
         return self._ids.get(str(mount_id))
 
     def _make(self, number: int) -> Mount:
-        mount, parent, devno, rest = self._cut()[number].split(" ", 3)
+        line = (
+            self._cut()[number] if number or not self._text else self._text[: self._text.index("\n")]
+        )  # a root is the first line
+        mount, parent, devno, rest = line.split(" ", 3)
         return Mount(int(mount), int(parent), devno, *(_kept(rest) if len(rest) <= _KEPT_CHARS else _parts(rest)))
 
     def _cut(self) -> list[str]:
