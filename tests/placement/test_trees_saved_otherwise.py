@@ -106,6 +106,22 @@ def test_a_tree_is_read_however_sysfs_was_saved(way: str, tmp_path: Path) -> Non
     assert answers(tmp_path, list(ANSWERS)) == ANSWERS
 
 
+def test_devices_without_numbers_go_by_the_names_of_their_mounts(tmp_path: Path) -> None:
+    write(tmp_path / "proc/self/mountinfo", TABLE)
+    for one in devices(DISKS).values():
+        without_numbers(tmp_path, one)
+        (tmp_path / "sys/dev/block" / one.devno).unlink()
+    (tmp_path / "m/part").mkdir(parents=True)
+    assert answers(tmp_path, list(ANSWERS)) == ANSWERS
+    assert read(tmp_path, ["/m/part"]).where("/m/part").confidence.value == "lexical"
+    write(tmp_path / "sys/devices/pci0/block/sdq/dev", "8:17\n")  # the number is another's, whatever the mount calls it
+    link(tmp_path / "sys/block/sdq", "../devices/pci0/block/sdq")
+    assert answers(tmp_path, ["/m/part"]) == {"/m/part": "DATA sdq"}
+    older(tmp_path, "/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /m/part ext4 rw 0 0\n", "", [])
+    (tmp_path / "proc/self/mountinfo").unlink()
+    assert answers(tmp_path, ["/m/part"]) == {"/m/part": "DATA sdb"}
+
+
 def test_links_to_nowhere_tell_the_disk_of_a_partition_and_no_more(tmp_path: Path) -> None:
     write(tmp_path / "proc/self/mountinfo", TABLE)
     for one in devices(DISKS).values():
@@ -186,7 +202,7 @@ tmpfs /run/lock tmpfs rw 0 0
 
 
 def older(root: Path, table: str, cmdline: str, paths: list[str]) -> dict[str, str]:
-    for one in devices(DISKS).values():
+    for one in devices(DISKS).values() if not (root / "sys").exists() else ():
         device(root, one)
     link(root / "dev/disk/by-partuuid/9-01", "../../sda1")
     write(root / "proc/mounts", table)

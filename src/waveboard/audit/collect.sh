@@ -402,7 +402,7 @@ pools() { # filesystems that span devices by themselves
 			done
 		done
 	done
-	for p_dev in "$wb_root"/sys/class/ubi/ubi*; do # flash that volumes are on, a directory a device
+	at /sys/class/ubi && for p_dev in "$a_file"/ubi*; do # flash that volumes are on, a directory a device
 		p_dir=${p_dev##*/}
 		case $p_dir in *_*|*[!a-z0-9]*) continue ;; esac
 		at "/sys/class/ubi/$p_dir/mtd_num" && opens "$a_file" && printf '|pool ubi %s\n|member mtdblock%s\n' "$p_dir" "$o_line"

@@ -119,7 +119,7 @@ def _index(facts: HostFacts, mounts: Mounts) -> Ground:
 def _numbered(table: Iterable[Mount], graph: BlockGraph) -> list[Mount]:
     """The lines of a table without device numbers, with those of the devices they name."""
     names = ((mount, graph.named(mount.source) if mount.source.startswith("/dev/") else None) for mount in table)
-    return [mount._replace(devno=graph.devices[name].devno) if name else mount for mount, name in names]
+    return [mount._replace(devno=graph.devices[name].devno or mount.devno) if name else mount for mount, name in names]
 
 
 def _or_none(fact: T | Unavailable) -> T | None:

@@ -134,7 +134,7 @@ class Filesystems:
     def _local(self, mount: Mount) -> Backing:
         if not mount.devno.startswith("0:"):
             key = (mount.devno, mount.fstype)
-            found = self._numbers.get(key) or self._numbered(mount.devno, mount.target, mount.fstype)
+            found = self._numbers.get(key) or self._by_name(mount) or self._numbered(mount.devno, mount.target, mount.fstype)
             if not found.unknown:
                 self._numbers[key] = found
         elif mount.source.startswith("/") and not mount.source.startswith("/dev/") and mount.fstype == "erofs":
@@ -150,6 +150,15 @@ class Filesystems:
             return found
         kept = [self.device(log) or not_known(log, f"the log or realtime device {log} is not listed") for log in logs]
         return join([found, *kept])._replace(filesystems=found.filesystems)
+
+    def _by_name(self, mount: Mount) -> Backing | None:
+        """A device whose number a tree does not tell, by the name that the mount has for it. None: its number is told, or another's is."""
+        name = None if isinstance(self.blocks, str) or self.blocks.of_devno(mount.devno) else self.blocks.named(mount.source)
+        if name is None or isinstance(self.blocks, str) or self.blocks.devices[name].devno:
+            return None
+        below = self._block(name)
+        node = Node("filesystem", mount.devno, mount.fstype)
+        return spelled(under(node, below, filesystems=below.filesystems or frozenset((mount.devno,))))
 
     def _numbered(self, devno: str, what: str, fstype: str = "") -> Backing:
         if isinstance(self.blocks, str):

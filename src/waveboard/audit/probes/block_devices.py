@@ -29,8 +29,8 @@ def parse(sections: Sections) -> BlockDevices | Unavailable:
     in_tree = "meta" in sections and recorded(sections)
     found = _merged(_devices(lines(sections["block"])))
     for name, members in _arrays(sections.get("mdstat")).items():
-        if name in found and members:
-            found[name].setdefault("slave", members)
+        if in_tree and name in found:  # some links, or all, may not have been saved
+            found[name]["slave"] = [*dict.fromkeys((*found[name].get("slave", ()), *members))]
     names = {name: _device(fields, behind, serials, in_tree) for name, fields in found.items()}
     pools = [*_pools.of_sysfs(sections.get("pools")), *_pools.of_zpool(sections.get("zpool"))]
     if in_tree:
@@ -168,7 +168,7 @@ def _behind_loops(sections: Sections) -> dict[str, str]:
 
 
 def _arrays(evidence: Evidence | None) -> dict[str, list[str]]:
-    """Members of running arrays, for a tree that holds no links to them. Source: /proc/mdstat (`md0 : active raid1 sdb1[1] sda1[0](F)`)."""
+    """Members of running arrays, for a tree that may not hold the links to them. Source: /proc/mdstat (`md0 : active raid1 sdb1[1] sda1[0](F)`)."""
     if evidence is None or refused(evidence) is not None:
         return {}
     told = [match for line in lines(evidence) if (match := _ARRAY.match(line))]
