@@ -58,6 +58,38 @@ def cut(shell: list[str], text: str) -> str:
     return ran.stdout.removesuffix("\n")
 
 
+SETTINGS = {
+    "none": (None, ""),
+    "empty": (b"", ""),
+    "a root": (b'{\n\t"data-root": "/mnt/data/docker"\n}\n', '{  "data-root": "/mnt/data/docker" } '),
+    "escapes": (b'{"a": "b\\\\c\\"d"}', '{"a": "b\\\\c\\"d"}'),
+    "not JSON": (b"{", "{"),
+    "a password": (b'{"log-opts": {"splunk-Token": "CANARY"}}', None),
+    "a user": (b'{"proxies": {"http-proxy": "http://CANARY:x@h/"}}', None),
+    "a key": (b'{"api-key" : "CANARY"}', None),
+    "a byte": (b'{"a": "\xff"}', None),
+    "a control character": (b'{"a": "\x1b"}', None),
+    "a zero byte": (b'{"a": "\0"}', None),
+    "much": (b" " * 65537, None),
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+@pytest.mark.parametrize("what", SETTINGS)
+def test_daemon_json_is_told_as_the_reader_tells_it(tmp_path: Path, shell: list[str], what: str) -> None:
+    """And so a data-root that waits for docker's next start is seen on this way too."""
+    raw, wanted = SETTINGS[what]
+    file = tmp_path / "daemon.json"
+    if raw is not None:
+        file.write_bytes(raw)
+    function = program.text().partition("\nsettings() {")[2].partition("\nengine() {")[0]
+    argv = [*shell, "-c", f'settings() {{{function}\nsettings "$1"', "sh", file]
+    ran = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, env=PLAIN)
+    told = json.loads(ran.stdout)
+    assert ran.stderr == "" and "CANARY" not in ran.stdout
+    assert (told["doc"], told.get("body")) == ("host.daemon_json", wanted)
+
+
 PLAIN = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
 LIMITS = {"max-file": "3", "max-size": "10m"}
 FOREIGN = [

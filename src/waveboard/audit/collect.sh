@@ -564,6 +564,19 @@ ask() { # DOCUMENT SECONDS URL...: one line each: {"doc": NAME, "ok": true, "bod
 	for k_line in $k_body; do printf '{"doc":"%s","ok":true,"body":%s}\n' "$k_doc" "$k_line"; done
 	IFS=$wb_ifs; set +f
 }
+settings() { # FILE: daemon.json, as the reader tells it: nothing of it where it may hold a secret, or more than plain text
+	k_text= k_bad=
+	if [ -e "$1" ]; then
+		{ k_text=$(head -c 65537 <"$1" | tr '\000\t\r\n' '\001   '; echo .) && k_text=${k_text%.}; } 2>/dev/null
+		[ -r "$1" ] && [ "${#k_text}" -le 65536 ] || k_bad='daemon.json could not be read'
+		case $k_text in *[!\ -~]*) k_bad='daemon.json holds more than plain text' ;; esac
+		case $(printf %s "$k_text" | tr A-Z a-z) in
+		*passw*|*pwd*|*secret*|*token*|*credential*|*auth*|*private*|*://*@*|*key[\"\ ]*:*) k_bad='daemon.json may hold a secret' ;;
+		esac
+	fi
+	if [ -n "$k_bad" ]; then printf '{"doc":"host.daemon_json","ok":false,"error":"%s"}\n' "$k_bad"; return 0; fi
+	printf '{"doc":"host.daemon_json","ok":true,"body":"%s"}\n' "$(printf %s "$k_text" | sed 's/[\\"]/\\&/g')"
+}
 engine() {
 	ask docker.version 3 http://d/version || return 0
 	ask docker.info 5 http://d/info
@@ -575,6 +588,7 @@ engine() {
 	ask docker.images 5 http://d/images/json
 	ask docker.sizes 5 'http://d/containers/json?all=1&size=1'
 	ask docker.df 5 http://d/system/df
+	settings /etc/docker/daemon.json
 	echo '{"doc":"end","ok":true}'
 }
 dockerd() {
