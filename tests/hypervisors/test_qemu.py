@@ -147,7 +147,8 @@ def test_the_signed_plan_makes_and_takes_back_a_machine(makes: Qemu, tmp_path: P
     yard = Yard(tmp_path, spec=spec)
     target = yard.site.contract.targets[-1]
     contract = replace(yard.site.contract, targets=(replace(target, address="127.0.0.1", port=0),))
-    yard.site = replace(yard.site, contract=replace(contract, hypervisors=yard.site.contract.hypervisors))
+    local = {name: replace(one, kind="qemu") for name, one in contract.hypervisors.items()}
+    yard.site = replace(yard.site, contract=replace(contract, hypervisors=local))
     yard.makes = makes  # type: ignore[assignment]
     yard.ground.presented = lambda address, port: yard.ground.answers  # type: ignore[method-assign]
     yard.born()
