@@ -38,6 +38,7 @@ SELECT md5((gid, owner, database)::text) FROM pg_prepared_xacts ORDER BY 1;"""
 MAY_READ_FILES = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user;"
 FILES = """SELECT md5((name, setting, sourcefile)::text) FROM pg_file_settings ORDER BY seqno;
 SELECT md5(pg_read_binary_file(current_setting(one), 0, 10485760, true)) FROM unnest(ARRAY['hba_file', 'ident_file']) AS one;"""
+MOST_DATABASES = 200
 SUMS = ", ".join(f"coalesce(sum(('x' || substr(wb_h, {start}, 15))::bit(60)::bigint), 0)" for start in (1, 16))
 
 
@@ -81,12 +82,15 @@ def postgres_holds(container: Json) -> Json:
     """System identifier, roles, what all databases share, and per database tables, sequences and catalogs."""
     first = setting(container, "POSTGRES_DB") or "postgres"
     system, *databases = psql(container, first, CLUSTER, 60)
+    if len(databases) > MOST_DATABASES:  # what is not compared is not proven
+        because = f"it has {len(databases)} databases, and at most {MOST_DATABASES} are read"
+        raise Refused("precondition", "say what this postgres holds", because, "move it by a dump of your own")
     roles = psql(container, first, ROLES.format(auth=psql(container, first, AUTH, 60)[0]), 60)
     files = FILES if psql(container, first, MAY_READ_FILES, 60) == ["t"] else ""
     shared = database_holds(container, first, psql(container, first, LISTED, 60), ("shared",))
     held: Json = {"system_identifier": system, "databases": {}, "roles": roles, **shared}
     held["beside"] = psql(container, first, BESIDE + files, 60)
-    for database in databases[:200]:
+    for database in databases:
         listed = psql(container, database, LISTED, 60)
         held["databases"][database] = database_holds(container, database, listed, ("table", "sequence", "catalog"))
     tables = [count for one in held["databases"].values() for count, *_ in one["table"].values()]

@@ -159,6 +159,9 @@ TOLD = [
                     "FREQ=DAILY;INTERVAL=7;BYDAY=WE",  # from a Tuesday: never a Wednesday
                     "FREQ=DAILY;UNTIL=20260303T205959Z",  # a second before the first one
                     "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+                    "FREQ=DAILY;BYMONTH=2,4;BYMONTHDAY=31,-31",
+                    "FREQ=DAILY;BYSETPOS=2;BYDAY=SU,TH",
+                    "FREQ=WEEKLY;BYHOUR=1,2;BYSETPOS=-15,16;BYDAY=SU",
                 )
             ),
             ("2026-03-03T22:00:00", "|2026-03-03T22:00:00Z", "bad-value"),

@@ -171,3 +171,12 @@ def test_a_user_who_may_not_read_passwords_is_still_answered(address: str, said:
     told(address, "CREATE ROLE plain LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain")
     plain = {**CONTAINER, "Config": {"Env": ["POSTGRES_USER=plain", "POSTGRES_DB=postgres"]}}
     assert hand.postgres_holds(plain)["roles"]
+
+
+def test_a_cluster_that_is_not_read_whole_is_refused(address: str, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hand, "demand_container", lambda name: CONTAINER)
+    there = hand.digest_service("db", "postgres")["databases"]
+    monkeypatch.setattr(hand, "MOST_DATABASES", there)
+    told(address, "CREATE DATABASE another")
+    with pytest.raises(hand.Refused, match=f"it has {there + 1} databases, and at most {there} are read"):
+        hand.digest_service("db", "postgres")

@@ -4,6 +4,7 @@ The library that computes occurrences runs on for ever, or means something else,
 """
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -17,6 +18,7 @@ _NUMBERS = {  # part -> smallest, largest, whether one may count from the end
     "BYYEARDAY": (1, 366, True), "BYWEEKNO": (1, 53, True), "BYSETPOS": (1, 366, True),
 }  # fmt: skip
 _NEVER_WITH = {"BYMONTHDAY": ("WEEKLY",), "BYYEARDAY": ("DAILY", "WEEKLY", "MONTHLY"), "BYWEEKNO": ("DAILY", "WEEKLY", "MONTHLY")}
+_LONGEST_DAYS = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}
 _TIMES_A_DAY = 24
 _YEARS = 5
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
@@ -54,6 +56,10 @@ def comes(rule: str, starts: datetime, zone: str) -> bool:
     return first is not None and first.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) <= until(rule)
 
 
+def _sizes(numbers: str) -> list[int]:
+    return [abs(int(one)) for one in numbers.split(",")]
+
+
 def _known(name: str, value: str, frequency: str, by_week: bool) -> bool:
     if name in _WHOLE:
         return re.fullmatch(_WHOLE[name], value) is not None
@@ -73,8 +79,16 @@ def _together(parts: Mapping[str, str]) -> Iterator[str]:
         yield "a rule ends by COUNT or by UNTIL, not by both"
     if "BYSETPOS" in parts and not ({"BYDAY", *_NUMBERS} - {"BYSETPOS"}) & set(parts):
         yield "BYSETPOS picks among what another BY part yields, and there is none"
-    if (parts.get("BYHOUR", "").count(",") + 1) * (parts.get("BYMINUTE", "").count(",") + 1) > _TIMES_A_DAY:
+    times = (parts.get("BYHOUR", "").count(",") + 1) * (parts.get("BYMINUTE", "").count(",") + 1)
+    if times > _TIMES_A_DAY:
         yield f"a window opens at most {_TIMES_A_DAY} times a day"
+    # The library looks for what never comes as far as the year 9999, for minutes; these two are seen at once.
+    if "BYSETPOS" in parts and min(_sizes(parts["BYSETPOS"])) > _LONGEST_DAYS[parts["FREQ"]] * times:
+        yield f"this rule never comes: BYSETPOS={parts['BYSETPOS']} picks among fewer"
+    if "BYMONTH" in parts and "BYMONTHDAY" in parts:
+        longest = max(monthrange(2024, month)[1] for month in _sizes(parts["BYMONTH"]))
+        if min(_sizes(parts["BYMONTHDAY"])) > longest:
+            yield f"this rule never comes: no month of these has a day {parts['BYMONTHDAY']}"
     try:
         told = parts.get("UNTIL", "")
         wrong = told != "" and f"{until(f'UNTIL={told}'):%Y%m%dT%H%M%SZ}" != told
