@@ -14,8 +14,14 @@ def test_the_sound_workspace_says_nothing() -> None:
 
 
 LOOP, OLD = "loops/LOOP-STORE-20260226.scope.md", "loops/LOOP-OLD-20260101.scope.md"
+SERVICE = (
+    "      - container: store\n        engine: postgres\n        data_paths: [/var/lib/postgresql/data]\n"
+    "        data_dir: /mnt/data/store\n"
+)
 SPAN = "    not_before: 2026-02-26T22:00:00Z\n    not_after: 2026-02-27T04:00:00+02:00\n"
 AGAIN = "    rule: FREQ=WEEKLY;BYDAY=TU\n    starts: 2026-03-03T22:00:00\n    time_zone: Europe/Berlin\n    duration_s: 14400\n"
+
+WINDOW = f"  - id: night\n    kind: allow\n    hosts: [db-1]\n{SPAN}"
 
 # file, old, new (`|` stands before the character that must be named), level, code
 TOLD = [
@@ -222,6 +228,8 @@ TOLD = [
     ("waves/one.yaml", "excludes: [W2]", "excludes: [|W1]", "error", "dangling-reference"),
     ("windows.yaml", "hosts: [db-1]", "hosts: [|db-9]", "error", "dangling-reference"),
     ("services.yaml", "  db-1:", "  |db-one:", "error", "dangling-reference"),
+    ("services.yaml", SERVICE, SERVICE + SERVICE.replace("container: ", "container: |"), "error", "duplicate-id"),
+    ("windows.yaml", WINDOW, WINDOW + WINDOW.replace("id: ", "id: |"), "error", "duplicate-id"),
     ("waveboard.yaml", "    db-1: {", "    |db-7: {", "error", "dangling-reference"),
     ("guard.yaml", "app_two_contract:", "|app_3_contract:", "warning", "dangling-reference"),
     ("placement.yaml", "  app.two:", "  |app-2:", "warning", "dangling-reference"),
@@ -418,6 +426,7 @@ def test_a_draft_is_only_told_that_its_name_is_too_long() -> None:
 
 # file, old, new: must change nothing
 SILENT = [
+    ("services.yaml", SERVICE, f"{SERVICE}  app.two:\n    services:\n{SERVICE}"),
     ("findings.yaml", "\nstor_findings:", "\n  - id: STOR-001\nstor_findings:"),  # a cluster is no finding
     *(
         ("waveboard.yaml", "schema: waveboard/1", f"schema: waveboard/1\nstore: {store}")
