@@ -18,6 +18,7 @@ from .refused import Refused
 REDIS_TELLS = ("run_id", "rdb_changes_since_last_save", "rdb_last_save_time")
 # of a postgres: no transaction commits without a page of pg_xact, and none changes a table without one of base
 POSTGRES_TELLS = ("base", "pg_xact", "pg_clog")
+POSTGRES_SETTINGS = ("postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf")  # ALTER SYSTEM commits nothing
 POSTGRES_CACHES = ("pg_internal.init", "pgsql_tmp")  # remade by any connection
 
 Seen = dict[str, object]
@@ -40,9 +41,11 @@ class Since:
         if self.engine != "postgres":
             return files_of(self.tree)
         home = postgres_directory(self.tree)
-        return (
-            {f"{one}{path}": told for one in POSTGRES_TELLS for path, told in files_of(f"{home}/{one}").items()} if home else {}
-        )
+        if not home:
+            return {}
+        told = {f"{one}{path}": told for one in POSTGRES_TELLS for path, told in files_of(f"{home}/{one}").items()}
+        settings = {one: file_told(os.fsencode(at(f"{home}/{one}"))) for one in POSTGRES_SETTINGS}
+        return {**told, **settings} if told else {}
 
     def stopped(self) -> bool:
         """Stop the service; True when nothing was written since. Raises: Refused when it cannot be stopped well."""
@@ -71,8 +74,15 @@ def files_of(tree: str) -> Seen:
             if os.fsdecode(one).startswith(POSTGRES_CACHES):
                 continue
             path = os.path.join(directory, one)
-            with contextlib.suppress(FileNotFoundError):
-                status = os.lstat(path)
-                told = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            if told := file_told(path):
                 found[os.fsdecode(path[len(top) :])] = told
     return found
+
+
+def file_told(path: bytes) -> tuple[int, ...] | None:
+    """What a write would change of one file; None when there is none."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

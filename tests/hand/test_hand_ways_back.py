@@ -346,6 +346,25 @@ def test_a_redis_is_held_back_before_its_counters_are_compared(monkeypatch: pyte
     assert order == ["look", "hold", "look", "stop"]
 
 
+@pytest.mark.parametrize("written", ["", "base/1/1", "pg_xact/0001", "postgresql.auto.conf", "pg_hba.conf"])
+def test_of_a_postgres_its_settings_count_as_written_too(rooted: Sandbox, monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    home = rooted.root / "srv/pg"
+    for one in ("PG_VERSION", "global/pg_control", "base/1/1", "pg_xact/0000", "postgresql.auto.conf", "pg_wal/1"):
+        (home / one).parent.mkdir(parents=True, exist_ok=True)
+        (home / one).write_text("1")
+    monkeypatch.setattr(hand, "demand_container", lambda name: container(name))
+    monkeypatch.setattr(hand, "checkpoint", lambda one: None)
+
+    def stop(name: str, engine: str) -> None:
+        (home / "pg_wal/1").write_text("a checkpoint of the stop")
+        (home / "base/1/pg_internal.init").write_text("made by any connection")
+        if written:
+            (home / written).write_text("another")
+
+    monkeypatch.setattr(hand, "stop_container", stop)
+    assert hand.Since("db", "postgres", "/srv/pg").stopped() is (written == "")
+
+
 def test_a_retire_cut_off_before_its_mark_is_known_to_the_register(sandbox: Sandbox) -> None:
     (sandbox.root / "tmp").mkdir(exist_ok=True)
     (sandbox.root / "tmp/export.tar").write_text("12345")
