@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from waveboard.cli import run
 from waveboard.cli.site import cap_receipt, opened
 from waveboard.model.errors import UsageError
 from waveboard.wiring import load_contracts, usable, workspace_signers
+from waveboard.world.store import connect
 
 ROOT = Path(__file__).resolve().parents[2]
 FLEET = ROOT / "examples" / "mint" / "fleet"
@@ -127,6 +130,29 @@ def test_a_store_that_was_lost_is_told_before_anything_is_written(mint: Path, ca
         said = capsys.readouterr().err
         assert said.count("error: ") == 1 and "not those that were filed" in said and "way out: " in said
     assert run(["--workspace", str(mint), "receipts", "verify"]) == 0
+
+
+def test_a_store_that_another_process_holds_is_blocked_and_no_fault_of_the_store(
+    mint: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "BUSY_MS", 10)
+    assert run(["--workspace", str(mint), "gaps", "claim", "GAP-OP-941"]) == 0
+    with closing(sqlite3.connect(mint / ".waveboard" / "state.db", isolation_level=None)) as other:
+        for how, verbs in (
+            ("EXCLUSIVE", (("gaps", "status"), ("gaps", "claim", "GAP-OP-942"), ("cap", "run", "session.start"))),
+            ("IMMEDIATE", (("gaps", "claim", "GAP-OP-942"), ("verify", "mint-storage", "--evidence", str(FLEET)))),
+        ):
+            other.execute(f"BEGIN {how}")
+            for words in verbs:
+                capsys.readouterr()
+                assert run(["--workspace", str(mint), *words]) == 3, (how, words)
+                said = capsys.readouterr().err
+                assert said.count("error: ") == 1 and "store" in said and "another process holds the database locked" in said
+                assert "way out: wait" in said and "nothing was started" in said
+            other.execute("ROLLBACK")
+    assert run(["--workspace", str(mint), "gaps", "claim", "GAP-OP-942"]) == 0
+    (mint / ".waveboard" / "state.db").write_bytes(b"no database at all, and long enough to be looked at as one" * 99)
+    assert run(["--workspace", str(mint), "gaps", "status"]) == 1, "what no waiting mends is no lock"
 
 
 @pytest.mark.parametrize(

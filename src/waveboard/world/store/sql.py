@@ -1,5 +1,6 @@
 """The store on SQLite or PostgreSQL: one transaction a call, on disk when it returns. The rules are in the rooms beside it."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -8,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from waveboard.model.change import Approval, Event, Lease
-from waveboard.model.errors import WaveboardError
+from waveboard.model.errors import RefusedError, WaveboardError
 from waveboard.model.evidence import Bundle
 from waveboard.model.history import BundleRecord, CapRun, DispatchRecord, Hold, PackRun, PlanRecord, Snapshot
 from waveboard.model.opening import Opening
@@ -29,15 +30,23 @@ def open_store(url: str, root: Path) -> "SqlStore":
 
 @contextmanager
 def _told(cannot: str) -> Iterator[None]:
-    """A database that fails (full, locked, corrupt, gone) is an error for a person, never a traceback."""
+    """A database that fails (full, corrupt, gone) is an error for a person, never a traceback; one that somebody holds is a refusal."""
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.DatabaseError) as error:
         if isinstance(error, sa.exc.IntegrityError | sa.exc.ProgrammingError):
             raise
+        if _held(error.orig):
+            fix = "wait for what has it open (a backup, a database shell) or end that, then run the same command again; nothing was started on that"
+            raise RefusedError(cannot, "another process holds the database locked", fix) from error
         because = " ".join(str(error.orig).split())
-        fix = "nothing was started on that; put the database right (space, lock, backup), then run the same command again"
+        fix = "nothing was started on that; put the database right (space, backup), then run the same command again"
         raise WaveboardError(cannot, because, fix) from error
+
+
+def _held(error: BaseException | None) -> bool:
+    """Whether SQLite gave up waiting for another process's lock; the low byte is the code, the rest tells its kinds apart."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 class SqlStore:
