@@ -9,6 +9,7 @@ from waveboard.cli import show
 from waveboard.cli.out import BOARD, new_file
 from waveboard.cli.site import opened
 from waveboard.model.board import Board
+from waveboard.model.errors import UsageError
 from waveboard.model.units import instant_text
 
 
@@ -19,12 +20,19 @@ def board() -> None:
 
 @board.command("show")
 @click.option("--watch", type=click.IntRange(1, 3600), metavar="SECONDS", help="Show again every so many seconds until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
-def show_(ctx: click.Context, watch: int | None) -> int:
+def show_(ctx: click.Context, watch: int | None, as_json: bool) -> int:
     """Where everything stands now."""
     from waveboard.app.board import board as gather
+    from waveboard.register.board_json import board_row
 
+    if watch and as_json:
+        raise UsageError("show the board", "--watch is for people and --json prints one document", "leave one of them out")
     site = opened(ctx.obj)
+    if as_json:
+        show.document({"schema": "waveboard.board/1", **board_row(gather(site))})
+        return 0
     while True:
         if watch:
             click.clear()

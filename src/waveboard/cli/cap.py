@@ -25,9 +25,13 @@ def list_(as_json: bool) -> None:
 
 @cap.command()
 @click.argument("name")
-def explain(name: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def explain(name: str, as_json: bool) -> None:
     """What one capability does, takes and leaves behind."""
     found = named(name)
+    if as_json:
+        show.document({"schema": "waveboard.capability/1", **_row(found)})
+        return
     click.echo(f"{found.name}: {found.summary}\n")
     click.echo(f"  safety    {found.safety}\n  approval  {found.approval}")
     click.echo(f"  command   waveboard {' '.join(found.command)}\n  outputs   {', '.join(found.outputs)}")

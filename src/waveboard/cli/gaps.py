@@ -6,23 +6,23 @@ import click
 
 from waveboard.cli import show
 from waveboard.cli.out import new_file
-from waveboard.cli.register_verbs import HOURS, JSON, REASON, claimed, in_full, released, reparented, said
+from waveboard.cli.register_verbs import HOURS, JSON, REASON, alone, claimed, in_full, released, reparented, said
 from waveboard.cli.site import opened
 
 
 @click.group(invoke_without_command=True)
+@JSON
 @click.pass_context
-def gaps(ctx: click.Context) -> int | None:
+def gaps(ctx: click.Context, as_json: bool) -> int | None:
     """Gaps: status, show, file, claim, release, reparent, fix, accept, close."""
-    code: int | None = ctx.invoke(status) if ctx.invoked_subcommand is None else None
-    return code
+    return alone(ctx, status, as_json=as_json)
 
 
 @gaps.command()
 @click.option("--all", "every", is_flag=True, help="Settled and accepted gaps too.")
 @JSON
 @click.pass_context
-def status(ctx: click.Context, every: bool = False, as_json: bool = False) -> int:
+def status(ctx: click.Context, every: bool, as_json: bool) -> int:
     """How many gaps there are, and every open one with the loop it belongs to."""
     from waveboard.app import register_rows as rows
     from waveboard.app.registers import claims, current

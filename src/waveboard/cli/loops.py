@@ -3,23 +3,23 @@
 import click
 
 from waveboard.cli import show
-from waveboard.cli.register_verbs import HOURS, JSON, REASON, claimed, in_full, released, reparented, said
+from waveboard.cli.register_verbs import HOURS, JSON, REASON, alone, claimed, in_full, released, reparented, said
 from waveboard.cli.site import opened
 
 
 @click.group(invoke_without_command=True)
+@JSON
 @click.pass_context
-def loops(ctx: click.Context) -> int | None:
+def loops(ctx: click.Context, as_json: bool) -> int | None:
     """Loops: status, show, file, claim, release, reparent, close."""
-    code: int | None = ctx.invoke(status) if ctx.invoked_subcommand is None else None
-    return code
+    return alone(ctx, status, as_json=as_json)
 
 
 @loops.command()
 @click.option("--all", "every", is_flag=True, help="Closed loops too.")
 @JSON
 @click.pass_context
-def status(ctx: click.Context, every: bool = False, as_json: bool = False) -> int:
+def status(ctx: click.Context, every: bool, as_json: bool) -> int:
     """How many loops there are by status, severity and owner, and every open one."""
     from waveboard.app import register_rows as rows
     from waveboard.app.registers import claims, current

@@ -15,8 +15,9 @@ def receipts() -> None:
 
 @receipts.command("show")
 @click.argument("which", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
-def show_(ctx: click.Context, which: str | None) -> int:
+def show_(ctx: click.Context, which: str | None, as_json: bool) -> int:
     """List the receipts, or print the statement of one: its number, or the name of a wave's closeout (WAVE8B_ORCHESTRATION_RECEIPT)."""
     from waveboard.model.change import retired
     from waveboard.model.errors import UsageError
@@ -24,20 +25,31 @@ def show_(ctx: click.Context, which: str | None) -> int:
     from waveboard.receipts import envelope, statement
 
     site = opened(ctx.obj)
-    rows, chosen = [], b""
+    rows: list[dict[str, object]] = []
+    chosen: tuple[dict[str, object], bytes] | None = None
     for number, digest, raw in site.store.receipts():
         payload = envelope.from_bytes(raw).payload
         found = statement.enclosed(raw)
         named = found.kind == "closeout" and receipt_name(retired(str(found.body["wave"]))) == which
-        chosen = payload if str(number) == which or named else chosen
-        rows.append((str(number), found.kind, found.run_key, found.actor.principal, digest[:19]))
-    if which is not None and not chosen:
-        raise UsageError(f"show receipt {which}", f"there are {len(rows)}, none is called that", "waveboard receipts show")
-    if which is not None:
-        click.echo(json.dumps(json.loads(chosen), indent=2, ensure_ascii=False))
+        row = {"seq": number, "kind": found.kind, "run_key": found.run_key, "by": found.actor.principal, "digest": digest}
+        chosen = (row, payload) if str(number) == which or named else chosen
+        rows.append(row)
+    if which is None:
+        _listed(rows, as_json)
         return 0
-    show.table(("SEQ", "KIND", "RUN KEY", "BY", "DIGEST"), rows)
+    if chosen is None:
+        raise UsageError(f"show receipt {which}", f"there are {len(rows)}, none is called that", "waveboard receipts show")
+    told = json.loads(chosen[1])
+    show.document({"schema": "waveboard.receipts-show/1", **chosen[0], "statement": told} if as_json else told)
     return 0
+
+
+def _listed(rows: list[dict[str, object]], as_json: bool) -> None:
+    if as_json:
+        show.document({"schema": "waveboard.receipts/1", "receipts": rows})
+        return
+    cells = [(str(r["seq"]), str(r["kind"]), str(r["run_key"]), str(r["by"]), str(r["digest"])[:19]) for r in rows]
+    show.table(("SEQ", "KIND", "RUN KEY", "BY", "DIGEST"), cells)
 
 
 @receipts.command()

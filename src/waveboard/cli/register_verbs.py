@@ -1,4 +1,4 @@
-"""What `gaps` and `loops` say and do alike: claiming, giving back, one row in full, what a change recorded."""
+"""What `gaps`, `loops`, `findings` and `waivers` say and do alike: a bare noun, claiming, giving back, one row in full, what was recorded."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -7,6 +7,7 @@ import click
 
 from waveboard.cli import show
 from waveboard.cli.site import opened
+from waveboard.model.errors import UsageError
 
 if TYPE_CHECKING:
     from waveboard.app.registers import Recorded
@@ -14,6 +15,19 @@ if TYPE_CHECKING:
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 REASON = click.option("--reason", default="", help="Why; kept with the change.")
 HOURS = click.option("--hours", type=click.IntRange(1, 168), default=8, show_default=True, help="How long the claim lives.")
+
+
+def alone(ctx: click.Context, verb: click.Command, **given: object) -> int | None:
+    """The noun without a verb answers as `verb` would. An option before another verb is refused, or it would be lost without a word."""
+    if ctx.invoked_subcommand is None:
+        code: int | None = ctx.invoke(verb, **given)
+        return code
+    if any(given.values()):
+        words = f"{ctx.command_path} {ctx.invoked_subcommand}"
+        raise UsageError(
+            f"run {words}", "an option before the verb is not the verb's", f"{words} --help, and its options after it"
+        )
+    return None
 
 
 def claimed(ctx: click.Context, noun: str, name: str, hours: int) -> int:

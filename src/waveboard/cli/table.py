@@ -15,7 +15,7 @@ COMMANDS: dict[str, Entry] = {
     "audit": Entry("waveboard.cli.audit:audit", "read hosts without changing them; keep the evidence"),
     "where": Entry("waveboard.cli.where:where", "which disk a path or a container's path really lives on"),
     "verify": Entry("waveboard.cli.verify:verify", "judge a pack of gates on fresh or given evidence"),
-    "gates": Entry("waveboard.cli.verify:gates", "list the gates, or explain one"),
+    "gates": Entry("waveboard.cli.gates:gates", "list the gates, or explain one"),
     "findings": Entry("waveboard.cli.verify:findings", "the latest run's findings with their STOR, gap and loop links"),
     "session": Entry("waveboard.cli.session:session", "where things stand and what to do next, in ten lines"),
     "gaps": Entry("waveboard.cli.gaps:gaps", "the gap register: status, show, file, claim, fix, accept, close"),

@@ -1,6 +1,5 @@
-"""`waveboard verify`, `gates`, `findings`: judging, and what was judged last."""
+"""`waveboard verify`, `findings`: judging, and what was judged last."""
 
-import inspect
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from waveboard.cli import show
+from waveboard.cli.register_verbs import alone
 from waveboard.cli.site import opened
-from waveboard.model.errors import UsageError, WaveboardError
+from waveboard.model.errors import UsageError
 
 if TYPE_CHECKING:
     from waveboard.app.check import Checked
@@ -72,46 +72,13 @@ def rendered(checked: "Checked", form: str) -> str:
     return writers[form](checked.report)
 
 
-@click.command()
-@click.argument("gate_id", metavar="[ID]", required=False)
-@click.pass_context
-def gates(ctx: click.Context, gate_id: str | None) -> int:
-    """List the gates, the workspace's own among them, or explain one: why it exists, its policy, its codes."""
-    from waveboard.gates import declare, shelf
-    from waveboard.wiring import load_contracts, locate
-
-    known = dict(shelf.gates())
-    try:
-        contract = load_contracts(locate(ctx.obj.get("workspace"))).contract
-        if contract is None:
-            show.progress("the workspace's own gates are not shown: its contracts have errors (waveboard contracts check)")
-        known |= declare.gates(contract.declared) if contract else {}
-    except WaveboardError as problem:
-        if gate_id is not None and gate_id not in known:
-            raise UsageError(
-                f"explain {gate_id}", f"waveboard brings no such gate, and {problem.because}", "--workspace DIR"
-            ) from None
-    if gate_id is None:
-        show.table(("GATE", "SEVERITY", "TITLE"), [(g.id, g.severity.value, g.title) for g in known.values()])
-        return 0
-    if gate_id not in known:
-        raise UsageError(f"explain {gate_id}", "there is no such gate", f"gates: {', '.join(known)}")
-    gate = known[gate_id]
-    click.echo(f"{gate.id} {gate.title} ({gate.severity.value})\n\n{inspect.cleandoc(gate.doc)}\n\nCodes:")
-    for code, meaning in gate.codes.items():
-        click.echo(f"  {code}: {meaning}")
-    return 0
-
-
 @click.group(invoke_without_command=True)
 @click.option("--pack", default=None, help="Which pack's latest run; the newest run of any pack when absent.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def findings(ctx: click.Context, pack: str | None, as_json: bool) -> int | None:
     """The latest run's findings with their links; `reconcile` takes them into the register."""
-    asked = {"pack": pack, "as_json": as_json}
-    code: int | None = ctx.invoke(list_, **asked) if ctx.invoked_subcommand is None else None
-    return code
+    return alone(ctx, list_, pack=pack, as_json=as_json)
 
 
 @findings.command("list")

@@ -3,21 +3,22 @@
 import click
 
 from waveboard.cli import show
+from waveboard.cli.register_verbs import JSON, alone
 from waveboard.cli.site import opened
 
 
 @click.group(invoke_without_command=True)
+@JSON
 @click.pass_context
-def waivers(ctx: click.Context) -> int | None:
+def waivers(ctx: click.Context, as_json: bool) -> int | None:
     """Waivers: where each stands and what it covers."""
-    code: int | None = ctx.invoke(status) if ctx.invoked_subcommand is None else None
-    return code
+    return alone(ctx, status, as_json=as_json)
 
 
 @waivers.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@JSON
 @click.pass_context
-def status(ctx: click.Context, as_json: bool = False) -> int:
+def status(ctx: click.Context, as_json: bool) -> int:
     """Every waiver: live, expired or resting on a condition, and how many findings of the latest runs it covers."""
     from waveboard.app.waiving import standings
 

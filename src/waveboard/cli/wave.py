@@ -5,7 +5,7 @@ import click
 from waveboard.cli import show
 from waveboard.cli.dispatch import dispatch, recall, report
 from waveboard.cli.site import opened
-from waveboard.model.contract import WaveSpec
+from waveboard.register.board_json import wave_row
 
 
 @click.group()
@@ -27,7 +27,7 @@ def list_(ctx: click.Context, as_json: bool) -> int:
     waves = site.contract.waves.values()
     if as_json:
         show.document(
-            {"schema": "waveboard.waves/1", "waves": [{**_row(w), "state": states.get(w.id, "not planned")} for w in waves]}
+            {"schema": "waveboard.waves/1", "waves": [{**wave_row(w), "state": states.get(w.id, "not planned")} for w in waves]}
         )
         return 0
     rows = [(w.id, w.goal, w.policy, ", ".join(w.mutate_hosts) or "none", states.get(w.id, "not planned")) for w in waves]
@@ -80,9 +80,9 @@ def show_(ctx: click.Context, name: str, as_json: bool) -> int:
 
     found = wave_named(opened(ctx.obj), name)
     if as_json:
-        show.document({"schema": "waveboard.wave/1", **_row(found)})
+        show.document({"schema": "waveboard.wave/1", **wave_row(found)})
         return 0
-    for key, value in _row(found).items():
+    for key, value in wave_row(found).items():
         if isinstance(value, list):
             click.echo(f"{key}:" + ("" if value else " none"))
             for line in value:
@@ -90,24 +90,6 @@ def show_(ctx: click.Context, name: str, as_json: bool) -> int:
         else:
             click.echo(f"{key}: {value}")
     return 0
-
-
-def _row(found: WaveSpec) -> dict[str, object]:
-    return {
-        "id": found.id,
-        "goal": found.goal,
-        "policy": found.policy,
-        "mutate": list(found.mutate_hosts),
-        "read_only": list(found.read_only_hosts),
-        "stor": list(found.stor),
-        "gaps": list(found.gaps),
-        "loops": list(found.loops),
-        "excludes": list(found.excludes),
-        "entry": list(found.entry),
-        "exit": list(found.exit),
-        "steps": [f"{s.kind} on {s.host}: {', '.join(f'{k}={v}' for k, v in s.params.items())}" for s in found.steps],
-        "draft": found.draft,
-    }
 
 
 wave.add_command(dispatch)

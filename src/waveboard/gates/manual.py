@@ -8,9 +8,11 @@ from waveboard.gates.kind import Kind
 _HEAD = """\
 # Gates
 
-Made from the gates' own docstrings; `waveboard gates ID` prints the same. A gate answers pass, fail, unknown, not-applicable or
-error. Findings beat doubts for the verdict, and a gate with any doubt leaves its pack incomplete. A gate that misses its own
-seeded violation, speaks at the clean look-alike, or clears a host that told it nothing votes error.
+Made from the gates' own docstrings; `waveboard gates ID` prints the same. `waveboard gates --json` has every gate for programs
+(`waveboard.gates/1`): severity, needs, codes, and in `modes` how each pack asks it, null outside a usable workspace. A gate
+answers pass, fail, unknown, not-applicable or error. Findings beat doubts for the verdict, and a gate with any doubt leaves its
+pack incomplete. A gate that misses its own seeded violation, speaks at the clean look-alike, or clears a host that told it nothing
+votes error.
 
 Exit codes of `waveboard verify`: 3 a gate in enforce mode failed · 5 something is unknown or in error · 2 findings · 0 clean; the
 first that applies.
