@@ -215,6 +215,31 @@ def test_a_state_directory_that_others_could_write_to_is_refused_and_not_mended(
     assert (mint / ".waveboard").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.skipif(sqlite3.sqlite_version_info >= connect.WAL_SAFE, reason="readers of a write-ahead log make its index")
+def test_reading_touches_nothing_of_the_state_so_that_it_can_be_read_where_nothing_can_be_written(mint: Path) -> None:
+    assert run(["--workspace", str(mint), "verify", "mint-storage", "--evidence", str(FLEET)]) == 2
+    state = mint / ".waveboard"
+
+    def touched() -> dict[Path, int]:
+        return {path: path.stat().st_ctime_ns for path in (state, *state.rglob("*"))}
+
+    before = touched()
+    reads = (
+        "gaps status",
+        "loops status",
+        "findings list --json",
+        "status",
+        "session start",
+        "board show",
+        "receipts show",
+        "waivers",
+        "wave list",
+    )
+    for words in (*reads, "receipts verify"):
+        assert run(["--workspace", str(mint), *words.split()]) == 0, words
+        assert touched() == before, words
+
+
 @pytest.mark.parametrize("form", ["json", "junit", "sarif", "prometheus", "markdown"])
 def test_every_output_format_is_written(mint: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--workspace", str(mint), "verify", "mint-storage", "--evidence", str(FLEET), "--format", form]) == 2

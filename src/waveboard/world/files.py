@@ -108,7 +108,8 @@ def state_dir(directory: Path) -> Path:
         if mode & (stat.S_IWGRP | stat.S_IWOTH):
             because = f"others could write to it (mode {mode:04o}): {state}"
             raise ContractError("open the state directory", because, f"look who did; when nobody has: chmod go-w {state}")
-        state.chmod(0o700)
+        if mode != 0o700:  # where nothing can be written, this one can still be read
+            state.chmod(0o700)
     except OSError as error:
         raise ContractError(
             "open the state directory",

@@ -40,7 +40,7 @@ def _told(cannot: str) -> Iterator[None]:
             fix = "wait for what has it open (a backup, a database shell) or end that, then run the same command again; nothing was started on that"
             raise RefusedError(cannot, "another process holds the database locked", fix) from error
         because = " ".join(str(error.orig).split())
-        fix = "nothing was started on that; put the database right (space, backup), then run the same command again"
+        fix = "nothing was started on that; put the database right (space, permission to write, a backup), then run the same command again"
         raise WaveboardError(cannot, because, fix) from error
 
 
