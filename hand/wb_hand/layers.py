@@ -64,15 +64,19 @@ def own_writes(container: Json) -> list[str]:
 
     Empty: one that is made anew from the same image lacks nothing of it. Times of directories do not count.
     """
-    return list(islice(_differing(container) if plain(container) else _lasting(_told(container)), 20))
+    return list(islice(_own(container), 20))
 
 
 def demand_nothing_own(container: Json, cannot: str) -> None:
     """Raises: Refused when it wrote something that a container made anew would lack, and does not make at its start."""
-    found = list(islice(_lasting(_differing(container) if plain(container) else _told(container)), 20))
+    found = list(islice(_lasting(_own(container)), 20))
     if found:
         because = f"that would lose what it wrote into its own layer: {', '.join(found[:5])}"
         raise Refused("precondition", cannot, because, "save that and remove it in the container, then try again")
+
+
+def _own(container: Json) -> Iterator[str]:
+    return _differing(container) if plain(container) else _lasting(_told(container))
 
 
 def _mount_places(container: Json) -> set[str]:

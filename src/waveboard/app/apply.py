@@ -79,9 +79,8 @@ def undo(site: Site, known: Known) -> Action:
     gone = [
         str(a.get("path") or a.get("volume"))
         for pin in (known.plan.hosts if known.plan.kind != "provision" else ())
-        for a in asides(
-            site, pin.host, known.digest, "retiring", "retired"
-        )  # one whose removal was cut off is no way back either
+        # one whose removal was cut off is no way back either
+        for a in asides(site, pin.host, known.digest, "retiring", "retired")
     ]
     if gone:
         because = f"{', '.join(gone)} was set aside by it and has been retired since: what the undo would put back is gone"

@@ -13,9 +13,10 @@ from waveboard.model.contract import Complaint, Place
 
 _GAP = re.compile(r"GAP-[A-Z]{1,8}-[0-9]{1,6}")
 _LOOP = re.compile(r"LOOP-[A-Z0-9]+(?:-[A-Z0-9]+)*-[0-9]{8}")
-_LOOP_LIKE = "LOOP-NAME-20260226"
 _STOR = re.compile(r"[A-Z]{2,8}-[0-9]{1,6}")
 _CODE = "dangling-reference"
+Loc = tuple[str | int, ...]
+Named = Iterable[tuple[Loc, str]]  # where each name stands
 
 
 def run(estate: Estate) -> Iterator[Complaint]:
@@ -64,8 +65,8 @@ def _findings(estate: Estate) -> Iterator[Complaint]:
                 yield warning(
                     place, f"stor_findings[{at}].root_cause_cluster", _CODE, said, "define the cluster, or correct the id"
                 )
-            yield from _gaps(estate, read, ("stor_findings", at, "existing_gap_ids"), stor.existing_gap_ids or ())
-            yield from _loops(estate, read, ("stor_findings", at, "existing_loop_ids"), stor.existing_loop_ids or ())
+            yield from _gaps(estate, read, _each(("stor_findings", at, "existing_gap_ids"), stor.existing_gap_ids))
+            yield from _loops(estate, read, _each(("stor_findings", at, "existing_loop_ids"), stor.existing_loop_ids))
         ids = {stor.id for stor in read.value.stor_findings}
         for at, cluster in enumerate(read.value.root_cause_clusters or ()):
             for index, name in enumerate(cluster.stor_findings or ()):
@@ -75,55 +76,38 @@ def _findings(estate: Estate) -> Iterator[Complaint]:
                     yield warning(
                         place, path, _CODE, f"the cluster names `{name}`, which stor_findings does not hold", "correct the id"
                     )
-            yield from _gaps(estate, read, ("root_cause_clusters", at, "primary_gap_ids"), cluster.primary_gap_ids or ())
+            yield from _gaps(estate, read, _each(("root_cause_clusters", at, "primary_gap_ids"), cluster.primary_gap_ids))
             if cluster.primary_loop_id:
-                loc = ("root_cause_clusters", at, "primary_loop_id")
-                yield from _link(
-                    read, loc, cluster.primary_loop_id, _LOOP, _LOOP_LIKE, estate.loop_ids, "the loop files", warning
-                )
+                yield from _loops(estate, read, [(("root_cause_clusters", at, "primary_loop_id"), cluster.primary_loop_id)])
 
 
-def _gaps(
-    estate: Estate, read: Read[Any], loc: tuple[str | int, ...], names: Iterable[str], told: Told = warning
-) -> Iterator[Complaint]:
-    yield from _linked(read, loc, names, _GAP, "GAP-OP-123", estate.gap_ids, "the gap register", told)
+def _gaps(estate: Estate, read: Read[Any], named: Named, told: Told = warning) -> Iterator[Complaint]:
+    yield from _linked(read, named, _GAP, "GAP-OP-123", estate.gap_ids, "the gap register", told)
 
 
-def _loops(
-    estate: Estate, read: Read[Any], loc: tuple[str | int, ...], names: Iterable[str], told: Told = warning
-) -> Iterator[Complaint]:
-    yield from _linked(read, loc, names, _LOOP, _LOOP_LIKE, estate.loop_ids, "the loop files", told)
+def _loops(estate: Estate, read: Read[Any], named: Named, told: Told = warning) -> Iterator[Complaint]:
+    yield from _linked(read, named, _LOOP, "LOOP-NAME-20260226", estate.loop_ids, "the loop files", told)
+
+
+def _each(loc: Loc, names: Iterable[str] | None) -> Named:
+    return (((*loc, index), name) for index, name in enumerate(names or ()))
 
 
 def _linked(
     read: Read[Any],
-    loc: tuple[str | int, ...],
-    names: Iterable[str],
+    named: Named,
     shape: re.Pattern[str],
     like: str,
     listed: frozenset[str] | None,
     where: str,
     told: Told,
 ) -> Iterator[Complaint]:
-    for index, name in enumerate(names):
-        yield from _link(read, (*loc, index), name, shape, like, listed, where, told)
-
-
-def _link(
-    read: Read[Any],
-    loc: tuple[str | int, ...],
-    name: str,
-    shape: re.Pattern[str],
-    like: str,
-    listed: frozenset[str] | None,
-    where: str,
-    told: Told,
-) -> Iterator[Complaint]:
-    place, path = read.at(*loc), show(loc)
-    if not shape.fullmatch(name):
-        yield told(place, path, _CODE, f"`{name}` is not written like {like}", "correct the id")
-    elif listed is not None and name not in listed:
-        yield told(place, path, _CODE, f"`{name}` is not in {where}", "correct the id, or register it")
+    for loc, name in named:
+        place, path = read.at(*loc), show(loc)
+        if not shape.fullmatch(name):
+            yield told(place, path, _CODE, f"`{name}` is not written like {like}", "correct the id")
+        elif listed is not None and name not in listed:
+            yield told(place, path, _CODE, f"`{name}` is not in {where}", "correct the id, or register it")
 
 
 def _packs(estate: Estate) -> Iterator[Complaint]:
@@ -171,9 +155,9 @@ def _waves(estate: Estate) -> Iterator[Complaint]:
         yield from _hosts(estate, read, ("scope", "mutate"), wave.scope.mutate)
         yield from _hosts(estate, read, ("scope", "read_only"), wave.scope.read_only)
         stor = ("links", "stor")
-        yield from _linked(read, stor, wave.links.stor, _STOR, "STOR-001", estate.stor_ids, "the findings map", error)
-        yield from _gaps(estate, read, ("links", "gaps"), wave.links.gaps, error)
-        yield from _loops(estate, read, ("links", "loops"), wave.links.loops, error)
+        yield from _linked(read, _each(stor, wave.links.stor), _STOR, "STOR-001", estate.stor_ids, "the findings map", error)
+        yield from _gaps(estate, read, _each(("links", "gaps"), wave.links.gaps), error)
+        yield from _loops(estate, read, _each(("links", "loops"), wave.links.loops), error)
         for index, other in enumerate(wave.excludes):
             place = read.at("excludes", index)
             if other == wave.id:

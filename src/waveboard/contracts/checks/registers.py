@@ -1,4 +1,4 @@
-"""What is wrong inside the registers and the findings map: ids given twice, links into nothing or in a circle, words and conditions nobody knows.
+"""What is wrong inside the registers: ids given twice, links into nothing or in a circle, words and conditions nobody knows.
 
 The operator's own words are told and tolerated. What would make two things one, or never end, is an error.
 """
@@ -34,8 +34,6 @@ def _twice(estate: Estate) -> Iterator[Complaint]:
     yield from repeated("gap", ids_of(estate.gaps, "gaps"), error)
     yield from repeated("loop", ((loop.id, loop.at("loop_id"), "loop_id") for loop in estate.loops), error)
     yield from repeated("waiver", ids_of(estate.waivers, "waivers"), error)
-    yield from repeated("STOR entry", ids_of(estate.findings, "stor_findings"), error)
-    yield from repeated("root-cause cluster", ids_of(estate.findings, "root_cause_clusters"), error)
 
 
 def _gaps(estate: Estate) -> Iterator[Complaint]:

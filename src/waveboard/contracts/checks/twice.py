@@ -1,4 +1,4 @@
-"""What stands twice outside the registers, so that one of the two would be lost: windows, hosts and their services, a VM's storage."""
+"""What stands twice outside the registers, so that one of the two would be lost: findings and clusters, windows, services, a VM's storage."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,8 @@ from waveboard.model.contract import Complaint
 
 
 def run(estate: Estate) -> Iterator[Complaint]:
+    yield from repeated("STOR entry", ids_of(estate.findings, "stor_findings"), error)
+    yield from repeated("root-cause cluster", ids_of(estate.findings, "root_cause_clusters"), error)
     yield from repeated("window", ids_of(estate.windows, "windows"), error)
     hosts = ((host, read.key("hosts", host), show(("hosts", host))) for read in estate.services for host in read.value.hosts)
     yield from repeated("host with services", hosts, error)
